@@ -1,0 +1,67 @@
+# A fresh machine needs Python >= 3.10 and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+
+.PHONY: help demo test test-matrix lab notebooks bench lint format clean
+
+help:
+	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
+	@echo "make test         run the tests"
+	@echo "make test-matrix  run the kernel tests on other versions of Python, IPython and ipykernel"
+	@echo "make lab          open JupyterLab on the notebooks"
+	@echo "make notebooks    run the notebooks and save their outputs"
+	@echo "make bench        measure against threadpoolctl"
+	@echo "make lint         ruff and mypy"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or later is needed; found: $$($(PYTHON) --version 2>&1). Example: make demo PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "python -m venv does not work here; trying to install it"; \
+	  apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "installing omp_magic and Jupyter into $(VENV) ..."
+	@$(PIP) install --editable '.[notebook]' ipykernel
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "installing omp_magic and its test tools into $(VENV) ..."
+	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@$(PIP) install --editable '.[test,dev]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	@$(BIN)/python notebooks/run.py --show '%omp_status' notebooks/01_quickstart.ipynb
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+test-matrix: $(VENV)/.dev
+	$(BIN)/python -m nox --session matrix --no-error-on-missing-interpreters
+
+lab: $(VENV)/.demo
+	$(BIN)/jupyter lab notebooks
+
+notebooks: $(VENV)/.demo
+	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb
+
+bench: $(VENV)/.test
+	@$(BIN)/python benchmarks/bench.py
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .nox dist build tests/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,158 @@
+"""What `omp_magic` offers to Python: snapshot() and limit()."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+from . import views  # noqa: F401 - gives Snapshot its views
+from .errors import LimitError
+from .facts import Limit
+from .limits import Held, Limiter
+from .limitspec import parse_limit
+from .machine import Machine
+from .observe import Observer
+from .rules import judge
+from .snapshots import Snapshot
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Here:
+    """The running process: one observer and one ledger of limits, made when first used.
+
+    After a fork the child gets its own: another pid has other cgroups and no pool threads.
+    """
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._observer: Observer | None = None
+        self._limiter: Limiter | None = None
+        self.session_limits: tuple[Limit, ...] = ()
+        """What `%omp_limit SPEC` holds; shown by every snapshot."""
+
+    @property
+    def observer(self) -> Observer:
+        """The observer of this process."""
+        if self._observer is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._observer = Observer(Machine.here())
+            self._limiter = None
+        return self._observer
+
+    @property
+    def limiter(self) -> Limiter:
+        """The ledger of this process."""
+        observer = self.observer
+        if self._limiter is None:
+            self._limiter = Limiter(observer)
+        return self._limiter
+
+
+HERE = Here()
+
+
+def snapshot(*, threads: bool = False, shown: frozenset[str] = frozenset()) -> Snapshot:
+    """Say what is true of this process now: runtimes, thread counts, CPUs, findings.
+
+    Nothing is loaded, started or set. A repeated call costs about a tenth of
+    `threadpoolctl.threadpool_info`, because the loader's own counter tells whether anything
+    was loaded or unloaded in between, by whatever way.
+
+    Parameters
+    ----------
+    threads
+        Also list every OS thread.
+    shown
+        Parts that views should open: ``"env"``, ``"threads"``, ``"json"``.
+
+    Returns
+    -------
+    Snapshot
+        Frozen. What could not be read is in its `gaps`; nothing is raised for it. OpenMP
+        counts belong to a thread and are read on the main thread only.
+
+    Examples
+    --------
+    >>> import omp_magic
+    >>> omp_magic.snapshot().budget.threads >= 1
+    True
+    """
+    facts = HERE.observer.take(threads=threads, shown=shown, limits=HERE.session_limits)
+    return facts.with_findings(judge(facts))
+
+
+class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
+    """Limit the threads of every pool while a block or a function runs.
+
+    Can be used as a context manager or as a decorator, also of ``async def`` functions; may
+    be nested, and may be entered again after it was left. Only on the main thread, because an
+    OpenMP count belongs to the thread that sets it.
+
+    Parameters
+    ----------
+    spec
+        A number of threads, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, a family
+        (``"openblas=1"``), a SONAME, or a mapping of such names to numbers.
+
+    Raises
+    ------
+    LimitError
+        At once, when `spec` is none of these.
+    WrongThreadError
+        On entering, when this is not the main thread.
+
+    Examples
+    --------
+    >>> import omp_magic
+    >>> with omp_magic.limit(1) as held:
+    ...     held.spec.text
+    '1'
+    """
+
+    def __init__(self, spec: str | int | Mapping[str, int | str]) -> None:
+        self._spec = parse_limit(spec)
+        self._held: list[Held] = []
+
+    def __enter__(self) -> Held:
+        """Put the limit in force."""
+        held = HERE.limiter.enter(self._spec)
+        self._held.append(held)
+        return held
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take it back, whatever happened inside."""
+        self._held.pop().leave()
+
+    def __call__(self, function: _Function) -> _Function:
+        """Give a function that runs under the limit."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise LimitError(
+                f"generator function {function.__qualname__}",
+                "a function or coroutine function, since a generator stops half-way",
+                "with omp_magic.limit(2): ... inside the generator, around no yield",
+            )
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def limited_later(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await cast("Awaitable[Any]", function(*args, **kwargs))
+
+            return cast("_Function", limited_later)
+
+        @functools.wraps(function)
+        def limited(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return cast("_Function", limited)

@@ -1,0 +1,98 @@
+"""The omp-magic command. JSON and views on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .api import snapshot
+from .snapshots import Snapshot
+
+_FINE, _FOUND, _WRONG_USE = 0, 1, 2
+_SEVERITIES = ("error", "warning", "info")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        The words after the command; those of the process when None.
+
+    Returns
+    -------
+    int
+        0 when there is no finding of the asked severity or a worse one, 1 when there is,
+        2 for wrong use or a module that cannot be imported.
+    """
+    options = _parser().parse_args(arguments)
+    failed = [name for name in _names(options.modules) if not _imported(name)]
+    if failed:
+        return _WRONG_USE
+    shown = frozenset({"env"} if options.env else ())
+    facts = snapshot(threads=options.threads, shown=shown)
+    if options.json:
+        print(facts.to_json())
+    else:
+        _print(facts)
+    asked = _SEVERITIES[: _SEVERITIES.index(options.fail_on) + 1]
+    return _FOUND if any(each.severity in asked for each in facts.findings) else _FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="omp-magic",
+        description="Show the OpenMP and BLAS runtimes of a Python process, and its CPUs.",
+        epilog="example: omp-magic status --import numpy,sklearn --json",
+    )
+    parser.add_argument("--version", action="version", version=f"omp-magic {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    status = commands.add_parser("status", help="show this process, after importing modules")
+    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--env", action="store_true", help="also list environment variables")
+    status.add_argument("--threads", action="store_true", help="also list every OS thread")
+    status.add_argument(
+        "--import",
+        dest="modules",
+        metavar="MODULES",
+        action="append",
+        default=[],
+        help="import these first, in this order: numpy,sklearn",
+    )
+    status.add_argument(
+        "--fail-on",
+        choices=_SEVERITIES,
+        default="error",
+        help="exit with 1 when there is a finding of this severity or a worse one",
+    )
+    return parser
+
+
+def _names(lists: list[str]) -> list[str]:
+    return [name.strip() for names in lists for name in names.split(",") if name.strip()]
+
+
+def _imported(name: str) -> bool:
+    """Import a module; what goes wrong is one line on stderr."""
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001 - a module's own code may raise anything
+        print(f"omp-magic: cannot import {name}: {type(error).__name__}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _print(facts: Snapshot) -> None:
+    """Print the text view, in colour where the terminal has it."""
+    if not sys.stdout.isatty():
+        print(facts)
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it here
+
+    from .views.text import layout  # noqa: PLC0415 - only a terminal needs it here
+
+    Console(highlight=False).print(layout(facts))

@@ -1,0 +1,85 @@
+"""The errors of omp_magic: each holds its facts and writes its own sentence."""
+
+from __future__ import annotations
+
+
+class OmpMagicError(Exception):
+    """Base of every error that omp_magic raises on purpose."""
+
+
+class ParseError(OmpMagicError):
+    """A text of the machine is not in the form that its source documents.
+
+    Parameters
+    ----------
+    what
+        What was parsed, for example ``"cpu.max"``.
+    found
+        The offending text; shortened in the message.
+    expected
+        The form that is accepted.
+    """
+
+    def __init__(self, what: str, found: str, expected: str) -> None:
+        self.what = what
+        self.found = found
+        self.expected = expected
+        super().__init__(f"{what}: found {_short(found)}, expected {expected}")
+
+
+class LimitError(OmpMagicError, ValueError):
+    """A limit was asked for that cannot be set; nothing was changed.
+
+    Parameters
+    ----------
+    found
+        The words at fault.
+    accepted
+        What would have been accepted.
+    example
+        A line that works.
+    """
+
+    def __init__(self, found: str, accepted: str, example: str) -> None:
+        self.found = found
+        self.accepted = accepted
+        self.example = example
+        super().__init__(f"found {_short(found)}; accepted: {accepted}; example: {example}")
+
+
+class WrongThreadError(OmpMagicError, RuntimeError):
+    """A limit was entered or left on a thread where it would not hold.
+
+    Parameters
+    ----------
+    thread
+        Name of the thread that tried.
+    """
+
+    def __init__(self, thread: str) -> None:
+        self.thread = thread
+        super().__init__(
+            f"found thread {_short(thread)}; accepted: the main thread, because an OpenMP count "
+            "belongs to the thread that sets it; example: enter omp_magic.limit(2) before "
+            "starting the threads"
+        )
+
+
+class MissingRendererError(OmpMagicError, RuntimeError):
+    """A view was asked of a snapshot taken below the views.
+
+    Parameters
+    ----------
+    name
+        The view that is missing.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no {name} view is loaded: take the snapshot with omp_magic.snapshot()")
+
+
+def _short(text: str, limit: int = 60) -> str:
+    """Give `text` quoted, printable and at most `limit` characters long."""
+    shown = ascii(text) if not text.isprintable() else repr(text)
+    return shown if len(shown) <= limit else shown[: limit - 4] + "...'"

@@ -1,0 +1,300 @@
+"""The facts: frozen values, tuples, units in their names. No code here reads anything.
+
+A value that could not be read is None and has a `Gap` beside it; zero is only ever a zero
+that was read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that could not be read.
+
+    Parameters
+    ----------
+    what
+        The fact that is missing, for example ``"throttling"``.
+    why
+        The reason, in words a user can act on.
+    where
+        The file or call that did not answer, or None.
+    """
+
+    what: str
+    why: str
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """One mapped OpenMP or BLAS runtime; two files are two, one file under two names is one.
+
+    Parameters
+    ----------
+    family
+        Key of `catalog.FAMILIES`: ``"openblas"``, ``"libgomp"``, ``"libomp"`` …
+    label
+        The family's name for people.
+    api
+        ``"openmp"`` or ``"blas"``.
+    kin
+        Runtimes of one kin cannot share a process: ``"llvm"`` for libomp and libiomp5.
+    soname
+        DT_SONAME of the file, or None when the file has none or cannot be read.
+    path
+        The path it was mapped from, without the kernel's ``" (deleted)"``.
+    device, inode
+        Identity of the mapped file; None where the system does not tell.
+    version
+        Version, only where the library tells it passively.
+    owner
+        Distribution whose RECORD (or conda's metadata) lists the file, or None.
+    num_threads
+        Threads its next parallel region would use on this thread; None when it may not
+        be asked.
+    initialized
+        Whether the runtime has started up; None when that cannot be known from outside.
+    would_use
+        Threads it will use once it starts, read from the environment it will read.
+    threading_layer
+        For BLAS: ``"pthreads"``, ``"openmp"``, ``"intel"``, ``"sequential"`` …, or None.
+    serves
+        True when this library answers OpenMP calls bound through the global scope, False
+        when another one does, None when the global scope has no OpenMP.
+    replaced
+        True when the file on disk is no longer the mapped one; None when unknown.
+    note
+        Why a value is missing or borrowed, or "".
+    """
+
+    family: str
+    label: str
+    api: str
+    kin: str
+    soname: str | None
+    path: str
+    device: str | None = None
+    inode: int | None = None
+    version: str | None = None
+    owner: str | None = None
+    num_threads: int | None = None
+    initialized: bool | None = None
+    would_use: int | None = None
+    threading_layer: str | None = None
+    serves: bool | None = None
+    replaced: bool | None = None
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """SONAME, or the file's name where there is none."""
+        return self.soname or self.path.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A thread pool of this process and its size.
+
+    Parameters
+    ----------
+    name
+        For people: ``"OpenBLAS 0.3.30 (numpy)"``.
+    family, api
+        As in `Library`.
+    library
+        Path of the library that has the pool.
+    num_threads
+        Size in threads, the calling thread included; None when it may not be asked.
+    would_use
+        Size it will have when it starts; None when it has started.
+    scope
+        ``"thread"`` when the size belongs to the thread that asks, else ``"process"``.
+    """
+
+    name: str
+    family: str
+    api: str
+    library: str
+    num_threads: int | None
+    would_use: int | None
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """One limit on the CPUs of this process.
+
+    Parameters
+    ----------
+    source
+        ``"machine"``, ``"affinity"``, ``"cgroup v1"`` or ``"cgroup v2"``.
+    cpus
+        CPUs it allows; None when it sets no limit.
+    where
+        What sets it: a cgroup's path, or "".
+    detail
+        The text behind it, for example ``"cpu.max 250000 100000"``.
+    file
+        The file that says so, or "".
+    """
+
+    source: str
+    cpus: float | None
+    where: str = ""
+    detail: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The CPUs this process may use, and what decides that.
+
+    Parameters
+    ----------
+    quota_cpus
+        Smallest quota/period over the own cgroup and every visible ancestor; None when
+        none of them sets one.
+    threads
+        What a pool should use: ``max(1, min(affinity, ceil(quota)))``.
+    binding
+        The bound that decided.
+    bounds
+        All of them, cgroups from leaf to root.
+    affinity_cpus, machine_cpus
+        CPUs in the affinity mask, and CPUs online in the machine.
+    """
+
+    quota_cpus: float | None
+    threads: int
+    binding: Bound
+    bounds: tuple[Bound, ...]
+    affinity_cpus: int
+    machine_cpus: int
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def cpus(self) -> float:
+        """CPUs allowed as a fraction: the smaller of quota and affinity."""
+        affinity = float(self.affinity_cpus)
+        return affinity if self.quota_cpus is None else min(affinity, self.quota_cpus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """One OS thread of this process.
+
+    Parameters
+    ----------
+    tid
+        Thread id of the kernel.
+    name, state
+        The kernel's name for it, which pool workers inherit, and its letter of proc(5).
+    cpu_s
+        CPU time used so far, user and system, in seconds.
+    python_name
+        Name of the Python thread it runs, or None for a native thread.
+    """
+
+    tid: int
+    name: str
+    state: str
+    cpu_s: float
+    python_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvSetting:
+    """One environment variable that matters, in the three places where it can differ.
+
+    Parameters
+    ----------
+    name
+        The variable.
+    python
+        Its value in ``os.environ``; None when not set there.
+    native
+        Its value for C's ``getenv``, which is what libraries read; None when not set.
+    at_exec
+        Its value when the process started; None when it was not set.
+    readers
+        Families that read it.
+    """
+
+    name: str
+    python: str | None
+    native: str | None
+    at_exec: str | None
+    readers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttling:
+    """Counters of the scheduler for one cgroup (``cpu.stat``), since the group was made.
+
+    Parameters
+    ----------
+    group
+        Path of the cgroup that the counters belong to.
+    periods, throttled_periods
+        Enforcement periods, and those in which the group was throttled.
+    throttled_us
+        Throttled time in microseconds, summed over CPUs: it can exceed the wall time.
+    """
+
+    group: str
+    periods: int
+    throttled_periods: int
+    throttled_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is wrong or worth knowing, with its evidence and its remedy.
+
+    Parameters
+    ----------
+    code
+        ``"OMP101"`` …; never reused.
+    severity
+        ``"error"``, ``"warning"`` or ``"info"``.
+    title
+        One line.
+    why
+        What happens and why.
+    evidence
+        The facts it rests on: paths, counts, who.
+    remedies
+        Lines to run or do, the best first.
+    source
+        Where the behaviour is documented.
+    """
+
+    code: str
+    severity: str
+    title: str
+    why: str
+    evidence: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A limit that is in force for the session.
+
+    Parameters
+    ----------
+    spec
+        As it was asked for.
+    set_by
+        The line that set it.
+    undo
+        The line that takes it back.
+    """
+
+    spec: str
+    set_by: str
+    undo: str

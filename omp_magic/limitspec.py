@@ -1,0 +1,119 @@
+"""``"blas=1 openmp=2"`` -> LimitSpec: what a limit asks for, before anything is looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .catalog import APIS, BY_KEY, family_of
+from .errors import LimitError
+
+MOST_THREADS = 8192
+"""Largest number accepted: NR_CPUS of the largest x86 kernels; libgomp would start 10**6."""
+
+EXAMPLE = "%omp_limit blas=1 openmp=2"
+ACCEPTED = (
+    f"N (1 to {MOST_THREADS}), auto, auto/N, or NAME=N with NAME one of "
+    f"{', '.join((*APIS, *BY_KEY))} or the SONAME of a loaded library"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of threads, or a share of the budget.
+
+    Parameters
+    ----------
+    number
+        Threads; the divisor when `auto`.
+    auto
+        Whether the budget is meant, divided by `number`.
+    """
+
+    number: int
+    auto: bool = False
+
+    def threads(self, budget_threads: int) -> int:
+        """Give the threads for a budget of `budget_threads`, at least 1."""
+        return max(1, budget_threads // self.number) if self.auto else self.number
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSpec:
+    """What was asked for.
+
+    Parameters
+    ----------
+    text
+        As it was written.
+    amounts
+        By name: ``""`` for every pool, an API, a family, or a SONAME.
+    """
+
+    text: str
+    amounts: tuple[tuple[str, Amount], ...]
+
+    @property
+    def auto(self) -> bool:
+        """Whether the budget has to be known to apply it."""
+        return any(amount.auto for _, amount in self.amounts)
+
+    def for_pool(self, names: tuple[str, ...]) -> Amount | None:
+        """Give the amount for a pool by its names, the most particular name first."""
+        amounts = dict(self.amounts)
+        return next((amounts[name] for name in names if name in amounts), None)
+
+
+def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
+    """Read a limit.
+
+    Parameters
+    ----------
+    spec
+        A number, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, or a mapping of names to
+        numbers. Names are APIs, families of `catalog.FAMILIES`, or SONAMEs; the most
+        particular one wins.
+
+    Returns
+    -------
+    LimitSpec
+        With at least one amount.
+
+    Raises
+    ------
+    LimitError
+        When it is anything else; the message says what was found and what is accepted.
+
+    Examples
+    --------
+    >>> parse_limit("auto/2").amounts
+    (('', Amount(number=2, auto=True)),)
+    """
+    if isinstance(spec, Mapping):
+        words = [f"{name}={value}" for name, value in spec.items()]
+    elif isinstance(spec, bool) or not isinstance(spec, (int, str)):
+        raise LimitError(repr(spec), ACCEPTED, EXAMPLE)
+    else:
+        words = str(spec).replace(",", " ").split()
+    if not words:
+        raise LimitError("", ACCEPTED, EXAMPLE)
+    amounts: dict[str, Amount] = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        if equals and not (name in APIS or name in BY_KEY or family_of(name) is not None):
+            raise LimitError(word, ACCEPTED, EXAMPLE)
+        if name in amounts:
+            raise LimitError(word, "each name once", EXAMPLE)
+        amounts[name] = _amount(word, value)
+    return LimitSpec(" ".join(words), tuple(amounts.items()))
+
+
+def _amount(word: str, value: str) -> Amount:
+    match = re.fullmatch(r"(auto(?:/(?=\d))?)?(\d{1,9})?", value, re.ASCII)
+    if match is None or not value or (match[1] == "auto" and match[2]):
+        raise LimitError(word, ACCEPTED, EXAMPLE)
+    number = int(match[2] or 1)
+    if not 1 <= number <= MOST_THREADS:
+        raise LimitError(word, ACCEPTED, EXAMPLE)
+    return Amount(number, auto=match[1] is not None)

@@ -1,0 +1,119 @@
+"""The one door to the machine: a root folder, an environment, an affinity, a pid, a clock."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class Machine:
+    """What probes read, real or laid out in a folder.
+
+    Parameters
+    ----------
+    root
+        Folder laid out like ``/``. Paths that a probe asks for are taken below it.
+    environ
+        Environment variables; ``os.environ`` when None.
+    affinity
+        CPUs this process may run on, as a count or as a set of CPU numbers. When None, the
+        running process is asked, or the folder's ``/proc/self/status`` under another root.
+    pid
+        The process as cgroup.procs files name it; the running process when None.
+    clock
+        Seconds since some start, as a function.
+
+    Examples
+    --------
+    >>> Machine("/", affinity=4).affinity
+    4
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = "/",
+        environ: Mapping[str, str] | None = None,
+        affinity: int | Collection[int] | None = None,
+        pid: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.root = os.fspath(root)
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.affinity = affinity
+        self.pid = os.getpid() if pid is None else pid
+        self.clock = clock
+        self.live = self.root == "/" and self.pid == os.getpid()
+        """Whether this is the running process itself, so that it may be asked by calls too."""
+
+    @classmethod
+    def here(cls) -> Machine:
+        """Give the running process on its own machine."""
+        return cls()
+
+    @property
+    def linux(self) -> bool:
+        """Whether /proc is to be expected: on Linux, and under any other root."""
+        return sys.platform.startswith("linux") or self.root != "/"
+
+    def path(self, name: str) -> str:
+        """Give where the absolute path `name` lies under the root."""
+        return name if self.root == "/" else self.root.rstrip("/") + name
+
+    def read(self, name: str) -> str:
+        """Give a file's text, undecodable bytes kept as surrogates.
+
+        Raises
+        ------
+        OSError
+            When it cannot be read.
+        """
+        handle = os.open(self.path(name), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            # One read a page at least: the kernel makes most of /proc in one go.
+            parts = [os.read(handle, 65536)]
+            size = len(parts[0])
+            while parts[-1] and size < _MOST_BYTES:
+                parts.append(os.read(handle, 1 << 20))
+                size += len(parts[-1])
+        finally:
+            os.close(handle)
+        return b"".join(parts).decode("utf-8", "surrogateescape")
+
+    def folders(self, name: str) -> tuple[str, ...]:
+        """Give the names of the folders in `name`, sorted; none when it cannot be read."""
+        try:
+            with os.scandir(self.path(name)) as entries:
+                return tuple(sorted(e.name for e in entries if e.is_dir(follow_symlinks=False)))
+        except OSError:
+            return ()
+
+    def read_memory(self, address: int, size_bytes: int) -> bytes:
+        """Give bytes of the running process's memory; an address that is not mapped is an error.
+
+        Raises
+        ------
+        OSError
+            When the memory cannot be read. A plain pointer would end the process there.
+        """
+        handle = os.open(self.path("/proc/self/mem"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(handle, size_bytes, address)
+        finally:
+            os.close(handle)
+
+    def inode_of(self, name: str) -> int | None:
+        """Give the inode that a path leads to, or None when it leads nowhere.
+
+        Raises
+        ------
+        OSError
+            When that cannot be known.
+        """
+        try:
+            return os.stat(self.path(name)).st_ino
+        except (FileNotFoundError, NotADirectoryError):
+            return None

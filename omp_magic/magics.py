@@ -1,0 +1,143 @@
+"""The magics: parse the line, call down, display.
+
+Everything but IPython is imported inside them: loading the extension must cost less than
+importing threadpoolctl (benchmarks/bench.py), and the first use may cost more.
+"""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .session import Session
+    from .snapshots import Snapshot
+
+CELL_MAGICS = frozenset({"omp_limit"})
+"""Cell magics whose body may have a top-level await."""
+
+
+@magics_class
+class OmpMagics(Magics):
+    """``%omp_status`` and ``%omp_limit``."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self.session: Session | None = None
+        """The session's limit, from the first `%omp_limit` on."""
+
+    @magic_arguments()
+    @argument("--env", action="store_true", help="also list the environment variables that matter")
+    @argument("--threads", action="store_true", help="also list every OS thread")
+    @argument("--json", action="store_true", help="show it all as JSON")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_status(self, line: str) -> Snapshot | None:
+        """Show the OpenMP and BLAS runtimes of this kernel, their threads, and its CPUs.
+
+        Nothing is loaded, started or changed by looking. It gives a Snapshot::
+
+            s = %omp_status
+            s.to_frame()
+        """
+        options = _parsed(self.omp_status, line, "--env, --threads, --json", "%omp_status --env")
+        if options is None:
+            return None
+        from .api import snapshot  # noqa: PLC0415 - see the top of the file
+
+        shown = frozenset(name for name in ("env", "threads", "json") if getattr(options, name))
+        return snapshot(threads=options.threads, shown=shown)
+
+    @magic_arguments()
+    @argument(
+        "spec",
+        nargs="*",
+        help="N threads; auto (the CPUs allowed) or auto/N; NAME=N with NAME blas, openmp, "
+        "a family (openblas, mkl, blis, libgomp, libomp, libiomp5) or a SONAME; or off",
+    )
+    @argument("-v", "--verbose", action="store_true", help="say after the cell what it cost")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @no_var_expand
+    @line_cell_magic
+    def omp_limit(self, line: str, cell: str | None = None) -> Coroutine[Any, Any, None] | None:
+        """Limit the threads of every pool, for one cell or for the session.
+
+        For one cell, after which everything is as before::
+
+            %%omp_limit 2 -v
+            a @ a
+
+        For the session, until off; alone it says what is in force::
+
+            %omp_limit blas=1 openmp=auto
+            %omp_limit off
+        """
+        accepted = "N, auto, auto/N, NAME=N" + (", off" if cell is None else ", -v")
+        example = "%omp_limit auto" if cell is None else "%%omp_limit 2 -v"
+        options = _parsed(self.omp_limit, line, accepted, example)
+        if options is None:
+            return None
+        text = " ".join(options.spec)
+        if cell is not None:
+            from .cellbody import run_body  # noqa: PLC0415 - see the top of the file
+            from .session import limited, spec_of  # noqa: PLC0415 - see the top of the file
+
+            around = limited(spec_of(text), report=options.verbose)
+            return run_body(self._shell, around, f"omp_limit {line}", cell)
+        if options.verbose:
+            raise UsageError(_wrong("omp_limit", "found -v without a cell", accepted, example))
+        print(self._session_limit(text))
+        return None
+
+    def _session_limit(self, text: str) -> str:
+        """Set, end or tell the session's limit."""
+        if self.session is None:
+            from .session import Session  # noqa: PLC0415 - see the top of the file
+
+            self.session = Session()
+        if text == "off":
+            return self.session.end()
+        return self.session.set(text) if text else self.session.tell()
+
+    def before_cell(self, *_: Any) -> None:
+        """Hold the session's limit also on libraries that were loaded since."""
+        if self.session is not None:
+            self.session.cover()
+
+    def end(self) -> None:
+        """Take back what the magics hold."""
+        if self.session is not None:
+            self.session.end()
+
+
+def _parsed(magic: Any, line: str, accepted: str, example: str) -> Namespace | None:
+    """Parse a magic's line; with --help print the help and give None.
+
+    Raises
+    ------
+    UsageError
+        In one line: what was found, what is accepted, an example.
+    """
+    try:
+        options: Namespace = parse_argstring(magic, line)
+    except (UsageError, ValueError) as error:  # ValueError: a quotation that does not end
+        raise UsageError(_wrong(magic.__name__, str(error), accepted, example)) from None
+    if options.help:
+        print(magic.__doc__)
+        return None
+    return options
+
+
+def _wrong(name: str, found: str, accepted: str, example: str) -> str:
+    found = " ".join(found.split())
+    return f"{name}: {found}; accepted: {accepted}; example: {example}"

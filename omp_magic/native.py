@@ -1,0 +1,218 @@
+"""The running process seen through its C library: loader, symbols, the C environment.
+
+Only functions that every libc has are called, through `ctypes.PyDLL`, so the GIL is held and
+the locks are always taken in the order GIL, then loader, the order of CPython's own dlopen;
+a callback that took the GIL inside the loader's lock would deadlock (threadpoolctl#239).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import lru_cache
+
+_RTLD_LAZY = 1
+
+
+class _PhdrInfo(ctypes.Structure):
+    """struct dl_phdr_info up to its load counters, see dl_iterate_phdr(3)."""
+
+    _fields_ = (
+        ("dlpi_addr", ctypes.c_void_p),
+        ("dlpi_name", ctypes.c_char_p),
+        ("dlpi_phdr", ctypes.c_void_p),
+        ("dlpi_phnum", ctypes.c_uint16),
+        ("dlpi_adds", ctypes.c_ulonglong),
+        ("dlpi_subs", ctypes.c_ulonglong),
+    )
+
+
+class _DlInfo(ctypes.Structure):
+    """Dl_info, see dladdr(3)."""
+
+    _fields_ = (
+        ("dli_fname", ctypes.c_char_p),
+        ("dli_fbase", ctypes.c_void_p),
+        ("dli_sname", ctypes.c_char_p),
+        ("dli_saddr", ctypes.c_void_p),
+    )
+
+
+_counts = (0, 0)
+
+
+def _note_counts(info: ctypes._Pointer[_PhdrInfo], size: int, _data: int | None) -> int:
+    """Keep the counters of the first entry and stop: they are the same in every entry."""
+    global _counts  # noqa: PLW0603 - the callback's only way to hand two numbers back
+    if size >= ctypes.sizeof(_PhdrInfo):
+        first = info.contents
+        _counts = (first.dlpi_adds, first.dlpi_subs)
+    return 1
+
+
+class Native:
+    """Calls into this process that change nothing in it.
+
+    Raises
+    ------
+    OSError
+        When the C library does not have the functions (Windows).
+    """
+
+    def __init__(self) -> None:
+        try:
+            libc = ctypes.PyDLL(None)
+            self._dlopen = libc.dlopen
+            self._dlsym = libc.dlsym
+            self._dlclose = libc.dlclose
+            self._dladdr = libc.dladdr
+            self._getenv = libc.getenv
+            self._setenv = libc.setenv
+            self._unsetenv = libc.unsetenv
+        except (AttributeError, TypeError) as error:
+            raise OSError(f"this C library lacks a function: {error}") from error
+        self._dlopen.restype = ctypes.c_void_p
+        self._dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
+        self._dlsym.restype = ctypes.c_void_p
+        self._dlsym.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+        self._dlclose.argtypes = (ctypes.c_void_p,)
+        self._dladdr.argtypes = (ctypes.c_void_p, ctypes.POINTER(_DlInfo))
+        self._getenv.restype = ctypes.c_char_p
+        self._getenv.argtypes = (ctypes.c_char_p,)
+        self._setenv.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
+        self._unsetenv.argtypes = (ctypes.c_char_p,)
+        self._iterate = getattr(libc, "dl_iterate_phdr", None)
+        self._callback = _callback() if self._iterate is not None else None
+
+    def loader_changes(self) -> tuple[int, int] | None:
+        """Give how many objects the loader has added and removed so far.
+
+        Equal pairs mean that nothing was loaded or unloaded in between, by whatever way.
+
+        Returns
+        -------
+        (adds, subs) or None
+            None where the loader does not count (macOS).
+        """
+        if self._iterate is None:
+            return None
+        self._iterate(self._callback, None)
+        return _counts if _counts[0] else None
+
+    def getenv(self, name: str) -> str | None:
+        """Give a variable as C sees it, which is what libraries read."""
+        value = self._getenv(os.fsencode(name))
+        return None if value is None else os.fsdecode(value)
+
+    def setenv(self, name: str, value: str | None) -> None:
+        """Set a variable for C alone, or unset it with None; ``os.environ`` is not touched."""
+        if value is None:
+            self._unsetenv(os.fsencode(name))
+        else:
+            self._setenv(os.fsencode(name), os.fsencode(value), 1)
+
+    def symbols(
+        self, path: str, starts: tuple[int, ...], wanted: tuple[tuple[str, ...], ...]
+    ) -> Symbols | None:
+        """Look symbols up in a library that is loaded, without loading anything.
+
+        The handle is closed again: a library that its owner unloads really goes.
+
+        Parameters
+        ----------
+        path
+            Path of the loaded file; a name without ``/`` finds it by its SONAME.
+        starts
+            Addresses at which the segments of the mapping that is meant begin; a symbol of
+            another object, a second copy of the same SONAME for example, is not taken.
+        wanted
+            Alternative names for each symbol, the first that exists is taken.
+
+        Returns
+        -------
+        Symbols or None
+            The address of each, or None for each that the library lacks; None when the
+            loader does not know the library under this name.
+        """
+        # A bare dlopen of libc, not ctypes.CDLL, which never closes its handle.
+        handle = self._dlopen(os.fsencode(path), _RTLD_LAZY | os.RTLD_NOLOAD)
+        if not handle:
+            return None
+        try:
+            found = tuple(self._first(handle, names, starts) for names in wanted)
+        finally:
+            self._dlclose(handle)
+        return found
+
+    def _first(self, handle: int, names: tuple[str, ...], starts: tuple[int, ...]) -> int | None:
+        for name in names:
+            address = self._dlsym(handle, name.encode())
+            if address and self.base_of(address) in starts:
+                return int(address)
+        return None
+
+    def dependency_symbol(self, path: str, name: str) -> int | None:
+        """Give the address of a symbol in a loaded library or in what it was linked with."""
+        handle = self._dlopen(os.fsencode(path), _RTLD_LAZY | os.RTLD_NOLOAD)
+        if not handle:
+            return None
+        try:
+            return self._dlsym(handle, name.encode()) or None
+        finally:
+            self._dlclose(handle)
+
+    def global_symbol(self, name: str) -> int | None:
+        """Give the address that a symbol has in the global scope, or None."""
+        # RTLD_DEFAULT is 0 in glibc and musl, -2 on macOS.
+        default = None if os.uname().sysname != "Darwin" else -2
+        return self._dlsym(default, name.encode()) or None
+
+    def base_of(self, address: int) -> int | None:
+        """Give the lowest address of the loaded object that holds `address`, or None."""
+        info = _DlInfo()
+        if not self._dladdr(address, ctypes.byref(info)):
+            return None
+        base = info.dli_fbase
+        return None if base is None else int(base)
+
+
+Symbols = tuple["int | None", ...]
+
+
+@lru_cache(maxsize=1)
+def _callback() -> ctypes._FuncPointer:
+    """Make the loader's callback once; one made after a fork may not run (threadpoolctl#225)."""
+    kind = ctypes.PYFUNCTYPE(
+        ctypes.c_int, ctypes.POINTER(_PhdrInfo), ctypes.c_size_t, ctypes.c_void_p
+    )
+    return kind(_note_counts)
+
+
+@lru_cache(maxsize=256)
+def _reader(address: int) -> ctypes._FuncPointer:
+    return ctypes.PYFUNCTYPE(ctypes.c_int)(address)
+
+
+@lru_cache(maxsize=256)
+def _writer(address: int) -> ctypes._FuncPointer:
+    # CFUNCTYPE lets go of the GIL: a setter may wait for workers.
+    return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(address)
+
+
+def call_get(address: int) -> int:
+    """Call ``int f(void)`` at an address that is known to be loaded."""
+    return int(_reader(address)())
+
+
+def call_set(address: int, value: int) -> int:
+    """Call ``int f(int)`` at an address that is known to be loaded.
+
+    Setters that return nothing give a meaningless number.
+    """
+    return int(_writer(address)(value))
+
+
+def call_text(address: int) -> str:
+    """Call ``char *f(void)`` at an address that is known to be loaded."""
+    value: bytes | None = ctypes.PYFUNCTYPE(ctypes.c_char_p)(address)()
+    return (value or b"").decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""The only code that reads the machine. Every probe takes a `Machine`."""

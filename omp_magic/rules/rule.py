@@ -1,0 +1,79 @@
+"""What a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..facts import Finding, Library
+from ..snapshots import Snapshot
+
+SEVERITIES = ("error", "warning", "info")
+"""From the worst on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One time that a rule applies: the words that differ from case to case."""
+
+    title: str
+    why: str
+    evidence: tuple[str, ...]
+    remedies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A finding's code and the pure function that finds it.
+
+    Parameters
+    ----------
+    code, severity, source
+        As in `facts.Finding`; they are fields, not docstrings, which ``-OO`` drops.
+    summary
+        The finding in one line, for tables.
+    look
+        Gives the cases in a snapshot and its libraries.
+    """
+
+    code: str
+    severity: str
+    summary: str
+    source: str
+    look: Callable[[Snapshot, tuple[Library, ...]], Iterable[Case]]
+
+    def findings(self, snapshot: Snapshot, libraries: tuple[Library, ...]) -> tuple[Finding, ...]:
+        """Give a finding for each case."""
+        return tuple(
+            Finding(
+                code=self.code,
+                severity=self.severity,
+                title=case.title,
+                why=case.why,
+                evidence=case.evidence,
+                remedies=case.remedies,
+                source=self.source,
+            )
+            for case in self.look(snapshot, libraries)
+        )
+
+
+def named(library: Library) -> str:
+    """Give a library for a sentence: ``libgomp.so.1 (scikit-learn)``, or its path."""
+    return f"{library.name} ({library.owner})" if library.owner else library.path
+
+
+def bringer(library: Library) -> str:
+    """Give who brought a library: its distribution, or its path."""
+    return library.owner or library.path
+
+
+def described(library: Library) -> str:
+    """Give a library for a line of evidence: name, threads, path."""
+    if library.num_threads is not None:
+        state = f"{library.num_threads} threads"
+    elif library.initialized:
+        state = "started"
+    else:
+        state = "not started" if library.initialized is False else "may have started"
+    return f"{library.name}: {state}, {library.path}"

@@ -1,0 +1,34 @@
+"""Snapshot in, something to look at out. A view never probes.
+
+Importing this package gives `Snapshot` its views; each loads its library when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..snapshots import Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _text(snapshot: Snapshot) -> str:
+    from .text import render_text  # noqa: PLC0415 - rich, 12 ms
+
+    return render_text(snapshot)
+
+
+def _html(snapshot: Snapshot) -> str:
+    from .html import render_html  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_html(snapshot)
+
+
+def _frame(snapshot: Snapshot) -> pd.DataFrame:
+    from .frame import render_frame  # noqa: PLC0415 - pandas, 300 ms, loads OpenBLAS
+
+    return render_frame(snapshot)
+
+
+Snapshot.renderers.update(text=_text, html=_html, frame=_frame)

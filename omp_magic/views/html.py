@@ -1,0 +1,73 @@
+"""Snapshot -> HTML that reads in light and dark themes, and without its CSS; jinja2 writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..snapshots import Snapshot
+from . import words
+
+_WIDTH = 570
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Where the parts of the CPU bar lie, in units of the drawing.
+
+    Parameters
+    ----------
+    allowed, affinity, wanted
+        Distance from the left; `wanted` is None when no pool is known.
+    label
+        What the bar says, in words.
+    """
+
+    allowed: float
+    affinity: float
+    wanted: float | None
+    label: str
+
+
+def render_html(snapshot: Snapshot) -> str:
+    """Give a snapshot as one HTML fragment with its own style; every text in it is escaped."""
+    return (
+        _environment().get_template("status.html").render(s=snapshot, w=words, bar=bar_of(snapshot))
+    )
+
+
+def bar_of(snapshot: Snapshot) -> Bar:
+    """Lay out the bar: the machine is its whole length unless a pool wants more."""
+    budget = snapshot.budget
+    largest = words.largest_pool(snapshot)
+    full = max(budget.machine_cpus, largest, 1)
+    label = f"{words.cpus_of(snapshot)} allowed of {budget.affinity_cpus} by affinity and "
+    label += f"{budget.machine_cpus} in the machine"
+    if largest:
+        label += f"; the largest pool has {largest} threads"
+    return Bar(
+        allowed=round(_WIDTH * min(budget.cpus, full) / full, 1),
+        affinity=round(_WIDTH * min(budget.affinity_cpus, full) / full, 1),
+        wanted=round(_WIDTH * largest / full, 1) if largest else None,
+        label=label,
+    )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("omp_magic", "views/templates"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """Write what is no visible character as an escape; escaping for HTML comes after."""
+    return words.printable(value) if type(value) is str else value

@@ -1,0 +1,185 @@
+"""Snapshot -> plain text, complete enough for a terminal; rich lays it out."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterable
+from typing import Literal
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..facts import Finding
+from ..snapshots import Snapshot
+from .words import (
+    State,
+    context_of,
+    counts_of,
+    cpus_of,
+    decided_by,
+    from_of,
+    history_of,
+    largest_pool,
+    none_loaded,
+    printable,
+    state_of,
+    threads_of,
+    title_of,
+    value_of,
+    wants_of,
+    where_of,
+)
+
+_NARROWEST, _WIDEST = 60, 100
+_TONES = {"error": "bold red", "warning": "yellow", "info": "cyan", "bad": "red", "good": "green"}
+
+
+def render_text(snapshot: Snapshot) -> str:
+    """Give a snapshot as text without colour, no line wider than the terminal."""
+    columns = shutil.get_terminal_size((_WIDEST, 24)).columns
+    console = Console(
+        file=io.StringIO(),
+        width=min(_WIDEST, max(_NARROWEST, columns)),
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
+    )
+    with console.capture() as capture:
+        console.print(layout(snapshot))
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().split("\n"))
+
+
+def layout(snapshot: Snapshot) -> RenderableType:
+    """Give a snapshot for a rich console, which adds the colours it can show."""
+    parts: list[RenderableType] = [_header(snapshot), "", _budget(snapshot), ""]
+    if snapshot.libraries:
+        parts.append(_libraries(snapshot))
+    else:
+        parts.append(_indented(Text(none_loaded(snapshot))))
+    for limit in snapshot.limits:
+        line = f"limit {limit.spec}, set by {limit.set_by}; back with {limit.undo}"
+        parts.extend(("", _indented(Text(printable(line)))))
+    if snapshot.findings:
+        parts.extend(("", _findings(snapshot.findings)))
+    if "env" in snapshot.shown:
+        parts.extend(("", _environment(snapshot)))
+    if snapshot.os_threads is not None:
+        parts.extend(("", _threads(snapshot)))
+    if snapshot.gaps:
+        parts.extend(("", _gaps(snapshot)))
+    parts.extend(("", _footer(snapshot)))
+    return Group(*parts)
+
+
+def _header(snapshot: Snapshot) -> RenderableType:
+    left = Text("Threads in this process", style="bold")
+    left.append(
+        f" · pid {snapshot.pid} · Python {printable(snapshot.python)}", style="not bold dim"
+    )
+    right = Text("  ").join(Text(text, style=_TONES[tone]) for tone, text in counts_of(snapshot))
+    table = Table.grid(expand=True, padding=(0, 1))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row(left, right)
+    return table
+
+
+def _budget(snapshot: Snapshot) -> RenderableType:
+    line = Text(cpus_of(snapshot), style="bold")
+    words = f"  {decided_by(snapshot.budget.binding)} decides ({context_of(snapshot)})"
+    line.append(printable(words), style="not bold")
+    many = largest_pool(snapshot) > snapshot.budget.threads
+    line.append("\n" + wants_of(snapshot), style="not bold yellow" if many else "not bold dim")
+    return _indented(line)
+
+
+def _libraries(snapshot: Snapshot) -> RenderableType:
+    table = _table("runtime", "from", ">threads", "state")
+    for library in snapshot.libraries:
+        table.add_row(
+            _plain(title_of(library)),
+            _plain(from_of(library)),
+            _plain(threads_of(library)),
+            _toned(state_of(library)),
+        )
+    files = _table("files, in the same order")
+    for library in snapshot.libraries:
+        files.add_row(_plain(where_of(library, snapshot.prefix)))
+    return Group(_indented(table), "", _indented(files))
+
+
+def _findings(findings: Iterable[Finding]) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for finding in findings:
+        body = Text(printable(finding.title), style="bold")
+        body.append("\n" + printable(finding.why), style="not bold dim")
+        for remedy in finding.remedies:
+            body.append("\n\N{RIGHTWARDS ARROW} " + printable(remedy), style="not bold not dim")
+        table.add_row(Text(finding.severity, style=_TONES[finding.severity]), finding.code, body)
+    return _indented(table)
+
+
+def _environment(snapshot: Snapshot) -> RenderableType:
+    if not snapshot.environment:
+        return _indented(Text("None of the variables that matter is set"))
+    table = _table("variable", "value", "history")
+    for setting in snapshot.environment:
+        table.add_row(_plain(setting.name), _plain(value_of(setting)), _plain(history_of(setting)))
+    return _indented(table)
+
+
+def _threads(snapshot: Snapshot) -> RenderableType:
+    table = _table(">thread", "name", "state", ">CPU s", "Python thread")
+    for thread in snapshot.os_threads or ():
+        table.add_row(
+            str(thread.tid),
+            _plain(thread.name),
+            _plain(thread.state),
+            f"{thread.cpu_s:.2f}",
+            _plain(thread.python_name or "native"),
+        )
+    return _indented(table)
+
+
+def _gaps(snapshot: Snapshot) -> RenderableType:
+    lines = [
+        f"not known: {gap.what}: {gap.why}" + (f" ({gap.where})" if gap.where else "")
+        for gap in snapshot.gaps
+    ]
+    return _indented(Text("\n".join(map(printable, lines)), style="dim"))
+
+
+def _footer(snapshot: Snapshot) -> RenderableType:
+    parts = []
+    if "env" not in snapshot.shown:
+        parts.append(f"{len(snapshot.environment)} variables set (%omp_status --env)")
+    if snapshot.os_threads is None and snapshot.num_os_threads is not None:
+        parts.append(f"{snapshot.num_os_threads} OS threads (%omp_status --threads)")
+    return _indented(Text(" · ".join(parts) or "%omp_status --json for all of it", style="dim"))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        table.add_column(column.lstrip(">"), justify=justify, overflow="fold")
+    return table
+
+
+def _indented(part: RenderableType) -> RenderableType:
+    return Padding(part, (0, 0, 0, 2))
+
+
+def _plain(text: str) -> Text:
+    return Text(printable(text))
+
+
+def _toned(state: State) -> Text:
+    return Text(printable(state.text), style=_TONES.get(state.tone, ""))

@@ -1,0 +1,181 @@
+"""The words of every view: what a row says, whatever it is drawn with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..facts import Bound, EnvSetting, Library
+from ..snapshots import Snapshot
+
+DASH = "\N{EN DASH}"
+
+_SEVERITY_WORDS = (("error", "errors"), ("warning", "warnings"), ("info", "notes"))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A runtime's state in a word or two.
+
+    Parameters
+    ----------
+    text
+        The words.
+    tone
+        ``"good"``, ``"bad"`` or ``"plain"``; colour only ever repeats the words.
+    """
+
+    text: str
+    tone: str
+
+
+def printable(text: str) -> str:
+    """Give `text` with everything that is not a visible character written as an escape.
+
+    Paths and names come from outside: they may hold line ends, terminal sequences, or bytes
+    that are no text.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )
+
+
+def title_of(library: Library) -> str:
+    """Give a runtime's name with its version."""
+    return f"{library.label} {library.version}" if library.version else library.label
+
+
+def from_of(library: Library) -> str:
+    """Give who brought a runtime: its distribution, or where it lies."""
+    if library.owner:
+        return library.owner
+    system = library.path.startswith(("/usr/", "/lib", "/opt/rocm", "/System/"))
+    return "the system" if system else "no package"
+
+
+def threads_of(library: Library) -> str:
+    """Give a thread count, a dash where it was not asked."""
+    return DASH if library.num_threads is None else str(library.num_threads)
+
+
+def state_of(library: Library) -> State:
+    """Give what a runtime is doing, as far as it can be seen from outside."""
+    state = _running(library)
+    return State(f"{state.text}; replaced on disk", "bad") if library.replaced else state
+
+
+def _running(library: Library) -> State:
+    if library.initialized is False:
+        more = f" (would use {library.would_use})" if library.would_use is not None else ""
+        return State(f"not started{more}", "plain")
+    if library.initialized is None:
+        return State("not asked", "plain")
+    if library.serves:
+        return State("serves OpenMP", "good")
+    if library.serves is False:
+        return State("mapped, another serves", "plain")
+    if library.threading_layer in ("openmp", "intel", "gnu"):
+        return State("on OpenMP's threads", "good")
+    return State("started", "good")
+
+
+def where_of(library: Library, prefix: str) -> str:
+    """Give a library's path, shortened when it lies in the environment at `prefix`."""
+    root = prefix.rstrip("/") + "/"
+    if not library.path.startswith(root):
+        return library.path
+    _, found, below = library.path.partition("/site-packages/")
+    return (
+        f"site-packages/{below}"
+        if found
+        else f"\N{HORIZONTAL ELLIPSIS}/{library.path[len(root) :]}"
+    )
+
+
+def decided_by(bound: Bound) -> str:
+    """Give what decides the budget: ``cpu.max of /kubepods/pod7``."""
+    if bound.where:
+        return f"{bound.detail.split(' ', 1)[0]} of {bound.where}"
+    return "the affinity mask" if bound.source == "affinity" else "the machine"
+
+
+def cpus_of(snapshot: Snapshot) -> str:
+    """Give the CPUs allowed, with the unit."""
+    cpus = snapshot.budget.cpus
+    return f"{cpus:g} CPU" if cpus == 1 else f"{cpus:g} CPUs"
+
+
+def context_of(snapshot: Snapshot) -> str:
+    """Give the bounds that do not decide."""
+    budget = snapshot.budget
+    return f"affinity {budget.affinity_cpus}, machine {budget.machine_cpus}"
+
+
+def largest_pool(snapshot: Snapshot) -> int:
+    """Give the size of the largest pool; 0 when none is known."""
+    return max(_sizes(snapshot), default=0)
+
+
+def wants_of(snapshot: Snapshot) -> str:
+    """Give what the pools want: ``3 pools, up to 2 threads each, 6 together``."""
+    sizes = _sizes(snapshot)
+    if not sizes:
+        return "no thread pool yet"
+    if len(sizes) == 1:
+        return f"1 pool of {_threads(sizes[0])}"
+    return f"{len(sizes)} pools, up to {_threads(max(sizes))} each, {sum(sizes)} together"
+
+
+def none_loaded(snapshot: Snapshot) -> str:
+    """Give the words for an empty table: nothing there, or nothing known."""
+    if any(gap.what == "libraries" for gap in snapshot.gaps):
+        return "The loaded runtimes are not known"
+    return "No OpenMP or BLAS runtime is loaded yet"
+
+
+def split_remedy(remedy: str) -> tuple[str, str]:
+    """Split a remedy into what it says and what to run, at its first ``": "``."""
+    says, colon, run = remedy.partition(": ")
+    return (f"{says}:", run) if colon else (remedy, "")
+
+
+def _sizes(snapshot: Snapshot) -> list[int]:
+    sizes = (pool.num_threads or pool.would_use or 0 for pool in snapshot.pools)
+    return [size for size in sizes if size]
+
+
+def _threads(number: int) -> str:
+    return "1 thread" if number == 1 else f"{number} threads"
+
+
+def counts_of(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
+    """Give (severity, ``"2 warnings"``) for each severity that there is a finding of."""
+    found = []
+    for severity, plural in _SEVERITY_WORDS:
+        number = sum(finding.severity == severity for finding in snapshot.findings)
+        if number:
+            one = "note" if severity == "info" else severity
+            found.append((severity, f"{number} {one if number == 1 else plural}"))
+    return tuple(found)
+
+
+def value_of(setting: EnvSetting) -> str:
+    """Give a variable's value as libraries see it; ``not set`` where it is not."""
+    return "not set" if setting.native is None else setting.native
+
+
+def history_of(setting: EnvSetting) -> str:
+    """Give when a variable was set and where it differs."""
+    words = []
+    if setting.at_exec is None:
+        words.append("set after the start")
+    elif setting.at_exec != setting.native:
+        words.append(f"was {setting.at_exec} at the start")
+    else:
+        words.append("set before the start")
+    if setting.python != setting.native:
+        shown = "not set" if setting.python is None else setting.python
+        words.append(f"os.environ says {shown}")
+    return ", ".join(words)

@@ -1,0 +1,94 @@
+"""Fixtures, and a check that each test leaves the test process as it was."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import LINUX, Kernel, run_python
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    """A fresh kernel."""
+    started = Kernel()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def shared_kernel() -> Iterator[Kernel]:
+    """One kernel for a module's tests, with the extension and numpy loaded."""
+    started = Kernel()
+    assert started.run("%load_ext omp_magic\nimport numpy as np").status == "ok"
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def python() -> Any:
+    """`run_python`, for tests."""
+    return run_python
+
+
+@pytest.fixture
+def libiomp5() -> str:
+    """A real Intel OpenMP runtime, from the intel-openmp wheel of the test extra."""
+    path = os.path.join(sys.prefix, "lib", "libiomp5.so")
+    if not os.path.exists(path):
+        pytest.skip("no libiomp5.so: intel-openmp has a wheel for Linux on x86_64 only")
+    return path
+
+
+@pytest.fixture
+def cases() -> list[dict[str, Any]]:
+    """Cgroup layouts, most of them captured from real kernels; each names its source."""
+    loaded: list[dict[str, Any]] = json.loads((DATA / "cgroup_cases.json").read_text("utf-8"))
+    return loaded
+
+
+def _state() -> dict[str, Any]:
+    return {
+        # pytest itself writes PYTEST_CURRENT_TEST at every phase.
+        "os.environ": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "meta_path": list(map(repr, sys.meta_path)),
+        "C variable": _c_getenv("KMP_DUPLICATE_LIB_OK"),
+    }
+
+
+def _c_getenv(name: str) -> str | None:
+    if not LINUX:
+        return None
+    getenv = ctypes.PyDLL(None).getenv
+    getenv.restype = ctypes.c_char_p
+    value = getenv(name.encode())
+    return None if value is None else value.decode()
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    """The test process is after each test as it was before."""
+    before = _state()
+    yield
+    assert _state() == before
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many tests were skipped, and why."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason] = reasons.get(reason, 0) + 1
+    terminalreporter.write_line(f"skipped: {sum(reasons.values())}")
+    for reason, number in sorted(reasons.items()):
+        terminalreporter.write_line(f"  {number} x {reason}")

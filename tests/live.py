@@ -1,0 +1,156 @@
+"""Real kernels and real child processes, with time limits and without leftovers."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_client import KernelManager
+
+LINUX = sys.platform.startswith("linux")
+
+# What the tests themselves must not inherit.
+CLEAN = {
+    name: value
+    for name, value in os.environ.items()
+    if not re.match(r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY)_", name)
+}
+
+
+@dataclass
+class Reply:
+    """What a kernel sent back for one cell."""
+
+    status: str
+    stdout: str = ""
+    stderr: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    ename: str = ""
+    evalue: str = ""
+    traceback: str = ""
+    count: int | None = None
+
+    @property
+    def text(self) -> str:
+        return str(self.result.get("text/plain", ""))
+
+
+class Kernel:
+    """A real ipykernel in a process of its own."""
+
+    def __init__(self, env: dict[str, str] | None = None) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.manager.start_kernel(env={**CLEAN, **(env or {})})
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def run(self, code: str, timeout: float = 60, interrupt_after: float | None = None) -> Reply:
+        """Run a cell and gather all it sent."""
+        message = self.client.execute(code, store_history=True)
+        timer = None
+        if interrupt_after is not None:
+            timer = threading.Timer(interrupt_after, self.manager.interrupt_kernel)
+            timer.start()
+        reply = Reply("")
+        deadline = time.monotonic() + timeout
+        while True:
+            if not self.manager.is_alive():
+                return Reply("dead")
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no idle status after {timeout} s: {code}")
+            try:
+                got = self.client.get_iopub_msg(timeout=1)
+            except queue.Empty:
+                continue
+            if got["parent_header"].get("msg_id") != message:
+                continue
+            self._note(reply, got)
+            if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
+                break
+        answer = self._answer(message, timeout)
+        reply.status, reply.count = answer["status"], answer.get("execution_count")
+        reply.ename = reply.ename or answer.get("ename", "")
+        if timer is not None:
+            timer.join()
+        return reply
+
+    def _answer(self, message: str, timeout: float) -> dict[str, Any]:
+        """Give the content of the shell's reply to a message."""
+        while True:
+            got = self.client.get_shell_msg(timeout=timeout)
+            if got["parent_header"].get("msg_id") == message:
+                return dict(got["content"])
+
+    @staticmethod
+    def _note(reply: Reply, got: dict[str, Any]) -> None:
+        content = got["content"]
+        if got["msg_type"] == "stream":
+            text = getattr(reply, content["name"]) + content["text"]
+            setattr(reply, content["name"], text)
+        elif got["msg_type"] == "execute_result":
+            reply.result = content["data"]
+        elif got["msg_type"] == "display_data":
+            reply.displays.append(content["data"])
+        elif got["msg_type"] == "error":
+            reply.ename, reply.evalue = content["ename"], content["evalue"]
+            reply.traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
+
+    def value(self, expression: str) -> Any:
+        """Give a JSON value of the kernel."""
+        reply = self.run(f"import json as _json; print(_json.dumps({expression}))")
+        assert reply.status == "ok", reply.traceback
+        return json.loads(reply.stdout)
+
+    def complete(self, code: str) -> list[str]:
+        return list(self._answer(self.client.complete(code), 30)["matches"])
+
+    def close(self) -> None:
+        pid = self.manager.provisioner.pid if self.manager.provisioner else None
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+        forget_registration(pid)
+
+
+def forget_registration(pid: int | None) -> None:
+    """Remove what an LLVM runtime leaves behind when its process is killed or aborts."""
+    for left in glob.glob(f"/dev/shm/__KMP_REGISTERED_LIB_{pid}_*"):
+        os.unlink(left)
+
+
+@dataclass
+class Ended:
+    """A child process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_python(code: str, *arguments: str, timeout: float = 120, **env: str) -> Ended:
+    """Run a program in a child process with a clean environment and a time limit."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**CLEAN, **env},
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+        process.wait()
+        forget_registration(process.pid)
+    return Ended(process.returncode, out, err)
