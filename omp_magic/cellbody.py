@@ -12,11 +12,13 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Coroutine
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from contextlib import AbstractContextManager
+    from typing import Any
+
     from IPython.core.interactiveshell import InteractiveShell
 
 _PREFIX = "get_ipython().run_cell_magic("

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from IPython.core.interactiveshell import InteractiveShell
 
 # An assignment may stand before a line magic: s = %omp_status --json
-_LINE = re.compile(r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_status|omp_limit)\s(.*)", re.DOTALL)
+_LINE = r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_status|omp_limit)\s(.*)"
 _WORDS = ("auto", "off")
 
 
@@ -41,7 +43,7 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
 
 def candidates(shell: InteractiveShell, before: str) -> list[str]:
     """Give what can stand at the cursor, where `before` is the line up to it."""
-    match = _LINE.fullmatch(before.rpartition("\n")[2])
+    match = re.fullmatch(_LINE, before.rpartition("\n")[2])
     if match is None:
         return []
     percent, name, rest = match.groups()

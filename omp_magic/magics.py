@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .session import Session
     from .snapshots import Snapshot
 
-CELL_MAGICS = frozenset({"omp_limit"})
-"""Cell magics whose body may have a top-level await."""
-
 
 @magics_class
 class OmpMagics(Magics):
@@ -45,7 +42,8 @@ class OmpMagics(Magics):
     def omp_status(self, line: str) -> Snapshot | None:
         """Show the OpenMP and BLAS runtimes of this kernel, their threads, and its CPUs.
 
-        Nothing is loaded, started or changed by looking. It gives a Snapshot::
+        Nothing is loaded, started or changed by looking. It gives a Snapshot; a semicolon
+        at the end silences it::
 
             s = %omp_status
             s.to_frame()
@@ -55,6 +53,8 @@ class OmpMagics(Magics):
             return None
         from .api import snapshot  # noqa: PLC0415 - see the top of the file
 
+        if line.rstrip().endswith(";"):
+            return None
         shown = frozenset(name for name in ("env", "threads", "json") if getattr(options, name))
         return snapshot(threads=options.threads, shown=shown)
 
@@ -129,7 +129,7 @@ def _parsed(magic: Any, line: str, accepted: str, example: str) -> Namespace | N
         In one line: what was found, what is accepted, an example.
     """
     try:
-        options: Namespace = parse_argstring(magic, line)
+        options: Namespace = parse_argstring(magic, line.rstrip().removesuffix(";"))
     except (UsageError, ValueError) as error:  # ValueError: a quotation that does not end
         raise UsageError(_wrong(magic.__name__, str(error), accepted, example)) from None
     if options.help:

@@ -39,6 +39,7 @@ class Reply:
     evalue: str = ""
     traceback: str = ""
     count: int | None = None
+    payload: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -80,6 +81,7 @@ class Kernel:
                 break
         answer = self._answer(message, timeout)
         reply.status, reply.count = answer["status"], answer.get("execution_count")
+        reply.payload = answer.get("payload", [])
         reply.ename = reply.ename or answer.get("ename", "")
         if timer is not None:
             timer.join()

@@ -75,7 +75,7 @@ class LibraryProbe:
         self._machine = machine
         self._native = native if machine.live else None
         self._owners = Owners(machine)
-        self._sonames: dict[Mapped, str | None] = {}
+        self._sonames: dict[tuple[str, int, int], str | None] = {}
         self._changes: tuple[int, int] | None = None
         self._scan: Scan | None = None
 
@@ -189,8 +189,10 @@ class LibraryProbe:
         return Scan(tuple(images), (Gap(what="started runtimes", why=why),) if llvm else ())
 
     def _soname(self, file: Mapped, gaps: list[Gap]) -> str | None:
-        if file in self._sonames:
-            return self._sonames[file]
+        # By identity: the path changes its meaning when the file is replaced on disk.
+        key = (file.device, file.inode, file.starts[0])
+        if key in self._sonames:
+            return self._sonames[key]
         what = f"SONAME of {file.file_name}"
         try:
             if file.deleted or self._machine.inode_of(file.path) != file.inode:
@@ -201,12 +203,12 @@ class LibraryProbe:
                 open(self._machine.path(file.path), "rb") as opened,
                 mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data,
             ):
-                self._sonames[file] = parse_elf(data).soname
+                self._sonames[key] = parse_elf(data).soname
         except (OSError, ValueError, ParseError) as error:
             why = getattr(error, "strerror", None) or str(error)
             gaps.append(Gap(what=what, why=why, where=file.path))
             return None
-        return self._sonames[file]
+        return self._sonames[key]
 
 
 def _version(config: str) -> str | None:

@@ -1,0 +1,98 @@
+"""What stands in the shell's table of magics until one of ours is first used.
+
+Building two argument parsers costs as much as importing threadpoolctl does, so they are built
+when a magic is called, asked for its help or completed, and the real magics take over.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
+if TYPE_CHECKING:
+    from typing import Any
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .magics import OmpMagics
+
+NAMES = {"line": ("omp_status", "omp_limit"), "cell": ("omp_limit",)}
+"""Our magics by kind."""
+
+
+class Magics:
+    """Our magics in one shell: stand-ins first, the real ones from the first use on.
+
+    Parameters
+    ----------
+    shell
+        The shell that they are registered in.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._real: OmpMagics | None = None
+        self._standins = {
+            (kind, name): StandIn(self, kind, name)
+            for kind, names in NAMES.items()
+            for name in names
+        }
+        for (kind, name), standin in self._standins.items():
+            shell.magics_manager.magics[kind][name] = standin
+
+    def real(self) -> OmpMagics:
+        """Give the real magics, put in the place of the stand-ins."""
+        if self._real is None:
+            from .magics import OmpMagics  # noqa: PLC0415 - what this module is for
+
+            self._real = OmpMagics(self._shell)
+            tables = self._shell.magics_manager.magics
+            for (kind, name), standin in self._standins.items():
+                if tables[kind].get(name) is standin:
+                    tables[kind][name] = self._real.magics[kind][name]
+        return self._real
+
+    def before_cell(self, *_: Any) -> None:
+        """Hold the session's limit also on libraries that were loaded since."""
+        if self._real is not None:
+            self._real.before_cell()
+
+    def remove(self) -> None:
+        """Take the magics out of the shell, and back what they hold."""
+        tables = self._shell.magics_manager.magics
+        for (kind, name), standin in self._standins.items():
+            ours = [standin]
+            if self._real is not None:
+                ours.append(self._real.magics[kind][name])
+            # Only our own names are looked up: touching another entry makes IPython 9 import
+            # what it stands for.
+            if name in tables[kind] and tables[kind][name] in ours:
+                del tables[kind][name]
+        if self._real is not None:
+            real, self._real = self._real, None
+            configurables = self._shell.configurables
+            configurables[:] = [each for each in configurables if id(each) != id(real)]
+            real.end()
+
+
+class StandIn:  # noqa: D101 - its docstring is the real magic's, below
+    _ipython_magic_no_var_expand = True
+
+    def __init__(self, magics: Magics, kind: str, name: str) -> None:
+        self._magics = magics
+        self._kind = kind
+        self.__name__ = name
+
+    def __call__(self, *arguments: str) -> Any:
+        """Call the real magic."""
+        return self._real()(*arguments)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override] - help is asked of the instance
+        return str(self._real().__doc__)
+
+    @property
+    def parser(self) -> Any:
+        """The real magic's argument parser."""
+        return self._real().parser
+
+    def _real(self) -> Any:
+        return self._magics.real().magics[self._kind][self.__name__]

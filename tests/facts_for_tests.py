@@ -1,0 +1,80 @@
+"""Small facts, to be varied by the tests that need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omp_magic.catalog import BY_KEY, readers_of
+from omp_magic.facts import Bound, Budget, EnvSetting, Library, Pool
+from omp_magic.snapshots import Snapshot
+
+
+def library(family: str, **facts: Any) -> Library:
+    row = BY_KEY[family]
+    given: dict[str, Any] = {
+        "family": family,
+        "label": row.label,
+        "api": row.api,
+        "kin": row.kin,
+        "soname": f"lib{family.removeprefix('lib')}.so.1",
+        "path": f"/env/lib/python3.12/site-packages/x.libs/lib{family.removeprefix('lib')}.so.1",
+        "device": "fe:00",
+        "inode": 7,
+        "num_threads": 2,
+        "initialized": True,
+        "replaced": False,
+    }
+    return Library(**{**given, **facts})
+
+
+def pool(num_threads: int | None, would_use: int | None = None) -> Pool:
+    return Pool(
+        name="OpenBLAS (numpy)",
+        family="openblas",
+        api="blas",
+        library="/env/libopenblas.so",
+        num_threads=num_threads,
+        would_use=would_use,
+        scope="process",
+    )
+
+
+def budget(affinity: int = 4, quota: float | None = None) -> Budget:
+    bound = Bound(source="affinity", cpus=float(affinity))
+    if quota is not None:
+        bound = Bound(source="cgroup v2", cpus=quota, where="/pod7", detail="cpu.max x")
+    return Budget(
+        quota_cpus=quota,
+        threads=max(1, min(affinity, -int(-(quota or affinity) // 1))),
+        binding=bound,
+        bounds=(bound,),
+        affinity_cpus=affinity,
+        machine_cpus=64,
+    )
+
+
+def setting(name: str, native: str | None, **facts: Any) -> EnvSetting:
+    given: dict[str, Any] = {
+        "name": name,
+        "native": native,
+        "python": native,
+        "at_exec": None,
+        "readers": readers_of(name),
+    }
+    return EnvSetting(**{**given, **facts})
+
+
+def snapshot(**facts: Any) -> Snapshot:
+    given: dict[str, Any] = {
+        "pid": 6536,
+        "python": "3.12.1",
+        "prefix": "/env",
+        "budget": budget(),
+        "libraries": (),
+        "pools": (),
+        "num_os_threads": 19,
+        "os_threads": None,
+        "environment": (),
+        "throttling": (),
+    }
+    return Snapshot(**{**given, **facts})
