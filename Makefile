@@ -42,8 +42,10 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
 
+# pyenv's python3.N are found only when PYENV_VERSION names their versions.
 test-matrix: $(VENV)/.dev
-	$(BIN)/python -m nox --session matrix --no-error-on-missing-interpreters
+	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.1[0-9]' | paste -sd:)" \
+	  $(BIN)/python -m nox --session matrix --no-error-on-missing-interpreters
 
 lab: $(VENV)/.demo
 	$(BIN)/jupyter lab notebooks

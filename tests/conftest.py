@@ -58,8 +58,12 @@ def cases() -> list[dict[str, Any]]:
 
 def _state() -> dict[str, Any]:
     return {
-        # pytest itself writes PYTEST_CURRENT_TEST at every phase.
-        "os.environ": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+        # pytest writes PYTEST_CURRENT_TEST at every phase, debugpy below ipykernel the other.
+        "os.environ": {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("PYTEST_CURRENT_TEST", "PYDEVD_USE_FRAME_EVAL")
+        },
         "threads": sorted(thread.name for thread in threading.enumerate()),
         "meta_path": list(map(repr, sys.meta_path)),
         "C variable": _c_getenv("KMP_DUPLICATE_LIB_OK"),

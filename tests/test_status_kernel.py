@@ -189,11 +189,19 @@ def test_help_has_a_runnable_example(kernel: Kernel) -> None:
 
 
 def test_completion_of_flags_and_families(shared_kernel: Kernel) -> None:
-    assert shared_kernel.complete("%omp_status --t") == ["--threads"]
-    assert "--json" in shared_kernel.complete("s = %omp_status --")
-    assert shared_kernel.complete("%omp_limit openb") == ["openblas="]
-    assert shared_kernel.complete("%%omp_limit lib") == ["libgomp=", "libiomp5=", "libomp="]
-    assert shared_kernel.complete("%omp_limit of") == ["off"]
+    # Below IPython 8.6 there is only a hook, whose results stand among Jedi's.
+    alone = shared_kernel.value("__import__('IPython').version_info[:2] >= (8, 6)")
+    for code, wanted in (
+        ("%omp_status --t", ["--threads"]),
+        ("%omp_limit openb", ["openblas="]),
+        ("%%omp_limit lib", ["libgomp=", "libiomp5=", "libomp="]),
+        ("%omp_limit of", ["off"]),
+    ):
+        found = shared_kernel.complete(code)
+        assert set(wanted) <= set(found)
+        assert found == wanted or not alone
+    if alone:
+        assert "--json" in shared_kernel.complete("s = %omp_status --")
 
 
 class _Tags(html.parser.HTMLParser):

@@ -1,0 +1,33 @@
+"""The kernel tests on other versions of Python, IPython and ipykernel.
+
+``make test-matrix`` runs those whose Python is installed and names the ones that are not.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+
+# The oldest is what Colab pins; ipykernel 7.0 to 7.4 run messages differently.
+MATRIX = (
+    ("3.10", "ipython==7.34.0", "ipykernel==6.17.1"),
+    ("3.10", "ipython==8.*", "ipykernel==6.29.5"),
+    ("3.11", "ipython==8.*", "ipykernel==7.0.1"),
+    ("3.12", "ipython==9.*", "ipykernel==7.1.0"),
+    ("3.13", "ipython==9.*", "ipykernel==7.*"),
+)
+
+
+@nox.session(venv_backend="venv")
+@nox.parametrize(
+    ("python", "ipython", "ipykernel"),
+    [
+        nox.param(*row, id="-".join((row[0], *(word.replace("==", "") for word in row[1:]))))
+        for row in MATRIX
+    ],
+)
+def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
+    session.install(".[test]", ipython, ipykernel)
+    tests = ["status_kernel", "limit_kernel", "extension_kernel", "process"]
+    session.run("pytest", "-q", *(f"tests/test_{name}.py" for name in tests), *session.posargs)
