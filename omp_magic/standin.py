@@ -86,7 +86,7 @@ class StandIn:  # noqa: D101 - its docstring is the real magic's, below
         return self._real()(*arguments)
 
     @property
-    def __doc__(self) -> str:  # type: ignore[override] - help is asked of the instance
+    def __doc__(self) -> str:  # type: ignore[override]  # help is asked of the instance
         return str(self._real().__doc__)
 
     @property

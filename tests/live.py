@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_client import KernelManager
+from jupyter_client.manager import KernelManager
 
 LINUX = sys.platform.startswith("linux")
 
@@ -118,7 +118,7 @@ class Kernel:
         return list(self._answer(self.client.complete(code), 30)["matches"])
 
     def close(self) -> None:
-        pid = self.manager.provisioner.pid if self.manager.provisioner else None
+        pid = getattr(self.manager.provisioner, "pid", None)
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()

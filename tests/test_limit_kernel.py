@@ -111,7 +111,7 @@ def test_an_error_stops_run_all(kept: Kernel) -> None:
     client = kept.client
     first = client.execute("%%omp_limit 1\n1 / 0", stop_on_error=True)
     second = client.execute("ran = True")
-    replies = {}
+    replies: dict[str, str] = {}
     while set(replies) != {first, second}:
         got = client.get_shell_msg(timeout=30)
         replies[got["parent_header"]["msg_id"]] = got["content"]["status"]

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -142,9 +143,9 @@ def test_limits() -> None:
     ["", "0", "-1", "1e6", "blas=", "foo=2", "auto/0", "auto2", "auto/", "2 3", "blas=1 blas=2",
      "=2", "9999999999", True, None, 1.5, {"blas": 0}, {}],
 )  # fmt: skip
-def test_wrong_limits(spec: object) -> None:
+def test_wrong_limits(spec: Any) -> None:
     with pytest.raises(LimitError, match=r"found .*accepted: .*example: "):
-        parse_limit(spec)  # type: ignore[arg-type] - wrong on purpose
+        parse_limit(spec)
 
 
 @settings(max_examples=300, deadline=None)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not LINUX, reason="calls into loaded libraries: 
 
 def values(code: str, *arguments: str, **env: str) -> Any:
     """Run a program and give the JSON of its last line."""
-    ended = run_python(code, *arguments, **env)
+    ended = run_python(code, *arguments, timeout=120, **env)
     assert ended.code == 0, ended.err
     return json.loads(ended.out.strip().split("\n")[-1])
 

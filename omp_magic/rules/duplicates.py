@@ -118,7 +118,10 @@ RULES = (
     Rule(
         code="OMP101",
         severity="error",
-        summary="two LLVM-family runtimes, the second not yet used: its first use ends the process",
+        summary=(
+            "two LLVM-family runtimes, the second not yet used: "
+            "its first use ends the process (Error #15)"
+        ),
         source=_LLVM,
         look=_fatal,
     ),

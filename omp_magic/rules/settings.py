@@ -82,7 +82,7 @@ RULES = (
     Rule(
         code="OMP303",
         severity="warning",
-        summary="KMP_DUPLICATE_LIB_OK is set (by whom)",
+        summary="KMP_DUPLICATE_LIB_OK is set",
         source="https://github.com/joblib/threadpoolctl/blob/master/threadpoolctl.py",
         look=_duplicate_ok,
     ),

@@ -17,6 +17,7 @@ from ..snapshots import Snapshot
 from .words import (
     State,
     context_of,
+    counted,
     counts_of,
     cpus_of,
     decided_by,
@@ -159,7 +160,7 @@ def _gaps(snapshot: Snapshot) -> RenderableType:
 def _footer(snapshot: Snapshot) -> RenderableType:
     parts = []
     if "env" not in snapshot.shown:
-        parts.append(f"{len(snapshot.environment)} variables set (%omp_status --env)")
+        parts.append(f"{counted(len(snapshot.environment), 'variable')} set (%omp_status --env)")
     if snapshot.os_threads is None and snapshot.num_os_threads is not None:
         parts.append(f"{snapshot.num_os_threads} OS threads (%omp_status --threads)")
     return _indented(Text(" · ".join(parts) or "%omp_status --json for all of it", style="dim"))

@@ -128,6 +128,11 @@ def wants_of(snapshot: Snapshot) -> str:
     return f"{len(sizes)} pools, up to {_threads(max(sizes))} each, {sum(sizes)} together"
 
 
+def counted(number: int, noun: str) -> str:
+    """Give a number with its noun: ``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def none_loaded(snapshot: Snapshot) -> str:
     """Give the words for an empty table: nothing there, or nothing known."""
     if any(gap.what == "libraries" for gap in snapshot.gaps):
@@ -147,7 +152,7 @@ def _sizes(snapshot: Snapshot) -> list[int]:
 
 
 def _threads(number: int) -> str:
-    return "1 thread" if number == 1 else f"{number} threads"
+    return counted(number, "thread")
 
 
 def counts_of(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:

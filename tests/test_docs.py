@@ -1,0 +1,49 @@
+"""What README and CHANGELOG say is true of the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from omp_magic import __version__
+from omp_magic.catalog import BY_KEY
+from omp_magic.rules import RULES
+from omp_magic.standin import NAMES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_findings_in_the_readme_are_the_rules() -> None:
+    rows = re.findall(r"^\| (OMP\d+) \| (\w+) \| (.*) \|$", README, re.MULTILINE)
+    assert [row[:2] for row in rows] == [(rule.code, rule.severity) for rule in RULES]
+    for (_, _, said), rule in zip(rows, RULES, strict=True):
+        assert said.replace("`", "") == rule.summary
+
+
+def test_the_readme_names_every_magic_and_family() -> None:
+    for kind, names in NAMES.items():
+        for name in names:
+            assert ("%%" if kind == "cell" else "%") + name in README
+    for family in BY_KEY:
+        assert f"`{family}`" in README
+
+
+def test_the_changelog_has_this_version() -> None:
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_no_tracked_file_names_this_machine() -> None:
+    try:
+        listed = subprocess.run(
+            ["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    here = (f"{ROOT}/", f"{Path.home()}/")
+    for name in filter(None, listed.split("\0")):
+        text = (ROOT / name).read_text("utf-8", "replace")
+        assert not any(path in text for path in here), name
