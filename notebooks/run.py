@@ -7,12 +7,14 @@ python notebooks/run.py --save notebooks/*.ipynb
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 _LIMIT_S = 300
 
@@ -30,10 +32,13 @@ def run(path: Path, show: str | None, *, save: bool) -> int:
     """Run one notebook; 0 when every cell ran, 1 when one failed."""
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}
+    # Sockets of the file system where there are any: ipykernel warns of open ports.
+    transport = "ipc" if os.name == "posix" else "tcp"
     client = NotebookClient(
         notebook,
-        timeout=_LIMIT_S,
         kernel_name="python3",
+        config=Config({"KernelManager": {"transport": transport}}),
+        timeout=_LIMIT_S,
         resources=folder,
         record_timing=False,
         store_widget_state=False,

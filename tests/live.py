@@ -50,7 +50,8 @@ class Kernel:
     """A real ipykernel in a process of its own."""
 
     def __init__(self, env: dict[str, str] | None = None) -> None:
-        self.manager = KernelManager(kernel_name="python3")
+        transport = "ipc" if os.name == "posix" else "tcp"
+        self.manager = KernelManager(kernel_name="python3", transport=transport)
         self.manager.start_kernel(env={**CLEAN, **(env or {})})
         self.client = self.manager.client()
         self.client.start_channels()
