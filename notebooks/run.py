@@ -7,14 +7,12 @@ python notebooks/run.py --save notebooks/*.ipynb
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from traitlets.config import Config
 
 _LIMIT_S = 300
 
@@ -32,12 +30,10 @@ def run(path: Path, show: str | None, *, save: bool) -> int:
     """Run one notebook; 0 when every cell ran, 1 when one failed."""
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(path.parent)}}
-    # Sockets of the file system where there are any: ipykernel warns of open ports.
-    transport = "ipc" if os.name == "posix" else "tcp"
     client = NotebookClient(
         notebook,
         kernel_name="python3",
-        config=Config({"KernelManager": {"transport": transport}}),
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         timeout=_LIMIT_S,
         resources=folder,
         record_timing=False,
