@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from . import views  # noqa: F401 - gives Snapshot its views
 from .errors import LimitError
-from .facts import Limit
+from .facts import Gap, Limit
 from .limits import Held, Limiter
 from .limitspec import parse_limit
 from .machine import Machine
@@ -83,7 +83,11 @@ def snapshot(*, threads: bool = False, shown: frozenset[str] = frozenset()) -> S
     True
     """
     facts = HERE.observer.take(threads=threads, shown=shown, limits=HERE.session_limits)
-    return facts.with_findings(judge(facts))
+    try:
+        return facts.with_findings(judge(facts))
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
+        why = f"a fault in omp_magic: {type(error).__name__}: {error}"
+        return facts.with_gap(Gap(what="findings", why=why))
 
 
 class limit:  # noqa: N801 - used like a function, as contextlib.suppress is

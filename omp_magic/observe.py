@@ -11,7 +11,7 @@ from .errors import ParseError
 from .facts import Gap, Limit
 from .machine import Machine
 from .native import Native
-from .probes.budget import probe_budget, probe_throttling
+from .probes.budget import probe_budget, probe_throttling, unknown_budget
 from .probes.environment import probe_at_exec, probe_environment
 from .probes.libraries import LibraryProbe, Scan
 from .probes.pools import pools_of, probe_libraries
@@ -76,20 +76,29 @@ class Observer:
         """
         gaps = list(self._lasting)
         machine = self.machine
-        budget = probe_budget(machine)
+        budget = _filed("budget", gaps, lambda: probe_budget(machine)) or unknown_budget()
         scan = _filed("libraries", gaps, self.scan) or Scan((), ())
-        libraries = probe_libraries(machine, self.native, scan.images, budget.affinity_cpus, gaps)
+        libraries = _filed(
+            "libraries",
+            gaps,
+            lambda: probe_libraries(machine, self.native, scan.images, budget.affinity_cpus, gaps),
+        )
+        environment = _filed(
+            "environment", gaps, lambda: probe_environment(machine, self.native, self._at_exec)
+        )
+        listed = _filed("threads", gaps, lambda: probe_threads(machine, gaps)) if threads else None
+        throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget))
         return Snapshot(
             pid=machine.pid,
             python=platform.python_version(),
             prefix=sys.prefix,
             budget=budget,
-            libraries=libraries,
-            pools=pools_of(libraries),
+            libraries=libraries or (),
+            pools=pools_of(libraries or ()),
             num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
-            os_threads=probe_threads(machine, gaps) if threads else None,
-            environment=probe_environment(machine, self.native, self._at_exec),
-            throttling=probe_throttling(machine, budget),
+            os_threads=listed,
+            environment=environment or (),
+            throttling=throttling or (),
             limits=limits,
             gaps=(*gaps, *scan.gaps, *budget.gaps),
             shown=shown,
@@ -104,4 +113,6 @@ def _filed(what: str, gaps: list[Gap], probe: Callable[[], _Value]) -> _Value | 
         gaps.append(Gap(what=what, why=error.strerror or str(error), where=error.filename))
     except ParseError as error:
         gaps.append(Gap(what=what, why=str(error)))
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
+        gaps.append(Gap(what=what, why=f"a fault in omp_magic: {type(error).__name__}: {error}"))
     return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -128,8 +129,12 @@ class Session:
         return f"omp_limit {self._held.spec.text} is in force; %omp_limit off ends it"
 
     def cover(self, *_: Any) -> None:
-        """Before a cell: hold the limit also on libraries that were loaded since."""
-        if self._held is not None:
+        """Before a cell: hold the limit also on libraries that were loaded since.
+
+        Cells of a subshell run on another thread (ipykernel 7); the limit is the main one's.
+        """
+        main = threading.current_thread() is threading.main_thread()
+        if self._held is not None and main:
             with _logged("new libraries are not limited"):
                 self._held.cover()
 

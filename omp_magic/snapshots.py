@@ -73,6 +73,10 @@ class Snapshot:
         """Give the same facts with findings."""
         return replace(self, findings=findings)
 
+    def with_gap(self, gap: Gap) -> Snapshot:
+        """Give the same facts with one thing more that is not known."""
+        return replace(self, gaps=(*self.gaps, gap))
+
     def to_dict(self) -> dict[str, Any]:
         """Give the snapshot as plain dicts, lists, strings and numbers.
 

@@ -261,6 +261,23 @@ def test_a_folder_with_nothing_in_it_is_all_gaps(tmp_path: Path) -> None:
     }
 
 
+def test_a_fault_of_ours_is_a_gap_and_no_traceback() -> None:
+    broken = values(
+        "import json, omp_magic, omp_magic.api as api, omp_magic.observe as observe\n"
+        "def fail(*a, **k): raise ZeroDivisionError('of ours')\n"
+        "for name in ('probe_budget', 'probe_libraries', 'probe_environment',\n"
+        "             'probe_throttling', 'probe_threads', 'count_threads'):\n"
+        "    setattr(observe, name, fail)\n"
+        "observe.LibraryProbe.scan = fail; api.judge = fail\n"
+        "s = omp_magic.snapshot(threads=True); str(s); s._repr_mimebundle_()\n"
+        "print(json.dumps([[g.what for g in s.gaps], s.gaps[0].why, s.budget.threads > 0]))"
+    )
+    what = ["budget", "libraries", "libraries", "environment", "threads", "throttling"]
+    assert broken[0] == [*what, "thread count", "findings"]
+    assert broken[1] == "a fault in omp_magic: ZeroDivisionError: of ours"
+    assert broken[2] is True
+
+
 def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "omp_magic", *words],

@@ -66,6 +66,20 @@ def probe_budget(machine: Machine) -> Budget:
     )
 
 
+def unknown_budget() -> Budget:
+    """Give what is left to say when nothing could be found out: the machine's CPUs."""
+    cpus = os.cpu_count() or 1
+    whole = Bound(source="machine", cpus=float(cpus), detail="os.cpu_count")
+    return Budget(
+        quota_cpus=None,
+        threads=cpus,
+        binding=whole,
+        bounds=(whole,),
+        affinity_cpus=cpus,
+        machine_cpus=cpus,
+    )
+
+
 def probe_throttling(machine: Machine, budget: Budget) -> tuple[Throttling, ...]:
     """Read the throttling counters of the cgroups that set a quota, leaf to root.
 

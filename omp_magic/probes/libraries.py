@@ -170,17 +170,18 @@ class LibraryProbe:
         for path, family, library in found:
             parallel = address_of(library, family.layer)
             config = address_of(library, family.config)
+            handle = library._handle  # noqa: SLF001 - ctypes has no public name for it
             images.append(
                 Image(
                     family=family,
-                    mapped=Mapped(path.replace("\\", "/"), "", 0, (), deleted=False),
+                    mapped=Mapped(path.replace("\\", "/"), "", 0, (handle,), deleted=False),
                     soname=None,
                     version=_version(call_text(config)) if config is not None else None,
                     owner=owners[path],
                     layer=OPENBLAS_LAYERS.get(call_get(parallel)) if parallel else None,
                     getter=address_of(library, family.getters),
                     setter=address_of(library, family.setters),
-                    base=library._handle,  # noqa: SLF001 - ctypes has no public name for it
+                    base=handle,
                     lender=None,
                 )
             )
