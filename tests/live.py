@@ -59,7 +59,8 @@ class Kernel:
 
     def run(self, code: str, timeout: float = 60, interrupt_after: float | None = None) -> Reply:
         """Run a cell and gather all it sent."""
-        message = self.client.execute(code, store_history=True)
+        # ipykernel 6 aborts what arrives shortly after an error, unless told not to.
+        message = self.client.execute(code, store_history=True, stop_on_error=False)
         timer = None
         if interrupt_after is not None:
             timer = threading.Timer(interrupt_after, self.manager.interrupt_kernel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -116,6 +117,7 @@ def test_an_error_stops_run_all(kept: Kernel) -> None:
         got = client.get_shell_msg(timeout=30)
         replies[got["parent_header"]["msg_id"]] = got["content"]["status"]
     assert replies == {first: "error", second: "aborted"}
+    time.sleep(0.3)  # so long ipykernel goes on aborting
     kept.run("0")
 
 
