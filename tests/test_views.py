@@ -17,7 +17,7 @@ from omp_magic.snapshots import Snapshot
 from omp_magic.views.html import bar_of, render_html
 from omp_magic.views.text import render_text
 from omp_magic.views.usage import render_usage
-from omp_magic.views.words import printable
+from omp_magic.views.words import printable, shortened
 
 EVIL = "/env/<script>alert(1)</script>/\x1b[31m\n\udcff&\"'/libgomp.so"
 
@@ -98,6 +98,15 @@ def test_nothing_from_outside_reaches_the_screen_unescaped() -> None:
 def test_printable() -> None:
     assert printable("é ü 한") == "é ü 한"
     assert printable("a\tb\u202ec\udc80") == "a\\tb\\u202ec\\udc80"
+
+
+def test_paths_of_the_environment_are_short() -> None:
+    assert shortened("2 in /e/v/lib/python3.12/site-packages/x.so", "/e/v") == (
+        "2 in site-packages/x.so"
+    )
+    assert shortened("/e/v/lib/libmkl_rt.so", "/e/v/") == "…/lib/libmkl_rt.so"
+    assert shortened(r"C:\v\Lib\site-packages\x.dll", "C:\\v") == "site-packages/x.dll"
+    assert shortened("/e/vx/lib/y.so", "/e/v") == "/e/vx/lib/y.so"
 
 
 def test_the_html_reads_without_its_css() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterable
 from typing import Literal
 
 from rich.console import Console, Group, RenderableType
@@ -12,7 +11,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..facts import Finding
 from ..snapshots import Snapshot
 from .words import (
     State,
@@ -26,12 +24,12 @@ from .words import (
     largest_pool,
     none_loaded,
     printable,
+    shortened,
     state_of,
     threads_of,
     title_of,
     value_of,
     wants_of,
-    where_of,
 )
 
 _NARROWEST, _WIDEST = 60, 100
@@ -65,7 +63,7 @@ def layout(snapshot: Snapshot) -> RenderableType:
         line = f"limit {limit.spec}, set by {limit.set_by}; back with {limit.undo}"
         parts.extend(("", _indented(Text(printable(line)))))
     if snapshot.findings:
-        parts.extend(("", _findings(snapshot.findings)))
+        parts.extend(("", _findings(snapshot)))
     if "env" in snapshot.shown:
         parts.extend(("", _environment(snapshot)))
     if snapshot.os_threads is not None:
@@ -109,20 +107,23 @@ def _libraries(snapshot: Snapshot) -> RenderableType:
         )
     files = _table("files, in the same order")
     for library in snapshot.libraries:
-        files.add_row(_plain(where_of(library, snapshot.prefix)))
+        files.add_row(_plain(shortened(library.path, snapshot.prefix)))
     return Group(_indented(table), "", _indented(files))
 
 
-def _findings(findings: Iterable[Finding]) -> RenderableType:
+def _findings(snapshot: Snapshot) -> RenderableType:
+    def short(text: str) -> str:
+        return printable(shortened(text, snapshot.prefix))
+
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    for finding in findings:
-        body = Text(printable(finding.title), style="bold")
-        body.append("\n" + printable(finding.why), style="not bold dim")
+    for finding in snapshot.findings:
+        body = Text(short(finding.title), style="bold")
+        body.append("\n" + short(finding.why), style="not bold dim")
         for remedy in finding.remedies:
-            body.append("\n\N{RIGHTWARDS ARROW} " + printable(remedy), style="not bold not dim")
+            body.append("\n\N{RIGHTWARDS ARROW} " + short(remedy), style="not bold not dim")
         table.add_row(Text(finding.severity, style=_TONES[finding.severity]), finding.code, body)
     return _indented(table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..facts import Bound, EnvSetting, Library
@@ -81,17 +82,16 @@ def _running(library: Library) -> State:
     return State("started", "good")
 
 
-def where_of(library: Library, prefix: str) -> str:
-    """Give a library's path, shortened when it lies in the environment at `prefix`."""
-    root = prefix.rstrip("/") + "/"
-    if not library.path.startswith(root):
-        return library.path
-    _, found, below = library.path.partition("/site-packages/")
-    return (
-        f"site-packages/{below}"
-        if found
-        else f"\N{HORIZONTAL ELLIPSIS}/{library.path[len(root) :]}"
-    )
+def shortened(text: str, prefix: str) -> str:
+    """Give `text` with the paths in the environment at `prefix` made short.
+
+    ``PREFIX/lib/python3.12/site-packages/x`` becomes ``site-packages/x`` and any other
+    ``PREFIX/x`` becomes ``…/x``.
+    """
+    root = re.escape(prefix.rstrip("/\\")) + r"[/\\]"
+    packages = root + r"(?:lib\w*[/\\]python[\w.]+|Lib)[/\\]site-packages[/\\]"
+    text = re.sub(packages, "site-packages/", text)
+    return re.sub(root, "\N{HORIZONTAL ELLIPSIS}/", text)
 
 
 def decided_by(bound: Bound) -> str:
