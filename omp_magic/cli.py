@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from . import __version__
 from .api import snapshot
@@ -30,9 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 for wrong use or a module that cannot be imported.
     """
     options = _parser().parse_args(arguments)
-    failed = [name for name in _names(options.modules) if not _imported(name)]
+    if sys.path[0] != "":
+        sys.path.insert(0, "")  # as `python -m` does: a module of this folder can be imported
+    with _stdout_to_stderr():
+        failed = [name for name in _names(options.modules) if not _imported(name)]
     if failed:
         return _WRONG_USE
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     shown = frozenset({"env"} if options.env else ())
     facts = snapshot(threads=options.threads, shown=shown)
     if options.json:
@@ -72,6 +80,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Send what modules print while they are imported, from C too, to stderr.
+
+    What comes out on stdout must be one JSON object.
+    """
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # stdout is closed
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _names(lists: list[str]) -> list[str]:
     return [name.strip() for names in lists for name in names.split(",") if name.strip()]
 
@@ -80,7 +109,7 @@ def _imported(name: str) -> bool:
     """Import a module; what goes wrong is one line on stderr."""
     try:
         importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001 - a module's own code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything
         print(f"omp-magic: cannot import {name}: {type(error).__name__}: {error}", file=sys.stderr)
         return False
     return True

@@ -82,11 +82,17 @@ class Held:
         """One line for each thing that the limit could not do as asked."""
         self.keys: set[int] = set()
         """The runtimes that it holds for."""
+        self.seen: frozenset[int] = frozenset()
+        """The runtimes that were loaded when it was applied last."""
         self._limiter = limiter
 
     def cover(self) -> None:
         """Apply the limit also to runtimes that were loaded since."""
         self._limiter.apply(self)
+
+    def missed(self) -> tuple[str, ...]:
+        """Give the runtimes that were loaded since and that the limit should hold for."""
+        return self._limiter.missed(self)
 
     def leave(self) -> None:
         """Take the limit back; a second time does nothing."""
@@ -134,6 +140,7 @@ class Limiter:
         _main_thread_only()
         now = self._now()
         notes = _unmatched(held.spec, now.images)
+        held.seen = frozenset(_key(image) for image in now.images)
         try:
             for image, threads in self._wanted(held.spec, now.images):
                 if _key(image) not in held.keys:
@@ -142,6 +149,11 @@ class Limiter:
             self.leave(held)
             raise
         held.notes = tuple(notes)
+
+    def missed(self, held: Held) -> tuple[str, ...]:
+        """Give the runtimes that were loaded since `apply` and that the limit is for."""
+        wanted = self._wanted(held.spec, self._observer.scan().images)
+        return tuple(_label(image) for image, _ in wanted if _key(image) not in held.seen)
 
     def leave(self, held: Held) -> None:
         """Take a limit back from every runtime that it holds for."""
@@ -185,7 +197,7 @@ class Limiter:
 
     def _limit(self, held: Held, image: Image, threads: int, now: _Now) -> list[str]:
         """Put one pool under a limit and give what is worth a line."""
-        label = f"{image.family.label} ({image.owner or image.mapped.file_name})"
+        label = _label(image)
         if is_settable(image, now.startup) is None:
             return [f"{label} is left alone: whether it has started cannot be known"]
         entry = self._entries.setdefault(_key(image), _Entry())
@@ -250,6 +262,10 @@ def _unmatched(spec: LimitSpec, images: tuple[Image, ...]) -> list[str]:
             loaded = ", ".join(sorted(_names(image)[0] for image in images)) or "none"
             raise LimitError(name, f"the SONAME of a loaded library ({loaded})", EXAMPLE)
     return [f"{name}: no such library is loaded yet, nothing to limit" for name in missing]
+
+
+def _label(image: Image) -> str:
+    return f"{image.family.label} ({image.owner or image.mapped.file_name})"
 
 
 def _key(image: Image) -> int:

@@ -58,7 +58,10 @@ def limited(spec: LimitSpec, *, report: bool) -> Iterator[None]:
         line = _stopped(meter, spec) if meter is not None else None
         if held is not None:
             with _logged("the limits could not be put back"):
+                missed = held.missed()
                 held.leave()
+                for name in missed:
+                    print(f"omp_limit: {name} was loaded in this cell, unlimited", file=sys.stderr)
         if line is not None:
             print(line)
 

@@ -304,6 +304,14 @@ def test_a_library_that_goes_away_under_a_limit_is_no_error(kernel: Kernel, libi
     assert kernel.value("ctypes.PyDLL(None).getenv(b'OMP_NUM_THREADS')") == 0
 
 
+def test_a_library_loaded_inside_the_cell_is_named(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic")
+    reply = kernel.run("%%omp_limit 1\nimport numpy")
+    assert reply.stderr == "omp_limit: OpenBLAS (numpy) was loaded in this cell, unlimited\n"
+    assert kernel.run("%%omp_limit openmp=1\nimport scipy.linalg").stderr.count("scipy") == 0
+    assert kernel.run("%%omp_limit 1\n1").stderr == ""
+
+
 def test_a_failure_of_ours_does_not_break_the_cell(kernel: Kernel) -> None:
     kernel.run("%load_ext omp_magic\nimport numpy, omp_magic.limits as limits")
     kernel.run("limits.Limiter.enter = limits.Limiter.leave = None")

@@ -278,9 +278,11 @@ def test_a_fault_of_ours_is_a_gap_and_no_traceback() -> None:
     assert broken[2] is True
 
 
-def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+def command(*words: str, cwd: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    script = os.path.join(os.path.dirname(sys.executable), "omp-magic")
     return subprocess.run(
-        [sys.executable, "-m", "omp_magic", *words],
+        [script, *words],
+        cwd=cwd,
         check=False,
         capture_output=True,
         text=True,
@@ -311,6 +313,21 @@ def test_command_text_and_exit_codes() -> None:
     assert command("status", "--fail-on", "info").returncode == 0
 
 
+def test_what_modules_print_does_not_reach_stdout(tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text("import os\nprint('hello')\nos.system('echo from C')\n")
+    (tmp_path / "leaver.py").write_text("raise SystemExit(3)\n")
+    ended = command("status", "--json", "--import", "noisy", cwd=str(tmp_path))
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["schema"] == 1
+    assert sorted(ended.stderr.split("\n")) == ["", "from C", "hello"]
+    ended = command("status", "--import", "leaver", cwd=str(tmp_path))
+    assert ended.returncode == 2
+    assert "cannot import leaver: SystemExit: 3" in ended.stderr
+    ended = command("status", PYTHONIOENCODING="ascii")
+    assert ended.returncode == 0
+    assert "Threads in this process" in ended.stdout
+
+
 def test_command_wrong_use() -> None:
     for words in ((), ("nope",), ("status", "--nope"), ("status", "--fail-on", "x")):
         ended = command(*words)
@@ -320,6 +337,9 @@ def test_command_wrong_use() -> None:
     ended = command("status", "--json", "--import", "no_such_module")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "cannot import no_such_module: ModuleNotFoundError" in ended.stderr
+    module = [sys.executable, "-m", "omp_magic", "--version"]
+    as_module = subprocess.run(module, check=True, capture_output=True, text=True, timeout=60)
+    assert as_module.stdout == command("--version").stdout
     assert command("--version").stdout.strip() == f"omp-magic {omp_magic.__version__}"
 
 

@@ -161,10 +161,10 @@ def _gaps(snapshot: Snapshot) -> RenderableType:
 def _footer(snapshot: Snapshot) -> RenderableType:
     parts = []
     if "env" not in snapshot.shown:
-        parts.append(f"{counted(len(snapshot.environment), 'variable')} set (%omp_status --env)")
+        parts.append(f"{counted(len(snapshot.environment), 'variable')} set (--env)")
     if snapshot.os_threads is None and snapshot.num_os_threads is not None:
-        parts.append(f"{snapshot.num_os_threads} OS threads (%omp_status --threads)")
-    return _indented(Text(" · ".join(parts) or "%omp_status --json for all of it", style="dim"))
+        parts.append(f"{snapshot.num_os_threads} OS threads (--threads)")
+    return _indented(Text(" · ".join(parts) or "--json gives all of it", style="dim"))
 
 
 def _table(*columns: str) -> Table:

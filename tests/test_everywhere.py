@@ -1,0 +1,42 @@
+"""What must hold on every system, in a real kernel and with the real command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from live import Kernel
+
+
+def test_status_in_a_kernel(kernel: Kernel) -> None:
+    assert kernel.run("%load_ext omp_magic").status == "ok"
+    reply = kernel.run("%omp_status")
+    assert reply.status == "ok"
+    assert "Threads in this process" in reply.text
+    assert "<table" in reply.result["text/html"] or "runtime" in reply.text
+    kernel.run("import numpy\ns = %omp_status")
+    assert kernel.value("s.budget.threads") >= 1
+    assert kernel.value("len(s.to_json())") > 100
+    reply = kernel.run("%omp_limit 0")
+    assert reply.status == "error"
+    assert "accepted:" in reply.stderr
+    assert kernel.run("%unload_ext omp_magic").status == "ok"
+
+
+def test_the_command() -> None:
+    words = [sys.executable, "-m", "omp_magic", "status", "--json", "--import", "numpy"]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    facts = json.loads(ended.stdout)
+    assert facts["threads"]["count"] >= 1
+    assert facts["budget"]["affinity_cpus"] >= 1
+
+
+def test_a_limit_holds_or_says_why_not(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\nimport numpy")
+    reply = kernel.run("%%omp_limit 1\n6 * 7")
+    if sys.platform == "win32":
+        assert reply.stderr.startswith("UsageError: omp_limit: found 'a C library without dlsym'")
+    else:
+        assert reply.text == "42"
