@@ -13,6 +13,8 @@ import ast
 import io
 import tokenize
 
+from IPython.core.error import InputRejected
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -53,22 +55,22 @@ def run_body(
     coroutine or None
         A coroutine when the body has a top-level await; `AwaitBodies` makes the cell await it.
 
-    Raises
-    ------
-    SyntaxError
-        When the body is no Python; the shell shows it like any other. `around` is not entered.
+    A body that is no Python is shown as the shell shows it, and `around` is not entered.
     """
     # The running cell's ExecutionResult: what the reply, Out and Run-All go by.
     result = getattr(shell.displayhook, "exec_result", None)
-    raw = getattr(getattr(result, "info", None), "raw_cell", None) or ""
-    transformed = shell.transform_cell(body)
-    source = _lines_above(raw, header, body) + transformed
-    number = getattr(result, "execution_count", None) or shell.execution_count
     try:
-        name = shell.compile.cache(source, number, raw_code=raw or source)
-    except TypeError:  # IPython 7 has no raw_code.
-        name = shell.compile.cache(source, number)
-    tree = shell.transform_ast(shell.compile.ast_parse(source, filename=name))
+        tree, name, transformed = _compiled(shell, result, header, body)
+    except (SyntaxError, ValueError, OverflowError, InputRejected) as error:
+        if result is None:
+            raise
+        # What run_cell does with a cell that is no Python: the user's lines, none of ours.
+        if isinstance(error, InputRejected):
+            shell.showtraceback((type(error), error, None))
+        else:
+            shell.showsyntaxerror()
+        result.error_in_exec = error
+        return None
     silent = ends_with_semicolon(body)
     interactivity = "none" if silent else shell.ast_node_interactivity
 
@@ -94,6 +96,21 @@ def ends_with_semicolon(code: str) -> bool:
     except (tokenize.TokenError, SyntaxError):
         return False
     return last == ";"
+
+
+def _compiled(
+    shell: InteractiveShell, result: Any, header: str, body: str
+) -> tuple[ast.Module, str, str]:
+    """Give the body's tree, the name it is filed under, and its transformed text."""
+    raw = getattr(getattr(result, "info", None), "raw_cell", None) or ""
+    transformed = shell.transform_cell(body)
+    source = _lines_above(raw, header, body) + transformed
+    number = getattr(result, "execution_count", None) or shell.execution_count
+    try:
+        name = shell.compile.cache(source, number, raw_code=raw or source)
+    except TypeError:  # IPython 7 has no raw_code.
+        name = shell.compile.cache(source, number)
+    return shell.transform_ast(shell.compile.ast_parse(source, filename=name)), name, transformed
 
 
 class AwaitBodies:

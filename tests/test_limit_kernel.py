@@ -122,9 +122,33 @@ def test_an_error_stops_run_all(kept: Kernel) -> None:
 
 
 def test_syntax_error_is_the_users(kept: Kernel) -> None:
-    reply = kept.run("%%omp_limit 1\n1 +")
-    assert reply.status == "error"
-    assert reply.ename == "SyntaxError"
+    for body in ("x = 1\ny = (\n  2 +* 3)", "def f(:\n    pass", "if 1:\npass"):
+        bare, ours = both(kept, body)
+        assert ours.status == bare.status == "error"
+        assert ours.ename == bare.ename
+        expected = bare.traceback.replace(f"In[{bare.count}]", f"In[{ours.count}]")
+        hidden = "/ipykernel_"  # IPython 7 names a file instead of the cell
+        assert [line for line in ours.traceback.split("\n") if hidden not in line] == [
+            line for line in expected.split("\n") if hidden not in line
+        ]
+
+
+def test_a_rejected_body_is_not_run_and_shows_none_of_our_frames(kept: Kernel) -> None:
+    kept.run(
+        "from IPython.core.error import InputRejected\n"
+        "class No:\n"
+        "    def visit(self, node):\n"
+        "        import ast\n"
+        "        if 'forbidden' in ast.dump(node) and 'run_cell_magic' not in ast.dump(node):\n"
+        "            raise InputRejected('refused')\n"
+        "        return node\n"
+        "no = No(); get_ipython().ast_transformers.append(no)"
+    )
+    reply = kept.run("%%omp_limit 1\nforbidden = 1")
+    assert (reply.status, reply.ename) == ("error", "InputRejected")
+    assert "omp_magic/" not in reply.traceback
+    kept.run("get_ipython().ast_transformers.remove(no)")
+    assert kept.value("'forbidden' in globals()") is False
 
 
 def test_top_level_await(kept: Kernel) -> None:
