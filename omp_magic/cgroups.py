@@ -1,4 +1,4 @@
-"""Text of /proc/self/cgroup, mountinfo, cpu.max, cfs_* -> where the limits stand and what they say.
+"""Text of /proc/self/cgroup and mountinfo -> where the limits of a process stand.
 
 See cgroups(7), proc_pid_mountinfo(5) and the kernel's cgroup-v1 and cgroup-v2 guides.
 Nothing here opens a file: `locate` says which directories to read, leaf first.
@@ -10,11 +10,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-
-from .errors import ParseError
-
-DEFAULT_PERIOD_US = 100_000
-"""The kernel's period when cpu.max gives none (Documentation/admin-guide/cgroup-v2.rst)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,79 +126,23 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     return tuple(on_point.values())
 
 
-def parse_cpu_max(text: str) -> float | None:
-    """Give quota/period of cgroup v2's cpu.max in CPUs, or None for no limit.
-
-    Raises
-    ------
-    ParseError
-        When it is neither ``max PERIOD`` nor ``QUOTA PERIOD`` nor one of the two words alone.
-    """
-    words = text.split()
-    if not 1 <= len(words) <= 2:
-        raise ParseError("cpu.max", text, "'QUOTA PERIOD' in microseconds or 'max PERIOD'")
-    period_us = _number("cpu.max", words[1]) if len(words) == 2 else DEFAULT_PERIOD_US
-    if words[0] == "max":
-        return None
-    return _ratio(_number("cpu.max", words[0]), period_us)
-
-
-def parse_cfs(quota: str, period: str) -> float | None:
-    """Give cgroup v1's cpu.cfs_quota_us / cpu.cfs_period_us in CPUs, or None for no limit (-1).
-
-    Raises
-    ------
-    ParseError
-        When either text is not one whole number.
-    """
-    return _ratio(_number("cpu.cfs_quota_us", quota), _number("cpu.cfs_period_us", period))
-
-
-def parse_cpu_stat(text: str) -> dict[str, int]:
-    """Give the ``NAME NUMBER`` lines of cpu.stat; lines in another form are passed over."""
-    values = {}
-    for line in text.split("\n"):
-        name, _, number = line.partition(" ")
-        if name and number.isascii() and number.isdigit() and len(number) <= 20:
-            values[name] = int(number)
-    return values
-
-
-def parse_cpu_list(text: str) -> frozenset[int]:
-    """Give the CPUs of a list such as ``0-3,8``, see cpuset(7).
-
-    Raises
-    ------
-    ParseError
-        When a part is no number and no range.
-    """
-    cpus: set[int] = set()
-    for part in text.strip().split(","):
-        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip(), re.ASCII)
-        if match is None:
-            if part.strip():
-                raise ParseError("CPU list", text, "numbers and ranges such as '0-3,8'")
-            continue
-        first, last = int(match[1]), int(match[2] or match[1])
-        cpus.update(range(first, last + 1))
-    return frozenset(cpus)
-
-
-@lru_cache(maxsize=4)
-def locate_texts(proc_cgroup: str, mountinfo: str) -> Place:
+@lru_cache(maxsize=16)
+def locate_texts(proc_cgroup: str, mountinfo: str, controller: str = "cpu") -> Place:
     """Give `locate` of the two files' texts; the same texts are not parsed twice."""
-    return locate(parse_proc_cgroup(proc_cgroup), parse_mountinfo(mountinfo))
+    return locate(parse_proc_cgroup(proc_cgroup), parse_mountinfo(mountinfo), controller)
 
 
-def locate(memberships: Iterable[Membership], mounts: Iterable[Mount]) -> Place:
-    """Say where the CPU limits of the process stand.
+def locate(
+    memberships: Iterable[Membership], mounts: Iterable[Mount], controller: str = "cpu"
+) -> Place:
+    """Say where the limits of the process stand that a controller sets.
 
-    The hierarchy that carries the cpu controller decides: version 1 when a line names ``cpu``
-    among its controllers, else version 2. A lone v1 hierarchy without it (freezer, net_cls,
-    systemd's own) does not make the system version 1.
+    The hierarchy that carries the controller decides: version 1 when a line names it among
+    its controllers, as a whole word, else version 2. A lone v1 hierarchy without it (freezer,
+    net_cls, systemd's own) does not make the system version 1.
     """
     lines = tuple(memberships)
-    own = next((line for line in lines if "cpu" in line.controllers), None)
+    own = next((line for line in lines if controller in line.controllers), None)
     version = 1
     if own is None:
         own = next((line for line in lines if line.unified), None)
@@ -212,7 +151,7 @@ def locate(memberships: Iterable[Membership], mounts: Iterable[Mount]) -> Place:
         return Place(0, (), ())
     chains, hidden = [], []
     for mount in mounts:
-        if version == 1 and (mount.fstype != "cgroup" or "cpu" not in mount.controllers):
+        if version == 1 and (mount.fstype != "cgroup" or controller not in mount.controllers):
             continue
         if version == 2 and mount.fstype != "cgroup2":
             continue
@@ -258,14 +197,3 @@ def _parts(path: str) -> tuple[str, ...]:
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
-
-
-def _number(what: str, text: str) -> int:
-    word = text.strip()
-    if not re.fullmatch(r"-?\d{1,20}", word, re.ASCII):
-        raise ParseError(what, text, "a whole number of microseconds")
-    return int(word)
-
-
-def _ratio(quota_us: int, period_us: int) -> float | None:
-    return quota_us / period_us if quota_us > 0 and period_us > 0 else None

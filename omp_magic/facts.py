@@ -124,65 +124,6 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
-    """One limit on the CPUs of this process.
-
-    Parameters
-    ----------
-    source
-        ``"machine"``, ``"affinity"``, ``"cgroup v1"`` or ``"cgroup v2"``.
-    cpus
-        CPUs it allows; None when it sets no limit.
-    where
-        What sets it: a cgroup's path, or "".
-    detail
-        The text behind it, for example ``"cpu.max 250000 100000"``.
-    file
-        The file that says so, or "".
-    """
-
-    source: str
-    cpus: float | None
-    where: str = ""
-    detail: str = ""
-    file: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """The CPUs this process may use, and what decides that.
-
-    Parameters
-    ----------
-    quota_cpus
-        Smallest quota/period over the own cgroup and every visible ancestor; None when
-        none of them sets one.
-    threads
-        What a pool should use: ``max(1, min(affinity, ceil(quota)))``.
-    binding
-        The bound that decided.
-    bounds
-        All of them, cgroups from leaf to root.
-    affinity_cpus, machine_cpus
-        CPUs in the affinity mask, and CPUs online in the machine.
-    """
-
-    quota_cpus: float | None
-    threads: int
-    binding: Bound
-    bounds: tuple[Bound, ...]
-    affinity_cpus: int
-    machine_cpus: int
-    gaps: tuple[Gap, ...] = ()
-
-    @property
-    def cpus(self) -> float:
-        """CPUs allowed as a fraction: the smaller of quota and affinity."""
-        affinity = float(self.affinity_cpus)
-        return affinity if self.quota_cpus is None else min(affinity, self.quota_cpus)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
     """One OS thread of this process.
 
@@ -228,26 +169,6 @@ class EnvSetting:
     native: str | None
     at_exec: str | None
     readers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttling:
-    """Counters of the scheduler for one cgroup (``cpu.stat``), since the group was made.
-
-    Parameters
-    ----------
-    group
-        Path of the cgroup that the counters belong to.
-    periods, throttled_periods
-        Enforcement periods, and those in which the group was throttled.
-    throttled_us
-        Throttled time in microseconds, summed over CPUs: it can exceed the wall time.
-    """
-
-    group: str
-    periods: int
-    throttled_periods: int
-    throttled_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 
+_RESET_ON_FORK = 0x40000000
 _MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -82,6 +83,25 @@ class Machine:
         finally:
             os.close(handle)
         return b"".join(parts).decode("utf-8", "surrogateescape")
+
+    def realtime_policy(self) -> str | None:
+        """Give the process's real-time scheduling policy, or None; see sched(7)."""
+        if not self.live or not hasattr(os, "sched_getscheduler"):
+            return None
+        names = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
+        return names.get(os.sched_getscheduler(0) & ~_RESET_ON_FORK)
+
+    def in_cgroup_namespace(self) -> bool:
+        """Tell whether the process is known to be in a cgroup namespace of its own.
+
+        The first namespace has a fixed inode (PROC_CGROUP_INIT_INO in the kernel's
+        include/linux/proc_ns.h).
+        """
+        try:
+            link = os.readlink(self.path("/proc/self/ns/cgroup"))
+        except OSError:
+            return False
+        return link != "cgroup:[4026531835]"
 
     def folders(self, name: str) -> tuple[str, ...]:
         """Give the names of the folders in `name`, sorted; none when it cannot be read."""

@@ -91,6 +91,23 @@ def parse_environ(text: str) -> dict[str, str]:
     return values
 
 
+def parse_schedstat(text: str) -> tuple[int, int]:
+    """Give (run, wait) of /proc/PID/task/TID/schedstat in nanoseconds.
+
+    Time on a CPU, and time spent ready to run but waiting for one, throttling included
+    (Documentation/scheduler/sched-stats.rst).
+
+    Raises
+    ------
+    ParseError
+        When the text has another form.
+    """
+    words = text.split()
+    if len(words) != 3 or not all(word.isascii() and word.isdigit() for word in words):
+        raise ParseError("schedstat", text, "three numbers: run ns, wait ns, slices")
+    return int(words[0]), int(words[1])
+
+
 @dataclass(frozen=True, slots=True)
 class Stat:
     """The fields of /proc/PID/stat that are used here; times in clock ticks."""

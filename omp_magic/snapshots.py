@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .cpus import Budget, Throttling
 from .errors import MissingRendererError
-from .facts import Budget, EnvSetting, Finding, Gap, Library, Limit, Pool, Thread, Throttling
+from .facts import EnvSetting, Finding, Gap, Library, Limit, Pool, Thread
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from omp_magic.catalog import BY_KEY, readers_of
-from omp_magic.facts import Bound, Budget, EnvSetting, Library, Pool
+from omp_magic.cpus import Bound, Budget
+from omp_magic.facts import EnvSetting, Library, Pool
 from omp_magic.snapshots import Snapshot
 
 

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import CLEAN
 
-from omp_magic import cgroups
+from omp_magic import cgroupfiles, cgroups
 from omp_magic.errors import ParseError
 from omp_magic.machine import Machine
 from omp_magic.probes.budget import probe_budget, probe_throttling
+from omp_magic.procfs import parse_schedstat
 
 # Captured from kernels in QEMU guests, runc containers, and the test data of other projects;
 # each case names its source.
@@ -113,13 +114,20 @@ TEXT = st.text(st.sampled_from("0123456789:/.,-maxcpu \n\t\\4\0é"), max_size=80
 @settings(max_examples=300, deadline=None)
 @given(TEXT, TEXT)
 def test_no_text_raises_anything_but_our_own_error(first: str, second: str) -> None:
-    for parse in (cgroups.parse_cpu_max, cgroups.parse_cpu_list, cgroups.parse_cpu_stat):
+    for parse in (
+        cgroupfiles.parse_cpu_max,
+        cgroupfiles.parse_cpu_list,
+        cgroupfiles.parse_cpu_stat,
+        cgroupfiles.parse_burst,
+        cgroupfiles.parse_pressure,
+        parse_schedstat,
+    ):
         try:
             parse(first)
         except ParseError as error:
             assert "found" in str(error)  # noqa: PT017 - the point is that nothing else is raised
     with contextlib.suppress(ParseError):
-        cgroups.parse_cfs(first, second)
+        cgroupfiles.parse_cfs(first, second)
     cgroups.locate_texts(first, second)
     line = f"1 0 0:1 {first} {second} rw - cgroup2 {first} {second}"
     cgroups.locate_texts(f"0::/{first}\n1:cpu:/{second}", line)

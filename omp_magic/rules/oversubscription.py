@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..catalog import BY_KEY
-from ..facts import Bound, Library, Pool
+from ..cpus import Bound
+from ..facts import Library, Pool
 from ..snapshots import Snapshot
 from .rule import Case, Rule
 

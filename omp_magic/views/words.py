@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..facts import Bound, EnvSetting, Library
+from ..cpus import Bound
+from ..facts import EnvSetting, Library
 from ..snapshots import Snapshot
 
 DASH = "\N{EN DASH}"
