@@ -56,7 +56,9 @@ class Here:
 HERE = Here()
 
 
-def snapshot(*, threads: bool = False, shown: frozenset[str] = frozenset()) -> Snapshot:
+def snapshot(
+    *, threads: bool = False, measure: bool = False, shown: frozenset[str] = frozenset()
+) -> Snapshot:
     """Say what is true of this process now: runtimes, thread counts, CPUs, findings.
 
     Nothing is loaded, started or set. A repeated call costs about a tenth of
@@ -67,8 +69,10 @@ def snapshot(*, threads: bool = False, shown: frozenset[str] = frozenset()) -> S
     ----------
     threads
         Also list every OS thread.
+    measure
+        Also keep threads busy for half a second and count the CPUs they really get.
     shown
-        Parts that views should open: ``"env"``, ``"threads"``, ``"json"``.
+        Parts that views should open: ``"cpus"``, ``"env"``, ``"threads"``, ``"json"``.
 
     Returns
     -------
@@ -82,7 +86,9 @@ def snapshot(*, threads: bool = False, shown: frozenset[str] = frozenset()) -> S
     >>> omp_magic.snapshot().budget.threads >= 1
     True
     """
-    facts = HERE.observer.take(threads=threads, shown=shown, limits=HERE.session_limits)
+    facts = HERE.observer.take(
+        threads=threads, measure=measure, shown=shown, limits=HERE.session_limits
+    )
     try:
         return facts.with_findings(judge(facts))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell

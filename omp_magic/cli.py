@@ -41,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _WRONG_USE
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
-    shown = frozenset({"env"} if options.env else ())
-    facts = snapshot(threads=options.threads, shown=shown)
+    shown = {name for name in ("cpus", "env") if getattr(options, name)}
+    if options.probe:
+        shown.add("cpus")
+    facts = snapshot(threads=options.threads, measure=options.probe, shown=frozenset(shown))
     if options.json:
         print(facts.to_json())
     else:
@@ -61,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     status = commands.add_parser("status", help="show this process, after importing modules")
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    status.add_argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
+    status.add_argument("--probe", action="store_true", help="also measure the CPUs one gets")
     status.add_argument("--env", action="store_true", help="also list environment variables")
     status.add_argument("--threads", action="store_true", help="also list every OS thread")
     status.add_argument(

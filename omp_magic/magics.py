@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .snapshots import Snapshot
 
 
+_STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
+
+
 @magics_class
 class OmpMagics(Magics):
     """``%omp_status`` and ``%omp_limit``."""
@@ -34,6 +37,8 @@ class OmpMagics(Magics):
         """The session's limit, from the first `%omp_limit` on."""
 
     @magic_arguments()
+    @argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
+    @argument("--probe", action="store_true", help="also measure for 0.5 s the CPUs one gets")
     @argument("--env", action="store_true", help="also list the environment variables that matter")
     @argument("--threads", action="store_true", help="also list every OS thread")
     @argument("--json", action="store_true", help="show it all as JSON")
@@ -48,15 +53,17 @@ class OmpMagics(Magics):
             s = %omp_status
             s.to_frame()
         """
-        options = _parsed(self.omp_status, line, "--env, --threads, --json", "%omp_status --env")
+        options = _parsed(self.omp_status, line, _STATUS_FLAGS, "%omp_status --cpus")
         if options is None:
             return None
         from .api import snapshot  # noqa: PLC0415 - see the top of the file
 
         if line.rstrip().endswith(";"):
             return None
-        shown = frozenset(name for name in ("env", "threads", "json") if getattr(options, name))
-        return snapshot(threads=options.threads, shown=shown)
+        shown = {name for name in ("cpus", "env", "threads", "json") if getattr(options, name)}
+        if options.probe:
+            shown.add("cpus")
+        return snapshot(threads=options.threads, measure=options.probe, shown=frozenset(shown))
 
     @magic_arguments()
     @argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from .errors import ParseError
@@ -14,6 +15,8 @@ from .native import Native
 from .probes.budget import probe_budget, probe_throttling, unknown_budget
 from .probes.environment import probe_at_exec, probe_environment
 from .probes.libraries import LibraryProbe, Scan
+from .probes.load import LoadProbe
+from .probes.measure import measure_cpus
 from .probes.pools import pools_of, probe_libraries
 from .probes.threads import count_threads, probe_threads
 from .snapshots import Snapshot
@@ -45,6 +48,7 @@ class Observer:
             except OSError as error:
                 self._lasting.append(Gap(what="calls into libraries", why=str(error)))
         self._libraries = LibraryProbe(machine, self.native)
+        self._load = LoadProbe(machine)
         self._at_exec: dict[str, str] = {}
         try:
             self._at_exec = probe_at_exec(machine)
@@ -60,6 +64,7 @@ class Observer:
         self,
         *,
         threads: bool = False,
+        measure: bool = False,
         shown: frozenset[str] = frozenset(),
         limits: tuple[Limit, ...] = (),
     ) -> Snapshot:
@@ -69,6 +74,8 @@ class Observer:
         ----------
         threads
             Also list every OS thread (10 us each).
+        measure
+            Also keep threads busy for half a second and count the CPUs they get.
         shown
             Parts that views should open.
         limits
@@ -77,6 +84,9 @@ class Observer:
         gaps = list(self._lasting)
         machine = self.machine
         budget = _filed("budget", gaps, lambda: probe_budget(machine)) or unknown_budget()
+        if measure:
+            got = _filed("measured CPUs", gaps, lambda: measure_cpus(budget.affinity_cpus))
+            budget = replace(budget, bounds=(*budget.bounds, *((got,) if got else ())))
         scan = _filed("libraries", gaps, self.scan) or Scan((), ())
         libraries = _filed(
             "libraries",
@@ -87,7 +97,8 @@ class Observer:
             "environment", gaps, lambda: probe_environment(machine, self.native, self._at_exec)
         )
         listed = _filed("threads", gaps, lambda: probe_threads(machine, gaps)) if threads else None
-        throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget))
+        throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
+        load = _filed("load", gaps, lambda: self._load.look(throttling, gaps))
         return Snapshot(
             pid=machine.pid,
             python=platform.python_version(),
@@ -98,7 +109,8 @@ class Observer:
             num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
             os_threads=listed,
             environment=environment or (),
-            throttling=throttling or (),
+            throttling=throttling,
+            load=load,
             limits=limits,
             gaps=(*gaps, *scan.gaps, *budget.gaps),
             shown=shown,

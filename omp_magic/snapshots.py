@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .cpus import Budget, Throttling
+from .cpus import Budget, Load, Throttling
 from .errors import MissingRendererError
 from .facts import EnvSetting, Finding, Gap, Library, Limit, Pool, Thread
 
@@ -42,6 +42,8 @@ class Snapshot:
         Variables that matter and are set somewhere.
     throttling
         Counters of the cgroups that can throttle this process, leaf to root.
+    load
+        What happened since the snapshot before; None for the first.
     findings
         What `rules.judge` made of these facts.
     limits
@@ -62,6 +64,7 @@ class Snapshot:
     os_threads: tuple[Thread, ...] | None
     environment: tuple[EnvSetting, ...]
     throttling: tuple[Throttling, ...]
+    load: Load | None = None
     findings: tuple[Finding, ...] = ()
     limits: tuple[Limit, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -85,8 +88,9 @@ class Snapshot:
         -------
         dict
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``budget``, ``libraries``,
-            ``pools``, ``threads``, ``environment``, ``throttling``, ``findings``,
-            ``limits`` and ``gaps``. ``threads["list"]`` is None unless it was asked for.
+            ``pools``, ``threads``, ``environment``, ``throttling``, ``load``,
+            ``findings``, ``limits`` and ``gaps``. ``threads["list"]`` is None unless it was
+            asked for.
         """
         return {
             "schema": SCHEMA,
@@ -99,6 +103,7 @@ class Snapshot:
             "threads": {"count": self.num_os_threads, "list": as_plain(self.os_threads)},
             "environment": as_plain(self.environment),
             "throttling": as_plain(self.throttling),
+            "load": as_plain(self.load),
             "findings": as_plain(self.findings),
             "limits": as_plain(self.limits),
             "gaps": as_plain(self.gaps),

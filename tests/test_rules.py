@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from facts_for_tests import budget, library, pool, setting, snapshot
 
+from omp_magic.cpus import Load, Throttling
 from omp_magic.rules import RULES, judge
 from omp_magic.rules.rule import SEVERITIES
 
@@ -17,6 +18,12 @@ OMP = library("libomp", kin="llvm", initialized=False, num_threads=None, owner="
 GOMP = library("libgomp", owner="scikit-learn")
 OPENBLAS = library("openblas", api="blas", owner="numpy")
 MASK = setting("KMP_DUPLICATE_LIB_OK", "True")
+
+
+def counters(periods: int, throttled: int) -> Throttling:
+    return Throttling(
+        group="/pod7", periods=periods, throttled_periods=throttled, throttled_us=1_130_000
+    )
 
 
 def codes(**facts: Any) -> set[str]:
@@ -73,6 +80,35 @@ def codes(**facts: Any) -> set[str]:
             "OMP205",
             {"pools": (pool(2),), "budget": budget(affinity=2, quota=0.5)},
             {"pools": (pool(2),), "budget": budget(affinity=2, quota=1.5)},
+        ),
+        (
+            "OMP203",
+            {"load": Load(interval_s=10.0, throttled_share=0.37, throttled_s=4.1)},
+            {"load": Load(interval_s=10.0, throttled_share=0.01, throttled_s=0.1)},
+        ),
+        ("OMP203", {"throttling": (counters(42, 30),)}, {"throttling": (counters(4, 4),)}),
+        (
+            "OMP203",
+            {"throttling": (counters(42, 30),)},
+            {
+                "throttling": (counters(42, 30),),
+                "load": Load(interval_s=1.0, throttled_share=0.0, throttled_s=0.0),
+            },
+        ),
+        (
+            "OMP206",
+            {"load": Load(interval_s=10.0, used_cpus=0.98, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=3.9, starved_share=0.51)},
+        ),
+        (
+            "OMP206",
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51, throttled_share=0.9)},
+        ),
+        (
+            "OMP206",
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=None)},
         ),
         ("OMP303", {"environment": (MASK,)}, {"environment": (setting(MASK.name, "0"),)}),
         (

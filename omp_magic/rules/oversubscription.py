@@ -10,6 +10,12 @@ from ..facts import Library, Pool
 from ..snapshots import Snapshot
 from .rule import Case, Rule
 
+_ENOUGH_PERIODS = 20
+_NOTABLE = 0.05
+"""Share of throttled periods worth a warning: a burst now and then is what a quota is for."""
+_NOTABLE_WAIT = 0.2
+"""Share of waiting worth a warning: one thread more than CPUs gives at least a third."""
+
 
 def _size(pool: Pool) -> int:
     return pool.num_threads if pool.num_threads is not None else pool.would_use or 0
@@ -22,7 +28,8 @@ def _by(bound: Bound) -> str:
 def _remedies(snapshot: Snapshot, pools: list[Pool]) -> tuple[str, ...]:
     names = sorted({BY_KEY[pool.family].variables[0] for pool in pools})
     before = " ".join(f"{name}={snapshot.budget.threads}" for name in names)
-    return ("For this session: %omp_limit auto", f"Before the kernel starts: {before}")
+    session = "For this session: %omp_limit auto"
+    return (session, f"Before the kernel starts: {before}") if before else (session,)
 
 
 def _is_warning(snapshot: Snapshot, pool: Pool) -> bool:
@@ -76,6 +83,59 @@ def _over_quota(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
         )
 
 
+def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
+    load, budget = snapshot.load, snapshot.budget
+    if load is not None and load.throttled_share is not None:
+        share, over = load.throttled_share, f"of the last {load.interval_s:.1f} s"
+    else:
+        # The first look has no rate: go by what the counters say since the cgroup was made.
+        counted = [each for each in snapshot.throttling if each.periods >= _ENOUGH_PERIODS]
+        share = max((each.throttled_periods / each.periods for each in counted), default=0.0)
+        over = "of the time since its cgroup was made"
+    if share < _NOTABLE:
+        return
+    largest = max((_size(pool) for pool in snapshot.pools), default=0)
+    yield Case(
+        title=f"Throttled {share:.0%} {over}",
+        why=(
+            f"The quota of {budget.cpus:g} CPUs is used up before its period ends, and every "
+            "thread of the cgroup is stopped until the next one."
+            + (f" The largest pool has {largest} threads." if largest > budget.threads else "")
+        ),
+        evidence=(
+            *(
+                f"{each.group}: throttled in {each.throttled_periods} of {each.periods} periods, "
+                f"{each.throttled_us / 1e6:.2f} s in all"
+                for each in snapshot.throttling
+            ),
+            f"{budget.cpus:g} CPUs: {_by(budget.binding)}",
+        ),
+        remedies=_remedies(snapshot, list(snapshot.pools)),
+    )
+
+
+def _starved(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
+    load, budget = snapshot.load, snapshot.budget
+    if load is None or load.starved_share is None or load.starved_share < _NOTABLE_WAIT:
+        return
+    used = max(load.used_cpus or 0.0, load.group_cpus or 0.0)
+    if used > 0.9 * budget.cpus or (load.throttled_share or 0.0) >= _NOTABLE:
+        return  # the visible limit explains it
+    yield Case(
+        title=f"Threads waited {load.starved_share:.0%} of the time below the visible limit",
+        why=(
+            f"Ready threads waited for a CPU although only {used:.2f} of the visible limit of "
+            f"{budget.cpus:g} CPUs were used: a limit that no file shows here, a pod's for "
+            "example, or other processes on a busy host."
+        ),
+        evidence=(
+            f"waited {load.starved_share:.0%} over {load.interval_s:.1f} s",
+            f"used {used:.2f} of {budget.cpus:g} CPUs",
+        ),
+        remedies=("Measure what one really gets: %omp_status --probe",),
+    )
+
+
 RULES = (
     Rule(
         code="OMP201",
@@ -85,10 +145,24 @@ RULES = (
         look=_too_many,
     ),
     Rule(
+        code="OMP203",
+        severity="warning",
+        summary="the cgroup is being throttled",
+        source="https://docs.kernel.org/scheduler/sched-bwc.html",
+        look=_throttled,
+    ),
+    Rule(
         code="OMP205",
         severity="info",
         summary="pool threads exceed the quota but not the visible CPUs: bursts, then throttling",
         source="https://docs.kernel.org/scheduler/sched-bwc.html",
         look=_over_quota,
+    ),
+    Rule(
+        code="OMP206",
+        severity="warning",
+        summary="threads are ready to run but wait although the visible limit is not reached",
+        source="https://docs.kernel.org/scheduler/sched-stats.html",
+        look=_starved,
     ),
 )

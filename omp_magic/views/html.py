@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..cpus import Bound
 from ..snapshots import Snapshot
 from . import words
 
@@ -35,7 +36,9 @@ class Bar:
 def render_html(snapshot: Snapshot) -> str:
     """Give a snapshot as one HTML fragment with its own style; every text in it is escaped."""
     return (
-        _environment().get_template("status.html").render(s=snapshot, w=words, bar=bar_of(snapshot))
+        _environment()
+        .get_template("status.html")
+        .render(s=snapshot, w=words, bar=bar_of(snapshot), bars=bars_of(snapshot))
     )
 
 
@@ -53,6 +56,15 @@ def bar_of(snapshot: Snapshot) -> Bar:
         affinity=round(_WIDTH * min(budget.affinity_cpus, full) / full, 1),
         wanted=round(_WIDTH * largest / full, 1) if largest else None,
         label=label,
+    )
+
+
+def bars_of(snapshot: Snapshot) -> tuple[tuple[Bound, float], ...]:
+    """Give each bound with its share of the machine, in percent; no limit is all of it."""
+    machine = snapshot.budget.machine_cpus
+    return tuple(
+        (bound, 100.0 if bound.cpus is None else round(100 * min(1.0, bound.cpus / machine), 1))
+        for bound in snapshot.budget.bounds
     )
 
 

@@ -14,6 +14,9 @@ from rich.text import Text
 from ..snapshots import Snapshot
 from .words import (
     State,
+    bound_cpus,
+    bound_role,
+    bound_where,
     context_of,
     counted,
     counts_of,
@@ -22,6 +25,7 @@ from .words import (
     from_of,
     history_of,
     largest_pool,
+    load_of,
     none_loaded,
     printable,
     shortened,
@@ -64,6 +68,8 @@ def layout(snapshot: Snapshot) -> RenderableType:
         parts.extend(("", _indented(Text(printable(line)))))
     if snapshot.findings:
         parts.extend(("", _findings(snapshot)))
+    if "cpus" in snapshot.shown:
+        parts.extend(("", _cpus(snapshot)))
     if "env" in snapshot.shown:
         parts.extend(("", _environment(snapshot)))
     if snapshot.os_threads is not None:
@@ -93,6 +99,9 @@ def _budget(snapshot: Snapshot) -> RenderableType:
     line.append(printable(words), style="not bold")
     many = largest_pool(snapshot) > snapshot.budget.threads
     line.append("\n" + wants_of(snapshot), style="not bold yellow" if many else "not bold dim")
+    for more in (load_of(snapshot), *snapshot.budget.notes):
+        if more:
+            line.append("\n" + printable(more), style="not bold dim")
     return _indented(line)
 
 
@@ -128,6 +137,18 @@ def _findings(snapshot: Snapshot) -> RenderableType:
     return _indented(table)
 
 
+def _cpus(snapshot: Snapshot) -> RenderableType:
+    table = _table("bound", ">CPUs", "set by", "")
+    for bound in snapshot.budget.bounds:
+        table.add_row(
+            _plain(bound.source),
+            _plain(bound_cpus(bound)),
+            _plain(bound_where(bound)),
+            _plain(bound_role(bound, snapshot)),
+        )
+    return _indented(table)
+
+
 def _environment(snapshot: Snapshot) -> RenderableType:
     if not snapshot.environment:
         return _indented(Text("None of the variables that matter is set"))
@@ -160,6 +181,8 @@ def _gaps(snapshot: Snapshot) -> RenderableType:
 
 def _footer(snapshot: Snapshot) -> RenderableType:
     parts = []
+    if "cpus" not in snapshot.shown:
+        parts.append(f"{counted(len(snapshot.budget.bounds), 'bound')} on the CPUs (--cpus)")
     if "env" not in snapshot.shown:
         parts.append(f"{counted(len(snapshot.environment), 'variable')} set (--env)")
     if snapshot.os_threads is None and snapshot.num_os_threads is not None:

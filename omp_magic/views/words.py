@@ -99,7 +99,45 @@ def decided_by(bound: Bound) -> str:
     """Give what decides the budget: ``cpu.max of /kubepods/pod7``."""
     if bound.where:
         return f"{bound.detail.split(' ', 1)[0]} of {bound.where}"
-    return "the affinity mask" if bound.source == "affinity" else "the machine"
+    if bound.source in ("affinity", "machine"):
+        return "the affinity mask" if bound.source == "affinity" else "the machine"
+    return bound.detail
+
+
+def load_of(snapshot: Snapshot) -> str:
+    """Give what happened since the snapshot before, or "" for the first."""
+    load = snapshot.load
+    if load is None:
+        return ""
+    parts = []
+    if load.used_cpus is not None:
+        parts.append(f"used {load.used_cpus:.2f} CPUs")
+    if load.group_cpus is not None:
+        parts.append(f"its cgroup {load.group_cpus:.2f}")
+    if load.throttled_share is not None:
+        parts.append(f"throttled {load.throttled_share:.0%}")
+    if load.starved_share is not None:
+        parts.append(f"threads waited {load.starved_share:.0%}")
+    return f"{', '.join(parts)} of the last {load.interval_s:.1f} s" if parts else ""
+
+
+def bound_cpus(bound: Bound) -> str:
+    """Give the CPUs that a bound allows."""
+    return "no limit" if bound.cpus is None else f"{bound.cpus:.3g}"
+
+
+def bound_where(bound: Bound) -> str:
+    """Give what sets a bound, in the words of its source."""
+    return f"{bound.detail} of {bound.where}" if bound.where else bound.detail
+
+
+def bound_role(bound: Bound, snapshot: Snapshot) -> str:
+    """Give whether a bound decides, counts, or is only shown, and why."""
+    if bound is snapshot.budget.binding or bound == snapshot.budget.binding:
+        return "decides"
+    if not bound.lowers:
+        return f"shown only: {bound.reason}"
+    return bound.reason
 
 
 def cpus_of(snapshot: Snapshot) -> str:

@@ -1,0 +1,172 @@
+"""A real cgroup with half a CPU: what is shown is what the kernel gives, and a limit cures it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from live import CLEAN, LINUX
+
+pytestmark = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
+
+V1 = "/sys/fs/cgroup/cpu"
+V2 = "/sys/fs/cgroup"
+
+
+def _write(path: str, text: str) -> None:
+    """Write so that the kernel's refusal is seen: a buffered write loses it."""
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        os.write(handle, text.encode())
+    finally:
+        os.close(handle)
+
+
+def _set_quota(folder: str, quota_us: int) -> None:
+    if os.path.exists(f"{folder}/cpu.max"):
+        _write(f"{folder}/cpu.max", f"{quota_us} 100000")
+    else:
+        _write(f"{folder}/cpu.cfs_period_us", "100000")
+        _write(f"{folder}/cpu.cfs_quota_us", str(quota_us))
+
+
+@pytest.fixture
+def half_a_cpu() -> Iterator[str]:
+    """A group with half a CPU below one with 1.5, on v1 or v2, removed afterwards."""
+    root = V1 if os.path.exists(f"{V1}/cpu.cfs_quota_us") else V2
+    outer = f"{root}/omp_magic_test_{os.getpid()}"
+    inner = f"{outer}/inner"
+    made: list[str] = []
+    try:
+        try:
+            for folder in (outer, inner):
+                os.mkdir(folder)
+                made.append(folder)
+                if os.path.exists(f"{folder}/cgroup.subtree_control") and folder == outer:
+                    _write(f"{folder}/cgroup.subtree_control", "+cpu")
+            _set_quota(outer, 150_000)
+            _set_quota(inner, 50_000)
+        except OSError as error:
+            pytest.skip(f"no cgroup with a cpu controller can be made here: {error.strerror}")
+        yield inner
+    finally:
+        for folder in reversed(made):
+            _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    for _ in range(100):
+        try:
+            os.rmdir(folder)
+        except OSError:  # busy until its last process has been reaped
+            time.sleep(0.05)
+        else:
+            return
+
+
+def inside(group: str, code: str) -> dict[str, Any]:
+    """Run a program in a cgroup and give the JSON of its last line."""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=CLEAN,
+        preexec_fn=lambda: _write(f"{group}/cgroup.procs", "0"),
+    )
+    found: dict[str, Any] = json.loads(ended.stdout.strip().split("\n")[-1])
+    return found
+
+
+LOOK = """
+import json, time, omp_magic
+before = omp_magic.snapshot()
+start = time.process_time(), time.perf_counter()
+while time.perf_counter() - start[1] < 1.5: pass
+rate = (time.process_time() - start[0]) / (time.perf_counter() - start[1])
+after = omp_magic.snapshot()
+print(json.dumps({
+    "quota": before.budget.quota_cpus, "threads": before.budget.threads,
+    "where": before.budget.binding.where, "bounds": [b.cpus for b in before.budget.bounds],
+    "rate": rate, "load": after.to_dict()["load"],
+    "periods": after.throttling[0].throttled_periods - before.throttling[0].throttled_periods,
+    "codes": [f.code for f in after.findings], "text": str(after),
+}))
+"""
+
+
+def test_the_budget_and_the_throttling_are_the_kernels(half_a_cpu: str) -> None:
+    seen = inside(half_a_cpu, LOOK)
+    assert (seen["quota"], seen["threads"]) == (0.5, 1)
+    assert seen["where"].endswith("/inner")
+    assert seen["bounds"][:2] == [0.5, 1.5]
+    assert seen["rate"] == pytest.approx(0.5, abs=0.12)
+    assert seen["periods"] >= 8
+    assert seen["load"]["throttled_share"] > 0.5
+    assert seen["load"]["used_cpus"] == pytest.approx(0.5, abs=0.12)
+    assert seen["load"]["group_cpus"] == pytest.approx(0.5, abs=0.12)
+    assert seen["load"]["starved_share"] > 0.3
+    assert "OMP203" in seen["codes"]
+    assert "OMP206" not in seen["codes"]
+    assert "0.5 CPUs" in seen["text"]
+    assert "throttled" in seen["text"]
+
+
+PROBE = """
+import json, omp_magic
+budget = omp_magic.snapshot(measure=True).budget
+print(json.dumps({"measured": budget.bounds[-1].cpus, "source": budget.bounds[-1].source}))
+"""
+
+
+def test_the_probe_measures_what_one_gets(half_a_cpu: str) -> None:
+    seen = inside(half_a_cpu, PROBE)
+    assert seen["source"] == "measured"
+    assert seen["measured"] == pytest.approx(0.5, abs=0.1)
+
+
+CURE = """
+import json, time, numpy as np, omp_magic
+a = np.ones((600, 600))
+def throttled(spec):
+    with omp_magic.limit(spec):
+        before = omp_magic.snapshot().throttling[0].throttled_us
+        start = time.perf_counter()
+        while time.perf_counter() - start < 1.5: a @ a
+        return (omp_magic.snapshot().throttling[0].throttled_us - before) / 1e6
+throttled(1)
+print(json.dumps({"many": throttled(4), "auto": throttled("auto"),
+                  "threads": omp_magic.snapshot().budget.threads}))
+"""
+
+
+def test_auto_cures_the_throttling(half_a_cpu: str) -> None:
+    seen = inside(half_a_cpu, CURE)
+    assert seen["threads"] == 1
+    assert seen["auto"] < seen["many"]
+
+
+def test_a_realtime_policy_is_said_to_escape_the_quota(half_a_cpu: str) -> None:
+    code = (
+        "import json, os, omp_magic\n"
+        "try:\n"
+        "    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n"
+        "except OSError as error:\n"
+        "    print(json.dumps({'refused': str(error)}))\n"
+        "else:\n"
+        "    print(json.dumps({'notes': omp_magic.snapshot().budget.notes}))"
+    )
+    for folder in (os.path.dirname(half_a_cpu), half_a_cpu):
+        if os.path.exists(f"{folder}/cpu.rt_runtime_us"):  # v1 with CONFIG_RT_GROUP_SCHED
+            _write(f"{folder}/cpu.rt_runtime_us", "10000")
+    seen = inside(half_a_cpu, code)
+    if "refused" in seen:
+        pytest.skip(f"real-time scheduling is refused here: {seen['refused']}")
+    assert any("SCHED_FIFO: a quota does not hold" in note for note in seen["notes"])
