@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import time
@@ -49,6 +50,13 @@ class Machine:
         self.clock = clock
         self.live = self.root == "/" and self.pid == os.getpid()
         """Whether this is the running process itself, so that it may be asked by calls too."""
+        self._texts: dict[str, str] | None = None
+
+    def once(self) -> Machine:
+        """Give the same machine at one moment: a file that is read twice is read once."""
+        moment = copy.copy(self)
+        moment._texts = {}  # noqa: SLF001 - its own class
+        return moment
 
     @classmethod
     def here(cls) -> Machine:
@@ -72,6 +80,13 @@ class Machine:
         OSError
             When it cannot be read.
         """
+        if self._texts is None:
+            return self._read(name)
+        if name not in self._texts:
+            self._texts[name] = self._read(name)
+        return self._texts[name]
+
+    def _read(self, name: str) -> str:
         handle = os.open(self.path(name), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             # One read a page at least: the kernel makes most of /proc in one go.

@@ -48,7 +48,7 @@ class Observer:
             except OSError as error:
                 self._lasting.append(Gap(what="calls into libraries", why=str(error)))
         self._libraries = LibraryProbe(machine, self.native)
-        self._load = LoadProbe(machine)
+        self._load = LoadProbe()
         self._at_exec: dict[str, str] = {}
         try:
             self._at_exec = probe_at_exec(machine)
@@ -82,7 +82,7 @@ class Observer:
             Limits that are held for the session.
         """
         gaps = list(self._lasting)
-        machine = self.machine
+        machine = self.machine.once()
         budget = _filed("budget", gaps, lambda: probe_budget(machine)) or unknown_budget()
         if measure:
             got = _filed("measured CPUs", gaps, lambda: measure_cpus(budget.affinity_cpus))
@@ -98,7 +98,7 @@ class Observer:
         )
         listed = _filed("threads", gaps, lambda: probe_threads(machine, gaps)) if threads else None
         throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
-        load = _filed("load", gaps, lambda: self._load.look(throttling, gaps))
+        load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps))
         return Snapshot(
             pid=machine.pid,
             python=platform.python_version(),

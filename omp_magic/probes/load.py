@@ -45,41 +45,35 @@ class Sample:
 
 
 class LoadProbe:
-    """Gives rates since an earlier look of its own.
+    """Gives rates since an earlier look of its own."""
 
-    Parameters
-    ----------
-    machine
-        The machine to read.
-    """
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self) -> None:
         self._base: Sample | None = None
 
-    def look(self, throttling: tuple[Throttling, ...], gaps: list[Gap]) -> Load | None:
+    def look(
+        self, machine: Machine, throttling: tuple[Throttling, ...], gaps: list[Gap]
+    ) -> Load | None:
         """Give the load since the look before; None the first time.
 
         Parameters
         ----------
+        machine
+            The machine to read.
         throttling
             The counters of this moment, from `probe_throttling`.
         gaps
             Receives what the kernel does not tell.
         """
-        machine = self._machine
-        if not machine.linux:
+        base, at_s = self._base, machine.clock()
+        if not machine.linux or (base is not None and at_s - base.at_s < _SHORTEST_S):
             return None
-        now = Sample(
-            machine.clock(), _process_s(machine), _group_s(machine), throttling, _waits(machine)
-        )
+        now = Sample(at_s, _process_s(machine), _group_s(machine), throttling, _waits(machine))
         if now.waits and not any(map(any, now.waits.values())):
             why = "the kernel does not account for it (CONFIG_SCHED_INFO)"
             gaps.append(Gap(what="time spent waiting for a CPU", why=why))
-        base = self._base
         if base is None or now.at_s - base.at_s >= _OLDEST_S:
             self._base = now
-        if base is None or now.at_s - base.at_s < _SHORTEST_S:
+        if base is None:
             return None
         return load_between(base, now, _pressure(machine))
 

@@ -80,7 +80,7 @@ def probe_topology(machine: Machine, at_least: int) -> Topology:
     except (OSError, ParseError):
         known = os.cpu_count() or 1 if machine.live else 1
         return Topology(max(known, at_least), 0, _by_psutil(machine), "", source)
-    physical, present = _cores(machine, online)
+    physical, present = _cores(machine.root, online)
     return Topology(
         max(len(cpus), at_least),
         max(0, present - len(cpus)),
@@ -111,8 +111,9 @@ def _by_psutil(machine: Machine) -> int | None:
 
 
 @lru_cache(maxsize=8)
-def _cores(machine: Machine, online: str) -> tuple[int | None, int]:
+def _cores(root: str, online: str) -> tuple[int | None, int]:
     """Give (physical cores, CPUs present); read once for each set of CPUs online."""
+    machine = Machine(root)
     cores = set()
     for cpu in parse_cpu_list(online):
         try:
