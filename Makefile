@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help demo test test-matrix lab notebooks bench lint format clean
+.PHONY: help demo test test-matrix test-vm lab notebooks bench lint format clean
 
 help:
 	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
 	@echo "make test         run the tests"
 	@echo "make test-matrix  run the kernel tests on other versions of Python, IPython and ipykernel"
+	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make notebooks    run the notebooks and save their outputs"
 	@echo "make bench        measure against threadpoolctl"
@@ -46,6 +47,9 @@ test: $(VENV)/.test
 test-matrix: $(VENV)/.dev
 	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.1[0-9]' | paste -sd:)" \
 	  $(BIN)/python -m nox --session matrix --no-error-on-missing-interpreters
+
+test-vm: $(VENV)/.test
+	tests/vm/run.sh $(BIN)/python
 
 lab: $(VENV)/.demo
 	$(BIN)/jupyter lab notebooks

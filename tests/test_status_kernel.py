@@ -147,6 +147,10 @@ def test_status_parts(shared_kernel: Kernel) -> None:
     shared_kernel.run("import os; os.environ['OMP_NUM_THREADS'] = '3'")
     assert "OMP_NUM_THREADS" in shared_kernel.run("%omp_status --env").text
     assert "MainThread" in shared_kernel.run("%omp_status --threads").text
+    assert "sched_getaffinity" in shared_kernel.run("%omp_status --cpus").text
+    threads = shared_kernel.value("len(__import__('threading').enumerate())")
+    assert "measured" in shared_kernel.run("%omp_status --probe").text
+    assert shared_kernel.value("len(__import__('threading').enumerate())") == threads
     shared_kernel.run("del os.environ['OMP_NUM_THREADS']")
     reply = shared_kernel.run("%omp_status --json")
     keys = {
