@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from facts_for_tests import budget, library, pool, setting, snapshot
 
+from omp_magic.cpus import Load
 from omp_magic.errors import MissingRendererError
 from omp_magic.facts import Gap, Limit, Thread
 from omp_magic.meter import Usage
@@ -35,9 +36,18 @@ def full() -> Snapshot:
         pools=(pool(16), pool(2)),
         environment=(setting("OMP_NUM_THREADS", "x<y>", python=None, at_exec="4"),),
         os_threads=(Thread(tid=1, name="py\nthon", state="S", cpu_s=1.234),),
+        load=Load(
+            interval_s=10.0,
+            used_cpus=2.48,
+            group_cpus=2.5,
+            throttled_share=0.37,
+            throttled_s=9.0,
+            starved_share=0.74,
+            pressure_share=0.125,
+        ),
         limits=(Limit(spec="2", set_by="%omp_limit 2", undo="%omp_limit off"),),
         gaps=(Gap(what="throttling", why="no <file>", where="/sys/x"),),
-        shown=frozenset({"env", "threads"}),
+        shown=frozenset({"cpus", "env", "threads"}),
     )
     return facts.with_findings(judge(facts))
 
@@ -52,8 +62,11 @@ WORDS = (
     "serves OpenMP",
     "replaced on disk",
     "not asked",
+    "used 2.48 CPUs, its cgroup 2.50, throttled 37%, threads waited 74% of the last 10.0 s",
+    "CPU pressure 12% of the last 10 s",
     "OMP101",
     "OMP201",
+    "OMP203",
     "%omp_limit auto",
     "OPENBLAS_NUM_THREADS=3",
     "%omp_limit off",

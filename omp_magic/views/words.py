@@ -118,7 +118,10 @@ def load_of(snapshot: Snapshot) -> str:
         parts.append(f"throttled {load.throttled_share:.0%}")
     if load.starved_share is not None:
         parts.append(f"threads waited {load.starved_share:.0%}")
-    return f"{', '.join(parts)} of the last {load.interval_s:.1f} s" if parts else ""
+    text = f"{', '.join(parts)} of the last {load.interval_s:.1f} s" if parts else ""
+    if load.pressure_share is not None:
+        text += f"{'; ' if text else ''}CPU pressure {load.pressure_share:.0%} of the last 10 s"
+    return text
 
 
 def bound_cpus(bound: Bound) -> str:

@@ -31,7 +31,7 @@ fi
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/initrd/{bin,proc,sys,dev,root,modules} "$work/out"
+mkdir -p "$work"/initrd/{bin,proc,sys,dev,host,modules} "$work/out"
 cp /bin/busybox "$work/initrd/bin/"
 for module in $modules; do
   find "$home/kernel/lib/modules" -name "$module.ko" -exec cp {} "$work/initrd/modules/" \;
@@ -42,12 +42,12 @@ cat > "$work/initrd/init" <<EOF
 b=/bin/busybox
 \$b mount -t proc proc /proc; \$b mount -t sysfs sysfs /sys; \$b mount -t devtmpfs dev /dev
 for m in $modules; do \$b insmod /modules/\$m.ko; done
-\$b mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=512000,cache=loose host /root || \$b reboot -f
-for f in proc sys dev; do \$b mount --move /\$f /root/\$f; done
-for f in run dev/shm; do \$b mkdir -p /root/\$f 2>/dev/null; \$b mount -t tmpfs tmpfs /root/\$f; done
-\$b mkdir /root/run/out /root/run/tmp
-\$b mount -t 9p -o trans=virtio,version=9p2000.L out /root/run/out
-\$b chroot /root /bin/bash /run/out/guest.sh > /root/run/out/log 2>&1
+\$b mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=512000,cache=loose host /host || \$b reboot -f
+for f in proc sys dev; do \$b mount --move /\$f /host/\$f; done
+for f in run dev/shm; do \$b mkdir -p /host/\$f 2>/dev/null; \$b mount -t tmpfs tmpfs /host/\$f; done
+\$b mkdir /host/run/out /host/run/tmp
+\$b mount -t 9p -o trans=virtio,version=9p2000.L out /host/run/out
+\$b chroot /host /bin/bash /run/out/guest.sh > /host/run/out/log 2>&1
 \$b sync; \$b reboot -f
 EOF
 chmod +x "$work/initrd/init"
