@@ -120,6 +120,7 @@ class Limiter:
         self._native: Native = observer.native
         self._variables = Variables(self._native)
         self._entries: dict[int, _Entry] = {}
+        self._images: tuple[Image, ...] = ()
 
     def enter(self, spec: LimitSpec) -> Held:
         """Put a limit in force.
@@ -161,21 +162,34 @@ class Limiter:
             return
         _main_thread_only()
         now = self._now()
+        errors: list[Exception] = []
         # OpenBLAS on OpenMP's threads sets OpenMP's count too, so BLAS goes first.
         for key in sorted(held.keys, key=lambda key: _order(now.at(key))):
-            entry = self._entries[key]
-            del entry.limits[held.number]
-            image = now.at(key)
-            last = next(reversed(entry.limits.values()), None)
-            if last is None:
-                del self._entries[key]
-                self._put_back(entry, key, image, now)
-            elif image is not None:
-                self._set(entry, image, last, now)
+            try:
+                self._leave_one(held, key, now)
+            except Exception as error:  # noqa: BLE001 - the other pools must be put back
+                errors.append(error)
         held.keys.clear()
+        if errors:
+            raise errors[0]
+
+    def _leave_one(self, held: Held, key: int, now: _Now) -> None:
+        entry = self._entries[key]
+        del entry.limits[held.number]
+        image = now.at(key)
+        last = next(reversed(entry.limits.values()), None)
+        if last is None:
+            del self._entries[key]
+            self._put_back(entry, key, image, now)
+        elif image is not None:
+            self._set(entry, image, last, now)
 
     def _now(self) -> _Now:
-        images = self._observer.scan().images
+        try:
+            images = self._images = self._observer.scan().images
+        except OSError:
+            # No file may be opened any more, say; the pools known so far can still be set.
+            images = self._images
         return _Now(images, probe_startup(self._observer.machine, self._native, images))
 
     def _wanted(self, spec: LimitSpec, images: tuple[Image, ...]) -> list[tuple[Image, int]]:
@@ -243,14 +257,6 @@ class Limiter:
         affinity_cpus = probe_budget(self._observer.machine).affinity_cpus
         machine = self._observer.machine
         return threads_at_start(image, machine, self._native, affinity_cpus) or affinity_cpus
-
-
-def more_than_cpus(spec: LimitSpec, affinity_cpus: int) -> str | None:
-    """Give a line that says so when a limit allows more threads than there are CPUs."""
-    most = max((amount.number for _, amount in spec.amounts if not amount.auto), default=0)
-    if most <= affinity_cpus:
-        return None
-    return f"{most} threads on {affinity_cpus} CPUs: allowed, usually slower than {affinity_cpus}"
 
 
 def _unmatched(spec: LimitSpec, images: tuple[Image, ...]) -> list[str]:

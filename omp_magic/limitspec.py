@@ -109,6 +109,14 @@ def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
     return LimitSpec(" ".join(words), tuple(amounts.items()))
 
 
+def more_than_cpus(spec: LimitSpec, affinity_cpus: int) -> str | None:
+    """Give a line that says so when a limit allows more threads than there are CPUs."""
+    most = max((amount.number for _, amount in spec.amounts if not amount.auto), default=0)
+    if most <= affinity_cpus:
+        return None
+    return f"{most} threads on {affinity_cpus} CPUs: allowed, usually slower than {affinity_cpus}"
+
+
 def _amount(word: str, value: str) -> Amount:
     match = re.fullmatch(r"(auto(?:/(?=\d))?)?(\d{1,9})?", value, re.ASCII)
     if match is None or not value or (match[1] == "auto" and match[2]):

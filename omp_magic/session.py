@@ -17,8 +17,8 @@ from IPython.core.error import UsageError
 from .api import HERE
 from .errors import OmpMagicError
 from .facts import Limit
-from .limits import Held, more_than_cpus
-from .limitspec import LimitSpec, parse_limit
+from .limits import Held
+from .limitspec import LimitSpec, more_than_cpus, parse_limit
 from .meter import Meter
 from .probes.budget import probe_budget
 from .views.usage import render_usage
@@ -58,9 +58,9 @@ def limited(spec: LimitSpec, *, report: bool) -> Iterator[None]:
         line = _stopped(meter, spec) if meter is not None else None
         if held is not None:
             with _logged("the limits could not be put back"):
-                missed = held.missed()
                 held.leave()
-                for name in missed:
+            with _logged("what the cell loaded is not known"):
+                for name in held.missed():
                     print(f"omp_limit: {name} was loaded in this cell, unlimited", file=sys.stderr)
         if line is not None:
             print(line)
@@ -68,7 +68,7 @@ def limited(spec: LimitSpec, *, report: bool) -> Iterator[None]:
 
 def _entered(spec: LimitSpec) -> Held | None:
     held = None
-    with _in_one_line(), _logged("not limited"):
+    with _logged("not limited"), _in_one_line():
         held = HERE.limiter.enter(spec)
         _say(spec, held)
     return held
@@ -172,7 +172,7 @@ def _logged(consequence: str) -> Iterator[None]:
     """Turn any other failure of ours into one logged line."""
     try:
         yield
-    except OmpMagicError:
+    except UsageError:
         raise
     except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
         _LOG.warning("omp_magic: %s (%s: %s)", consequence, type(error).__name__, error)

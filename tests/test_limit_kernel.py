@@ -336,6 +336,20 @@ def test_a_library_loaded_inside_the_cell_is_named(kernel: Kernel) -> None:
     assert kernel.run("%%omp_limit 1\n1").stderr == ""
 
 
+def test_limits_come_back_when_no_file_can_be_opened(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\nimport numpy, omp_magic, resource, os, ctypes, scipy.linalg")
+    before = kernel.value(COUNTS)
+    reply = kernel.run(
+        "%%omp_limit 1\n"
+        "import scipy.optimize\n"  # the loader's counter changes: the map would be read again
+        "soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))"
+    )
+    assert reply.status == "ok"
+    kernel.run("resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))")
+    assert kernel.value(COUNTS) == before
+
+
 def test_a_failure_of_ours_does_not_break_the_cell(kernel: Kernel) -> None:
     kernel.run("%load_ext omp_magic\nimport numpy, omp_magic.limits as limits")
     kernel.run("limits.Limiter.enter = limits.Limiter.leave = None")
