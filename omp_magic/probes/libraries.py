@@ -170,6 +170,8 @@ class LibraryProbe:
         for path, family, library in found:
             parallel = address_of(library, family.layer)
             config = address_of(library, family.config)
+            getter = address_of(library, family.getters)
+            base = self._native.base_of(getter) if self._native is not None and getter else None
             handle = library._handle  # noqa: SLF001 - ctypes has no public name for it
             images.append(
                 Image(
@@ -179,9 +181,9 @@ class LibraryProbe:
                     version=_version(call_text(config)) if config is not None else None,
                     owner=owners[path],
                     layer=OPENBLAS_LAYERS.get(call_get(parallel)) if parallel else None,
-                    getter=address_of(library, family.getters),
+                    getter=getter,
                     setter=address_of(library, family.setters),
-                    base=handle,
+                    base=base or handle,
                     lender=None,
                 )
             )
