@@ -240,6 +240,20 @@ def test_counters_that_stand_still_or_go_back(tmp_path: Path) -> None:
     assert (load.used_cpus, load.throttled_share) == (0.0, 0.0)
 
 
+def test_a_cpuset_is_not_counted_as_a_throttled_group(tmp_path: Path) -> None:
+    files = {
+        **V2,
+        "/c/a/cpuset.cpus.effective": "0-1\n",
+        "/c/a/cpu.max": "50000 100000",
+        "/c/a/cpu.stat": "nr_periods 40\nnr_throttled 30\nthrottled_usec 5\n",
+        "/sys/devices/system/cpu/online": "0-7\n",
+    }
+    machine = Machine(lay_out(tmp_path, files), affinity=2)
+    budget = probe_budget(machine)
+    assert "cpuset" in {bound.source for bound in budget.bounds}
+    assert [each.group for each in probe_throttling(machine, budget)] == ["/a"]
+
+
 def test_affinity_is_a_count_or_a_set(tmp_path: Path) -> None:
     assert probe_budget(Machine(root=tmp_path, affinity=3)).threads == 3
     assert probe_budget(Machine(root=tmp_path, affinity={0, 5})).threads == 2

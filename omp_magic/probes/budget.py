@@ -108,7 +108,8 @@ def probe_throttling(machine: Machine, budget: Budget) -> tuple[Throttling, ...]
     """
     found = []
     for bound in budget.bounds:
-        if bound.cpus is None or not bound.file:
+        # Other bounds have files too: a cpuset's lies in the leaf's own folder on v2.
+        if bound.cpus is None or not bound.source.startswith("cgroup "):
             continue
         try:
             values = parse_cpu_stat(machine.read(bound.file.rpartition("/")[0] + "/cpu.stat"))
