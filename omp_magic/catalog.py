@@ -184,6 +184,9 @@ MKL_LAYERS: tuple[tuple[str, str], ...] = (
 OPENBLAS_LAYERS = {0: "disabled", 1: "pthreads", 2: "openmp"}
 """What openblas_get_parallel answers (OpenBLAS, driver/others/parameter.c)."""
 
+OMP_LAYERS = ("openmp", "intel", "gnu")
+"""Threading layers of a BLAS whose threads are those of an OpenMP runtime."""
+
 _PATTERNS = tuple((re.compile(family.files), family) for family in FAMILIES)
 _LAYERS = tuple((re.compile(pattern), layer) for pattern, layer in MKL_LAYERS)
 

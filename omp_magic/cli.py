@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 from . import __version__
 from .api import snapshot
+from .rules.rule import SEVERITIES
 from .snapshots import Snapshot
 
 _FINE, _FOUND, _WRONG_USE = 0, 1, 2
-_SEVERITIES = ("error", "warning", "info")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(facts.to_json())
     else:
         _print(facts)
-    asked = _SEVERITIES[: _SEVERITIES.index(options.fail_on) + 1]
+    asked = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1]
     return _FOUND if any(each.severity in asked for each in facts.findings) else _FINE
 
 
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.add_argument(
         "--fail-on",
-        choices=_SEVERITIES,
+        choices=SEVERITIES,
         default="error",
         help="exit with 1 when there is a finding of this severity or a worse one",
     )

@@ -27,6 +27,13 @@ class Gap:
     why: str
     where: str | None = None
 
+    @classmethod
+    def of(cls, what: str, error: Exception, where: str | None = None) -> Gap:
+        """Give the gap that an error leaves; `where` stands in when it names no file."""
+        if isinstance(error, OSError):
+            return cls(what=what, why=error.strerror or str(error), where=error.filename or where)
+        return cls(what=what, why=str(error), where=where)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
@@ -121,6 +128,11 @@ class Pool:
     num_threads: int | None
     would_use: int | None
     scope: str
+
+    @property
+    def size(self) -> int:
+        """Threads it has, or will have when it starts; 0 when neither is known."""
+        return self.num_threads or self.would_use or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

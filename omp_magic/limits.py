@@ -26,6 +26,7 @@ from .observe import Observer
 from .probes.budget import probe_budget
 from .probes.libraries import Image
 from .probes.pools import Startup, probe_startup, threads_at_start
+from .probes.topology import probe_affinity
 
 
 @dataclass(slots=True)
@@ -254,8 +255,8 @@ class Limiter:
 
     def _default(self, image: Image) -> int:
         """Give the count that a runtime starts with of itself."""
-        affinity_cpus = probe_budget(self._observer.machine).affinity_cpus
         machine = self._observer.machine
+        affinity_cpus = probe_affinity(machine, [])
         return threads_at_start(image, machine, self._native, affinity_cpus) or affinity_cpus
 
 

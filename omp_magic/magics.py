@@ -116,7 +116,7 @@ class OmpMagics(Magics):
             return self.session.end()
         return self.session.set(text) if text else self.session.tell()
 
-    def before_cell(self, *_: Any) -> None:
+    def before_cell(self) -> None:
         """Hold the session's limit also on libraries that were loaded since."""
         if self.session is not None:
             self.session.cover()

@@ -81,7 +81,7 @@ class Meter:
         """End and give what was measured."""
         wall_s = time.perf_counter() - self._wall_s
         cpu_s = time.process_time() - self._cpu_s
-        self._look(own_threads=1)
+        self._look()
         self._stop.set()
         self._sampler.join()
         throttled_us = self._throttled()
@@ -107,12 +107,12 @@ class Meter:
 
     def _sample(self) -> None:
         while not self._stop.wait(_EVERY_S):
-            self._look(own_threads=1)
+            self._look()
 
-    def _look(self, own_threads: int) -> None:
+    def _look(self) -> None:
         threads = self._threads()
         if threads is not None:
-            self._peak_threads = max(self._peak_threads, threads - own_threads)
+            self._peak_threads = max(self._peak_threads, threads - 1)  # not the sampler
         self._peak_rss_bytes = max(self._peak_rss_bytes, self._rss_bytes() or 0)
 
     def _threads(self) -> int | None:
@@ -140,5 +140,5 @@ class Meter:
             return None
 
     def _throttled(self) -> int | None:
-        counters = probe_throttling(self._machine, probe_budget(self._machine))
+        counters = probe_throttling(self._machine, self._budget)
         return max((each.throttled_us for each in counters), default=None)

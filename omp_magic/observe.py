@@ -46,15 +46,14 @@ class Observer:
             try:
                 self.native = Native()
             except OSError as error:
-                self._lasting.append(Gap(what="calls into libraries", why=str(error)))
+                self._lasting.append(Gap.of("calls into libraries", error))
         self._libraries = LibraryProbe(machine, self.native)
         self._load = LoadProbe()
         self._at_exec: dict[str, str] = {}
         try:
             self._at_exec = probe_at_exec(machine)
         except OSError as error:
-            why = error.strerror or str(error)
-            self._lasting.append(Gap(what="environment at start", why=why, where=error.filename))
+            self._lasting.append(Gap.of("environment at start", error))
 
     def scan(self) -> Scan:
         """Give the runtimes that are mapped now; see `LibraryProbe.scan`."""
@@ -121,10 +120,8 @@ def _filed(what: str, gaps: list[Gap], probe: Callable[[], _Value]) -> _Value | 
     """Run a probe; file its failure as a Gap."""
     try:
         return probe()
-    except OSError as error:
-        gaps.append(Gap(what=what, why=error.strerror or str(error), where=error.filename))
-    except ParseError as error:
-        gaps.append(Gap(what=what, why=str(error)))
+    except (OSError, ParseError) as error:
+        gaps.append(Gap.of(what, error))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
         gaps.append(Gap(what=what, why=f"a fault in omp_magic: {type(error).__name__}: {error}"))
     return None

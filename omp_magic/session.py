@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
@@ -20,11 +19,9 @@ from .facts import Limit
 from .limits import Held
 from .limitspec import LimitSpec, more_than_cpus, parse_limit
 from .meter import Meter
-from .probes.budget import probe_budget
+from .probes.topology import probe_affinity
 from .views.usage import render_usage
-
-if TYPE_CHECKING:
-    from typing import Any
+from .views.words import counted
 
 _LOG = logging.getLogger("omp_magic")
 
@@ -110,8 +107,7 @@ class Session:
         line = f"%omp_limit {spec.text}"
         HERE.session_limits = (Limit(spec=spec.text, set_by=line, undo="%omp_limit off"),)
         _say(spec, held)
-        number = len(held.keys)
-        pools = "1 pool" if number == 1 else f"{number} pools"
+        pools = counted(len(held.keys), "pool")
         return (
             f"omp_limit {spec.text}: in force for this session on {pools}; %omp_limit off ends it"
         )
@@ -131,7 +127,7 @@ class Session:
             return "omp_limit: no limit is in force; example: %omp_limit auto"
         return f"omp_limit {self._held.spec.text} is in force; %omp_limit off ends it"
 
-    def cover(self, *_: Any) -> None:
+    def cover(self) -> None:
         """Before a cell: hold the limit also on libraries that were loaded since.
 
         Cells of a subshell run on another thread (ipykernel 7); the limit is the main one's.
@@ -151,8 +147,7 @@ class Session:
 def _say(spec: LimitSpec, held: Held) -> None:
     notes = list(held.notes)
     if any(not amount.auto for _, amount in spec.amounts):
-        affinity_cpus = probe_budget(HERE.observer.machine).affinity_cpus
-        note = more_than_cpus(spec, affinity_cpus)
+        note = more_than_cpus(spec, probe_affinity(HERE.observer.machine, []))
         notes.extend([note] if note else [])
     for note in notes:
         print(f"omp_limit: {note}", file=sys.stderr)

@@ -208,8 +208,7 @@ class LibraryProbe:
             ):
                 self._sonames[key] = parse_elf(data).soname
         except (OSError, ValueError, ParseError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            gaps.append(Gap(what=what, why=why, where=file.path))
+            gaps.append(Gap.of(what, error, file.path))
             return None
         return self._sonames[key]
 

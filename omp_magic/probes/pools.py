@@ -12,7 +12,7 @@ import re
 import threading
 from dataclasses import dataclass, replace
 
-from ..catalog import AT_LOAD, BY_KEY
+from ..catalog import AT_LOAD, BY_KEY, OMP_LAYERS
 from ..envvars import is_true, parse_thread_list
 from ..errors import ParseError
 from ..facts import Gap, Library, Pool
@@ -21,9 +21,6 @@ from ..native import Native, call_get
 from .libraries import Image
 
 _REGISTRATION = re.compile(r"(?:0x)?([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})-.*", re.DOTALL)
-
-OMP_LAYERS = ("openmp", "intel", "gnu")
-"""Threading layers of a BLAS whose threads are those of an OpenMP runtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +250,6 @@ def _replaced(machine: Machine, image: Image, gaps: list[Gap]) -> bool | None:
     try:
         return machine.inode_of(image.mapped.path) != image.mapped.inode
     except OSError as error:
-        gaps.append(
-            Gap(
-                what=f"file of {image.soname or image.mapped.file_name} on disk",
-                why=error.strerror or str(error),
-                where=image.mapped.path,
-            )
-        )
+        what = f"file of {image.soname or image.mapped.file_name} on disk"
+        gaps.append(Gap.of(what, error, image.mapped.path))
         return None

@@ -41,7 +41,7 @@ def probe_quotas(machine: Machine, gaps: list[Gap], notes: list[str]) -> tuple[B
     try:
         place = place_of(machine, "cpu")
     except OSError as error:
-        gaps.append(_unread("CPU quota", error))
+        gaps.append(Gap.of("CPU quota", error))
         notes.append("visible limit: the cgroups of this process cannot be read")
         return ()
     groups = groups_of(machine, place)
@@ -66,7 +66,7 @@ def probe_quotas(machine: Machine, gaps: list[Gap], notes: list[str]) -> tuple[B
             # level to which the controller is not delegated has none. Keep walking.
             continue
         except (OSError, ParseError) as error:
-            gaps.append(_unread(f"CPU quota of {group.path}", error, group.directory))
+            gaps.append(Gap.of(f"CPU quota of {group.path}", error, group.directory))
             continue
         bounds.append(bound)
         if bound.cpus is not None:
@@ -168,9 +168,3 @@ def _search(machine: Machine, hidden: Hidden) -> tuple[str, ...] | None:
         if pid in listed.split():
             return own
     return None
-
-
-def _unread(what: str, error: Exception, where: str | None = None) -> Gap:
-    if isinstance(error, OSError):
-        return Gap(what=what, why=error.strerror or str(error), where=error.filename or where)
-    return Gap(what=what, why=str(error), where=where)

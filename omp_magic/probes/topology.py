@@ -58,8 +58,7 @@ def probe_affinity(machine: Machine, gaps: list[Gap]) -> int:
         status = machine.read("/proc/self/status").split("Cpus_allowed_list:", 1)
         return max(1, len(parse_cpu_list(status[1].split("\n", 1)[0])))
     except (OSError, IndexError, ParseError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        gaps.append(Gap(what="CPU affinity", why=why, where="/proc/self/status"))
+        gaps.append(Gap.of("CPU affinity", error, "/proc/self/status"))
         return probe_topology(machine, 1).online
 
 

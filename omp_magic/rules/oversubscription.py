@@ -17,10 +17,6 @@ _NOTABLE_WAIT = 0.2
 """Share of waiting worth a warning: one thread more than CPUs gives at least a third."""
 
 
-def _size(pool: Pool) -> int:
-    return pool.num_threads if pool.num_threads is not None else pool.would_use or 0
-
-
 def _by(bound: Bound) -> str:
     return f"{bound.detail} of {bound.where}" if bound.where else f"{bound.source}"
 
@@ -40,17 +36,17 @@ def _is_warning(snapshot: Snapshot, pool: Pool) -> bool:
     as the first where it is a multiple (xgboost#7653: 90 times at 16 threads on 1 CPU).
     """
     budget = snapshot.budget
-    return _size(pool) > budget.affinity_cpus or _size(pool) > 2 * budget.threads
+    return pool.size > budget.affinity_cpus or pool.size > 2 * budget.threads
 
 
 def _case(snapshot: Snapshot, pools: list[Pool], why: str) -> Case:
     budget = snapshot.budget
-    most = max(pools, key=_size)
+    most = max(pools, key=lambda pool: pool.size)
     return Case(
-        title=f"{most.name} uses {_size(most)} threads where {budget.cpus:g} CPUs are allowed",
+        title=f"{most.name} uses {most.size} threads where {budget.cpus:g} CPUs are allowed",
         why=why,
         evidence=(
-            ", ".join(f"{pool.name} {_size(pool)}" for pool in pools),
+            ", ".join(f"{pool.name} {pool.size}" for pool in pools),
             f"{budget.cpus:g} CPUs: {_by(budget.binding)}",
         ),
         remedies=_remedies(snapshot, pools),
@@ -72,7 +68,7 @@ def _over_quota(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
     large = [
         pool
         for pool in snapshot.pools
-        if _size(pool) > snapshot.budget.threads and not _is_warning(snapshot, pool)
+        if pool.size > snapshot.budget.threads and not _is_warning(snapshot, pool)
     ]
     if large:
         yield _case(
@@ -94,7 +90,7 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
         over = "of the time since its cgroup was made"
     if share < _NOTABLE:
         return
-    largest = max((_size(pool) for pool in snapshot.pools), default=0)
+    largest = max((pool.size for pool in snapshot.pools), default=0)
     yield Case(
         title=f"Throttled {share:.0%} {over}",
         why=(

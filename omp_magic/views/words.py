@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..catalog import OMP_LAYERS
 from ..cpus import Bound
 from ..facts import EnvSetting, Library
 from ..snapshots import Snapshot
@@ -78,7 +79,7 @@ def _running(library: Library) -> State:
         return State("serves OpenMP", "good")
     if library.serves is False:
         return State("mapped, another serves", "plain")
-    if library.threading_layer in ("openmp", "intel", "gnu"):
+    if library.threading_layer in OMP_LAYERS:
         return State("on OpenMP's threads", "good")
     return State("started", "good")
 
@@ -136,7 +137,7 @@ def bound_where(bound: Bound) -> str:
 
 def bound_role(bound: Bound, snapshot: Snapshot) -> str:
     """Give whether a bound decides, counts, or is only shown, and why."""
-    if bound is snapshot.budget.binding or bound == snapshot.budget.binding:
+    if bound == snapshot.budget.binding:
         return "decides"
     if not bound.lowers:
         return f"shown only: {bound.reason}"
@@ -166,8 +167,9 @@ def wants_of(snapshot: Snapshot) -> str:
     if not sizes:
         return "no thread pool yet"
     if len(sizes) == 1:
-        return f"1 pool of {_threads(sizes[0])}"
-    return f"{len(sizes)} pools, up to {_threads(max(sizes))} each, {sum(sizes)} together"
+        return f"1 pool of {counted(sizes[0], 'thread')}"
+    each = counted(max(sizes), "thread")
+    return f"{len(sizes)} pools, up to {each} each, {sum(sizes)} together"
 
 
 def counted(number: int, noun: str) -> str:
@@ -189,12 +191,7 @@ def split_remedy(remedy: str) -> tuple[str, str]:
 
 
 def _sizes(snapshot: Snapshot) -> list[int]:
-    sizes = (pool.num_threads or pool.would_use or 0 for pool in snapshot.pools)
-    return [size for size in sizes if size]
-
-
-def _threads(number: int) -> str:
-    return counted(number, "thread")
+    return [pool.size for pool in snapshot.pools if pool.size]
 
 
 def counts_of(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
