@@ -83,7 +83,7 @@ class Variables:
     def want(self, name: str, key: int, value: int, images: tuple[Image, ...]) -> None:
         """Set a variable for the runtime at `key`."""
         if name not in self._set:
-            loaded = frozenset(image.mapped.starts[0] for image in images)
+            loaded = frozenset(image.key for image in images)
             self._set[name] = _Variable(self._native.getenv(name), loaded)
         self._set[name].wanted[key] = value
         self._native.setenv(name, str(value))

@@ -60,7 +60,7 @@ class _Now:
 
     def at(self, key: int) -> Image | None:
         """Give the runtime whose first segment begins at `key`; None when it is gone."""
-        return next((image for image in self.images if _key(image) == key), None)
+        return next((image for image in self.images if image.key == key), None)
 
 
 class Held:
@@ -142,10 +142,10 @@ class Limiter:
         _main_thread_only()
         now = self._now()
         notes = _unmatched(held.spec, now.images)
-        held.seen = frozenset(_key(image) for image in now.images)
+        held.seen = frozenset(image.key for image in now.images)
         try:
             for image, threads in self._wanted(held.spec, now.images):
-                if _key(image) not in held.keys:
+                if image.key not in held.keys:
                     notes.extend(self._limit(held, image, threads, now))
         except BaseException:
             self.leave(held)
@@ -155,7 +155,7 @@ class Limiter:
     def missed(self, held: Held) -> tuple[str, ...]:
         """Give the runtimes that were loaded since `apply` and that the limit is for."""
         wanted = self._wanted(held.spec, self._observer.scan().images)
-        return tuple(_label(image) for image, _ in wanted if _key(image) not in held.seen)
+        return tuple(_label(image) for image, _ in wanted if image.key not in held.seen)
 
     def leave(self, held: Held) -> None:
         """Take a limit back from every runtime that it holds for."""
@@ -205,9 +205,9 @@ class Limiter:
             # A BLAS on the threads of an OpenMP runtime is limited there.
             owner = by_base.get(image.lender, image) if image.lender is not None else image
             threads = amount.threads(budget_threads)
-            if _key(owner) in counts:
-                threads = min(threads, counts[_key(owner)][1])
-            counts[_key(owner)] = owner, threads
+            if owner.key in counts:
+                threads = min(threads, counts[owner.key][1])
+            counts[owner.key] = owner, threads
         return list(counts.values())
 
     def _limit(self, held: Held, image: Image, threads: int, now: _Now) -> list[str]:
@@ -215,9 +215,9 @@ class Limiter:
         label = _label(image)
         if is_settable(image, now.startup) is None:
             return [f"{label} is left alone: whether it has started cannot be known"]
-        entry = self._entries.setdefault(_key(image), _Entry())
+        entry = self._entries.setdefault(image.key, _Entry())
         entry.limits[held.number] = threads
-        held.keys.add(_key(image))
+        held.keys.add(image.key)
         self._set(entry, image, threads, now)
         if entry.former is not None and image.getter is not None:
             taken = call_get(image.getter)
@@ -236,7 +236,7 @@ class Limiter:
         if entry.variable is None:
             entry.variable = image.family.variables[0]
             entry.default = self._default(image)
-        self._variables.want(entry.variable, _key(image), threads, now.images)
+        self._variables.want(entry.variable, image.key, threads, now.images)
 
     def _put_back(self, entry: _Entry, key: int, image: Image | None, now: _Now) -> None:
         """Give a pool its first count again; a library that is gone has none."""
@@ -250,7 +250,7 @@ class Limiter:
         if loaded_before is None:
             return
         for other in now.images:
-            if _key(other) not in loaded_before and read_at_load(other, entry.variable):
+            if other.key not in loaded_before and read_at_load(other, entry.variable):
                 swap_count(other, self._default(other))
 
     def _default(self, image: Image) -> int:
@@ -273,10 +273,6 @@ def _unmatched(spec: LimitSpec, images: tuple[Image, ...]) -> list[str]:
 
 def _label(image: Image) -> str:
     return f"{image.family.label} ({image.owner or image.mapped.file_name})"
-
-
-def _key(image: Image) -> int:
-    return image.mapped.starts[0]
 
 
 def _names(image: Image) -> tuple[str, ...]:

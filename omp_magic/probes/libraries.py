@@ -54,6 +54,11 @@ class Image:
     base: int | None
     lender: int | None
 
+    @property
+    def key(self) -> int:
+        """Where its first segment begins: no two runtimes that are loaded share it."""
+        return self.mapped.starts[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
