@@ -56,7 +56,7 @@ class Library:
     device, inode
         Identity of the mapped file; None where the system does not tell.
     version
-        Version, only where the library tells it passively.
+        Version, only where the library tells it passively: a constant text, or its file.
     owner
         Distribution whose RECORD (or conda's metadata) lists the file, or None.
     num_threads
@@ -71,6 +71,13 @@ class Library:
     serves
         True when this library answers OpenMP calls bound through the global scope, False
         when another one does, None when the global scope has no OpenMP.
+    idle
+        True when whoever was linked with it is bound to another runtime, so that it is
+        mapped and nobody calls it; None when that cannot be told.
+    static
+        True for a copy linked into another library, at `path`.
+    workers
+        OS threads that it has now; the thread that calls it comes on top. None when unknown.
     replaced
         True when the file on disk is no longer the mapped one; None when unknown.
     note
@@ -92,6 +99,9 @@ class Library:
     would_use: int | None = None
     threading_layer: str | None = None
     serves: bool | None = None
+    idle: bool | None = None
+    static: bool = False
+    workers: int | None = None
     replaced: bool | None = None
     note: str = ""
 
@@ -110,15 +120,22 @@ class Pool:
     name
         For people: ``"OpenBLAS 0.3.30 (numpy)"``.
     family, api
-        As in `Library`.
+        As in `Library`; for a pool that lives in a Python package the package's name, and
+        ``"python"``.
     library
-        Path of the library that has the pool.
+        Path of the library that has the pool; the package's name where it is Python's.
     num_threads
         Size in threads, the calling thread included; None when it may not be asked.
     would_use
         Size it will have when it starts; None when it has started.
     scope
         ``"thread"`` when the size belongs to the thread that asks, else ``"process"``.
+    lender
+        Path of the runtime whose threads these are; "" when the pool has its own.
+    variables
+        Variables that set its size, the winner first.
+    note
+        Why a size is missing or borrowed, or "".
     """
 
     name: str
@@ -128,59 +145,14 @@ class Pool:
     num_threads: int | None
     would_use: int | None
     scope: str
+    lender: str = ""
+    variables: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def size(self) -> int:
         """Threads it has, or will have when it starts; 0 when neither is known."""
         return self.num_threads or self.would_use or 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
-    """One OS thread of this process.
-
-    Parameters
-    ----------
-    tid
-        Thread id of the kernel.
-    name, state
-        The kernel's name for it, which pool workers inherit, and its letter of proc(5).
-    cpu_s
-        CPU time used so far, user and system, in seconds.
-    python_name
-        Name of the Python thread it runs, or None for a native thread.
-    """
-
-    tid: int
-    name: str
-    state: str
-    cpu_s: float
-    python_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvSetting:
-    """One environment variable that matters, in the three places where it can differ.
-
-    Parameters
-    ----------
-    name
-        The variable.
-    python
-        Its value in ``os.environ``; None when not set there.
-    native
-        Its value for C's ``getenv``, which is what libraries read; None when not set.
-    at_exec
-        Its value when the process started; None when it was not set.
-    readers
-        Families that read it.
-    """
-
-    name: str
-    python: str | None
-    native: str | None
-    at_exec: str | None
-    readers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

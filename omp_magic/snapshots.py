@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .cpus import Budget, Load, Throttling
 from .errors import MissingRendererError
-from .facts import EnvSetting, Finding, Gap, Library, Limit, Pool, Thread
+from .facts import Finding, Gap, Library, Limit, Pool
+from .processes import Child, Package, Thread
+from .settings import EnvSetting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,13 @@ class Snapshot:
         Variables that matter and are set somewhere.
     throttling
         Counters of the cgroups that can throttle this process, leaf to root.
+    packages
+        Packages with native files in memory that are no longer the ones on disk.
+    children
+        Child processes with a runtime of their own.
+    start_method
+        How multiprocessing starts children: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None
+        when it is not imported.
     load
         What happened since the snapshot before; None for the first.
     findings
@@ -64,6 +73,9 @@ class Snapshot:
     os_threads: tuple[Thread, ...] | None
     environment: tuple[EnvSetting, ...]
     throttling: tuple[Throttling, ...]
+    packages: tuple[Package, ...] = ()
+    children: tuple[Child, ...] = ()
+    start_method: str | None = None
     load: Load | None = None
     findings: tuple[Finding, ...] = ()
     limits: tuple[Limit, ...] = ()
@@ -88,9 +100,9 @@ class Snapshot:
         -------
         dict
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``budget``, ``libraries``,
-            ``pools``, ``threads``, ``environment``, ``throttling``, ``load``,
-            ``findings``, ``limits`` and ``gaps``. ``threads["list"]`` is None unless it was
-            asked for.
+            ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
+            ``children``, ``start_method``, ``load``, ``findings``, ``limits`` and ``gaps``.
+            ``threads["list"]`` is None unless it was asked for.
         """
         return {
             "schema": SCHEMA,
@@ -103,6 +115,9 @@ class Snapshot:
             "threads": {"count": self.num_os_threads, "list": as_plain(self.os_threads)},
             "environment": as_plain(self.environment),
             "throttling": as_plain(self.throttling),
+            "packages": as_plain(self.packages),
+            "children": as_plain(self.children),
+            "start_method": self.start_method,
             "load": as_plain(self.load),
             "findings": as_plain(self.findings),
             "limits": as_plain(self.limits),

@@ -6,7 +6,8 @@ from typing import Any
 
 from omp_magic.catalog import BY_KEY, readers_of
 from omp_magic.cpus import Bound, Budget
-from omp_magic.facts import EnvSetting, Library, Pool
+from omp_magic.facts import Library, Pool
+from omp_magic.settings import EnvSetting
 from omp_magic.snapshots import Snapshot
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,10 @@ LINUX = sys.platform.startswith("linux")
 CLEAN = {
     name: value
     for name, value in os.environ.items()
-    if not re.match(r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY)_", name)
+    if not re.match(
+        r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY|NUMBA|NUMEXPR|POLARS|OPENCV|BLOSC|TF|ARROW)_",
+        name,
+    )
 }
 
 
@@ -135,26 +139,37 @@ def forget_registration(pid: int | None) -> None:
 
 @dataclass
 class Ended:
-    """A child process that has ended."""
+    """A child process that has ended; its code is None when it had to be killed."""
 
-    code: int
+    code: int | None
     out: str
     err: str
 
 
 def run_python(code: str, *arguments: str, timeout: float = 120, **env: str) -> Ended:
     """Run a program in a child process with a clean environment and a time limit."""
+    return run_program([sys.executable, "-c", code, *arguments], timeout, env)
+
+
+def run_program(command: list[str], timeout: float, env: dict[str, str]) -> Ended:
+    """Run a command like `run_python`; one that takes too long ends with code None."""
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**CLEAN, **env},
+        start_new_session=True,
     )
+    code: int | None = None
     try:
         out, err = process.communicate(timeout=timeout)
+        code = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
     finally:
         process.kill()
         process.wait()
         forget_registration(process.pid)
-    return Ended(process.returncode, out, err)
+    return Ended(code, out, err)

@@ -1,40 +1,15 @@
-"""MKL, which starts at its first call: read without waking it, limited without masking it.
-
-MKL brings another libiomp5 than the test environment may have, so it gets an environment of its
-own, kept in tests/.cache.
-"""
+"""MKL, which starts at its first call: read without waking it, limited without masking it."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import venv
-from pathlib import Path
 from typing import Any
 
 import pytest
-from live import CLEAN, LINUX
-
-ROOT = Path(__file__).parent.parent
-HOME = Path(__file__).parent / ".cache" / f"mkl-{sys.version_info.major}.{sys.version_info.minor}"
-PYTHON = HOME / "bin" / "python"
+from environments import MKL, environment, values_in
+from live import LINUX
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
-
-
-@pytest.fixture(scope="module")
-def mkl_python() -> str:
-    """An interpreter with mkl and mkl-service."""
-    if not (HOME / "ready").exists():
-        venv.create(HOME, with_pip=True, clear=True)
-        install = [str(PYTHON), "-m", "pip", "install", "--quiet", "mkl", "mkl-service"]
-        ended = subprocess.run(install, check=False, capture_output=True, text=True, timeout=600)
-        if ended.returncode:
-            pytest.skip(f"mkl cannot be installed here: {ended.stderr.strip()[-200:]}")
-        (HOME / "ready").touch()
-    return str(PYTHON)
 
 
 PROGRAM = """
@@ -65,16 +40,8 @@ print(json.dumps(seen))
 
 
 @pytest.mark.timeout(900)
-def test_mkl_is_not_woken_and_its_counts_come_back(mkl_python: str) -> None:
-    ended = subprocess.run(
-        [mkl_python, "-c", PROGRAM],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**CLEAN, "PYTHONPATH": str(ROOT), "MKL_DYNAMIC": "FALSE"},
-    )
-    seen: dict[str, Any] = json.loads(ended.stdout)
+def test_mkl_is_not_woken_and_its_counts_come_back() -> None:
+    seen: dict[str, Any] = values_in(environment("mkl", MKL), PROGRAM, MKL_DYNAMIC="FALSE")
     cpus = len(os.sched_getaffinity(0))
     assert seen["before"] == [{"mkl": [None, False], "libiomp5": [None, False]}, 0]
     assert seen["limited"] == seen["before"]

@@ -11,8 +11,9 @@ from facts_for_tests import budget, library, pool, setting, snapshot
 
 from omp_magic.cpus import Load
 from omp_magic.errors import MissingRendererError
-from omp_magic.facts import Gap, Limit, Thread
+from omp_magic.facts import Gap, Limit
 from omp_magic.meter import Usage
+from omp_magic.processes import Thread
 from omp_magic.rules import judge
 from omp_magic.snapshots import Snapshot
 from omp_magic.views.html import bar_of, render_html
@@ -165,7 +166,17 @@ def test_json_is_ascii_and_comes_back() -> None:
     assert loaded["libraries"][3]["path"] == EVIL
     assert loaded["threads"] == {
         "count": 19,
-        "list": [{"tid": 1, "name": "py\nthon", "state": "S", "cpu_s": 1.234, "python_name": None}],
+        "list": [
+            {
+                "tid": 1,
+                "name": "py\nthon",
+                "state": "S",
+                "cpu_s": 1.234,
+                "python_name": None,
+                "owner": None,
+                "owner_path": None,
+            }
+        ],
     }
     assert json.loads(snapshot().to_json())["threads"]["list"] is None
     assert repr(full()).startswith("<Snapshot pid=6536 cpus=2.5 libraries=5")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..catalog import VARIABLES, readers_of
-from ..facts import EnvSetting
 from ..machine import Machine
 from ..native import Native
 from ..procfs import parse_environ
+from ..settings import EnvSetting
 
 _READERS = {name: readers_of(name) for name in VARIABLES}
 

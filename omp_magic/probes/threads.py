@@ -7,8 +7,9 @@ import threading
 from typing import Any
 
 from ..errors import ParseError
-from ..facts import Gap, Thread
+from ..facts import Gap
 from ..machine import Machine
+from ..processes import Thread
 from ..procfs import parse_stat
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..envvars import is_true, parse_thread_list
 from ..errors import ParseError
-from ..facts import EnvSetting, Library
+from ..facts import Library
+from ..settings import EnvSetting
 from ..snapshots import Snapshot
 from .rule import Case, Rule
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..catalog import OMP_LAYERS
 from ..cpus import Bound
-from ..facts import EnvSetting, Library
+from ..facts import Library
+from ..settings import EnvSetting
 from ..snapshots import Snapshot
 
 DASH = "\N{EN DASH}"

@@ -1,0 +1,93 @@
+"""The facts about what runs: OS threads, child processes, and packages replaced on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """One OS thread of this process.
+
+    Parameters
+    ----------
+    tid
+        Thread id of the kernel.
+    name, state
+        The kernel's name for it, which pool workers inherit, and its letter of proc(5).
+    cpu_s
+        CPU time used so far, user and system, in seconds.
+    python_name
+        Name of the Python thread it runs, or None for a native thread.
+    owner
+        Who started it, for people: ``"OpenBLAS (numpy)"``; None when that is not known.
+    owner_path
+        File of the runtime or library that owns it; None for Python threads and when not known.
+    """
+
+    tid: int
+    name: str
+    state: str
+    cpu_s: float
+    python_name: str | None = None
+    owner: str | None = None
+    owner_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A child process that has an OpenMP or BLAS runtime mapped: a worker.
+
+    Parameters
+    ----------
+    pid
+        The process.
+    command
+        The start of its command line.
+    forked
+        Whether it goes on in the memory of this process, without an exec of its own.
+    num_os_threads
+        OS threads it has.
+    pool_threads
+        Threads of its largest pool, the calling thread included; None when unreadable.
+    runtimes
+        File names of the runtimes mapped in it.
+    """
+
+    pid: int
+    command: str
+    forked: bool
+    num_os_threads: int
+    pool_threads: int | None
+    runtimes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package with native files in memory that are no longer the ones on disk.
+
+    Parameters
+    ----------
+    name
+        Its distribution, or the folder where none is known.
+    reported
+        ``__version__`` of its module in this process; None when there is none.
+    installed
+        Version of the distribution on disk; None when it is gone.
+    mapped_files
+        Its files that are mapped.
+    replaced_files
+        Those whose path leads to another file now, or to none.
+    changed_files
+        Those of them whose code differs from that on disk, or that are gone.
+    paths
+        Some of the changed files, as they were loaded.
+    """
+
+    name: str
+    reported: str | None
+    installed: str | None
+    mapped_files: int
+    replaced_files: int
+    changed_files: int
+    paths: tuple[str, ...] = ()

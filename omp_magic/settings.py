@@ -1,0 +1,70 @@
+"""The facts about environment variables: where they differ, and what each library made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one loaded library made of one variable.
+
+    Parameters
+    ----------
+    reader
+        The library, for people: ``"OpenBLAS (numpy)"``.
+    family
+        Its key in `catalog.FAMILIES`, or the Python package that has the pool.
+    state
+        ``"in force"``; ``"too late"``: it was set after the library had read it;
+        ``"overruled"`` by another variable; ``"to come"``: the library has not read it yet;
+        ``"ignored"``: the library does not read it as it was built; ``"unknown"``.
+    by
+        The variable that overrules it, or "".
+    num_threads
+        Threads that the library has or would use.
+    """
+
+    reader: str
+    family: str
+    state: str
+    by: str = ""
+    num_threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvSetting:
+    """One environment variable that matters, in the three places where it can differ.
+
+    Parameters
+    ----------
+    name
+        The variable.
+    python
+        Its value in ``os.environ``; None when not set there.
+    native
+        Its value for C's ``getenv``, which is what libraries read; None when not set.
+    at_exec
+        Its value when the process started; None when it was not set.
+    readers
+        Families that read it.
+    meaning
+        What its value says, in words; "" when it has no value.
+    problem
+        Why a reader cannot make sense of the value, or "".
+    set_by
+        Modules loaded in this process that are known to set it, when it was set after the
+        start.
+    readings
+        What each loaded library made of it.
+    """
+
+    name: str
+    python: str | None
+    native: str | None
+    at_exec: str | None
+    readers: tuple[str, ...] = ()
+    meaning: str = ""
+    problem: str = ""
+    set_by: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()

@@ -1,0 +1,71 @@
+"""Environments with packages that do not go together, each its own venv below tests/.cache."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import Ended, run_program
+
+ROOT = Path(__file__).parent.parent
+CACHE = Path(__file__).parent / ".cache"
+
+MKL = ("mkl", "mkl-service")
+MKL_AND_TORCH = (*MKL, "torch==2.13.0")
+"""MKL brings another libiomp5 than the test environment may have."""
+POOLS = (
+    "torch==2.13.0",
+    "blosc2",
+    "faiss-cpu",
+    "numba",
+    "numexpr",
+    "opencv-python-headless",
+    "polars",
+    "pyarrow",
+    "scikit-learn",
+    "xgboost",
+)
+"""Packages with thread pools of their own; one environment, since all are on OpenBLAS."""
+TENSORFLOW = ("tensorflow-cpu",)
+
+
+def environment(name: str, requirements: tuple[str, ...]) -> str:
+    """Give the interpreter of an environment with these packages; skip where there are none.
+
+    It is made once and kept, and made anew when the requirements change.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    home = CACHE / f"{name}-{version}"
+    python = str(home / "bin" / "python")
+    ready = home / "ready"
+    wanted = json.dumps(requirements)
+    if not ready.exists() or ready.read_text("utf-8") != wanted:
+        venv.create(home, with_pip=True, clear=True)
+        for requirement in requirements:
+            # One at a time: a failure then names the package at fault.
+            install = [python, "-m", "pip", "install", "--quiet", requirement]
+            ended = subprocess.run(
+                install, check=False, capture_output=True, text=True, timeout=900
+            )
+            if ended.returncode:
+                last = ended.stderr.strip().rpartition("\n")[2]
+                pytest.skip(f"{requirement} cannot be installed here: {last[-160:]}")
+        ready.write_text(wanted, "utf-8")
+    return python
+
+
+def run_in(python: str, code: str, *arguments: str, timeout: float = 180, **env: str) -> Ended:
+    """Run a program with that interpreter, this omp_magic and a clean environment."""
+    return run_program([python, "-c", code, *arguments], timeout, {"PYTHONPATH": str(ROOT), **env})
+
+
+def values_in(python: str, code: str, *arguments: str, **env: str) -> Any:
+    """Run such a program and give the JSON of its last line."""
+    ended = run_in(python, code, *arguments, **env)
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out.strip().split("\n")[-1])
