@@ -66,6 +66,6 @@ def run_in(python: str, code: str, *arguments: str, timeout: float = 180, **env:
 
 def values_in(python: str, code: str, *arguments: str, **env: str) -> Any:
     """Run such a program and give the JSON of its last line."""
-    ended = run_in(python, code, *arguments, **env)
+    ended = run_in(python, code, *arguments, timeout=180, **env)
     assert ended.code == 0, ended.err
     return json.loads(ended.out.strip().split("\n")[-1])
