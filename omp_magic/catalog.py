@@ -163,6 +163,7 @@ FAMILIES: tuple[Family, ...] = (
         files=r"libblis[-.\d]",
         getters=("bli_thread_get_num_threads",),
         setters=("bli_thread_set_num_threads",),
+        config=("bli_info_get_version_str",),
         starts=AT_FIRST_CALL,
         variables=("BLIS_NUM_THREADS", "OMP_NUM_THREADS"),
         scope="process",
@@ -186,6 +187,15 @@ OPENBLAS_LAYERS = {0: "disabled", 1: "pthreads", 2: "openmp"}
 
 OMP_LAYERS = ("openmp", "intel", "gnu")
 """Threading layers of a BLAS whose threads are those of an OpenMP runtime."""
+
+STATIC_MARKS: tuple[tuple[bytes, str], ...] = (
+    (b"__KMP_REGISTERED_LIB_", "libomp"),
+    (b"GOMP_SPINCOUNT", "libgomp"),
+)
+"""Texts that only a runtime itself holds, by family: of 378 libraries of 100 kB and more in 20
+wheels, LLVM's code generators included, no other has them."""
+INTEL_MARK = b"libiomp5"
+"""Its own name, which tells Intel's runtime from LLVM's (KMP_LIBRARY_FILE)."""
 
 _PATTERNS = tuple((re.compile(family.files), family) for family in FAMILIES)
 _LAYERS = tuple((re.compile(pattern), layer) for pattern, layer in MKL_LAYERS)

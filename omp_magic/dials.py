@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .catalog import AT_LOAD
 from .native import Native, call_get, call_set
 from .probes.libraries import Image
-from .probes.pools import Startup
+from .probes.startup import Startup
 
 
 def is_settable(image: Image, startup: Startup) -> bool | None:

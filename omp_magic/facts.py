@@ -57,8 +57,9 @@ class Library:
         Identity of the mapped file; None where the system does not tell.
     version
         Version, only where the library tells it passively: a constant text, or its file.
-    owner
-        Distribution whose RECORD (or conda's metadata) lists the file, or None.
+    owner, owner_version
+        Distribution whose RECORD (or conda's metadata) lists the file, and its version when
+        it was looked up; None when none does.
     num_threads
         Threads its next parallel region would use on this thread; None when it may not
         be asked.
@@ -94,6 +95,7 @@ class Library:
     inode: int | None = None
     version: str | None = None
     owner: str | None = None
+    owner_version: str | None = None
     num_threads: int | None = None
     initialized: bool | None = None
     would_use: int | None = None

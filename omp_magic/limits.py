@@ -25,7 +25,8 @@ from .native import Native, call_get
 from .observe import Observer
 from .probes.budget import probe_budget
 from .probes.libraries import Image
-from .probes.pools import Startup, probe_startup, threads_at_start
+from .probes.pools import threads_at_start
+from .probes.startup import Startup, probe_startup
 from .probes.topology import probe_affinity
 
 
@@ -272,7 +273,7 @@ def _unmatched(spec: LimitSpec, images: tuple[Image, ...]) -> list[str]:
 
 
 def _label(image: Image) -> str:
-    return f"{image.family.label} ({image.owner or image.mapped.file_name})"
+    return f"{image.family.label} ({image.owner.name or image.mapped.file_name})"
 
 
 def _names(image: Image) -> tuple[str, ...]:

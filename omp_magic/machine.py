@@ -6,7 +6,8 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 _RESET_ON_FORK = 0x40000000
 _MOST_BYTES = 64 * 1024 * 1024
@@ -126,6 +127,17 @@ class Machine:
         except OSError:
             return ()
 
+    def entries(self, name: str) -> list[tuple[str, int]]:
+        """Give (name, inode) of everything in the folder `name`, in the kernel's order.
+
+        Raises
+        ------
+        OSError
+            When it cannot be read.
+        """
+        with os.scandir(self.path(name)) as found:
+            return [(entry.name, entry.inode()) for entry in found]
+
     def read_memory(self, address: int, size_bytes: int) -> bytes:
         """Give bytes of the running process's memory; an address that is not mapped is an error.
 
@@ -139,6 +151,45 @@ class Machine:
             return os.pread(handle, size_bytes, address)
         finally:
             os.close(handle)
+
+    @contextmanager
+    def memory(self, process: str = "self") -> Iterator[Callable[[int, int], bytes]]:
+        """Give a `read_memory` that keeps its file open, for many reads in a row.
+
+        Parameters
+        ----------
+        process
+            The process's folder below ``/proc``: ``"self"`` or a number.
+
+        Raises
+        ------
+        OSError
+            When the memory cannot be opened; for another process by the rules of ptrace(2).
+        """
+        handle = os.open(self.path(f"/proc/{process}/mem"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield lambda address, size_bytes: os.pread(handle, size_bytes, address)
+        finally:
+            os.close(handle)
+
+    def size_and_inode_of(self, name: str) -> tuple[int, int]:
+        """Give the size in bytes and the inode of a file.
+
+        Raises
+        ------
+        OSError
+            When there is none, or it cannot be looked at.
+        """
+        found = os.stat(self.path(name))
+        return found.st_size, found.st_ino
+
+    def folder_time(self, name: str) -> tuple[int, int] | None:
+        """Give a folder's inode and its time of modification in ns; None when it is gone."""
+        try:
+            found = os.stat(self.path(name))
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def inode_of(self, name: str) -> int | None:
         """Give the inode that a path leads to, or None when it leads nowhere.

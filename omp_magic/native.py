@@ -1,30 +1,21 @@
 """The running process seen through its C library: loader, symbols, the C environment.
 
 Only functions that every libc has are called, through `ctypes.PyDLL`, so the GIL is held and
-the locks are always taken in the order GIL, then loader, the order of CPython's own dlopen;
-a callback that took the GIL inside the loader's lock would deadlock (threadpoolctl#239).
+the locks are always taken in the order GIL, then loader, the order of CPython's own dlopen.
+No Python function is ever called back inside the loader's lock: it could lose the GIL there to a
+thread that waits for that lock in dlopen, and both would wait for ever (threadpoolctl#239).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from functools import lru_cache
 
 _RTLD_LAZY = 1
-
-
-class _PhdrInfo(ctypes.Structure):
-    """struct dl_phdr_info up to its load counters, see dl_iterate_phdr(3)."""
-
-    _fields_ = (
-        ("dlpi_addr", ctypes.c_void_p),
-        ("dlpi_name", ctypes.c_char_p),
-        ("dlpi_phdr", ctypes.c_void_p),
-        ("dlpi_phnum", ctypes.c_uint16),
-        ("dlpi_adds", ctypes.c_ulonglong),
-        ("dlpi_subs", ctypes.c_ulonglong),
-    )
+_RTLD_DI_LINKMAP = 2
+_MOST_OBJECTS = 100_000
 
 
 class _DlInfo(ctypes.Structure):
@@ -38,16 +29,16 @@ class _DlInfo(ctypes.Structure):
     )
 
 
-_counts = (0, 0)
+class _LinkMap(ctypes.Structure):
+    """struct link_map of <link.h>, one loaded object; the public part."""
 
-
-def _note_counts(info: ctypes._Pointer[_PhdrInfo], size: int, _data: int | None) -> int:
-    """Keep the counters of the first entry and stop: they are the same in every entry."""
-    global _counts  # noqa: PLW0603 - the callback's only way to hand two numbers back
-    if size >= ctypes.sizeof(_PhdrInfo):
-        first = info.contents
-        _counts = (first.dlpi_adds, first.dlpi_subs)
-    return 1
+    _fields_ = (
+        ("l_addr", ctypes.c_size_t),
+        ("l_name", ctypes.c_size_t),
+        ("l_ld", ctypes.c_size_t),
+        ("l_next", ctypes.c_size_t),
+        ("l_prev", ctypes.c_size_t),
+    )
 
 
 class Native:
@@ -81,23 +72,68 @@ class Native:
         self._getenv.argtypes = (ctypes.c_char_p,)
         self._setenv.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
         self._unsetenv.argtypes = (ctypes.c_char_p,)
+        self._dlinfo = getattr(libc, "dlinfo", None)
+        if self._dlinfo is not None:
+            self._dlinfo.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         self._iterate = getattr(libc, "dl_iterate_phdr", None)
-        self._callback = _callback() if self._iterate is not None else None
+        self._digest = _digest()
+        if self._iterate is not None:
+            self._iterate.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
 
-    def loader_changes(self) -> tuple[int, int] | None:
-        """Give how many objects the loader has added and removed so far.
+    def loader_token(self) -> int | None:
+        """Give a number that changes whenever an object is loaded or unloaded.
 
-        Equal pairs mean that nothing was loaded or unloaded in between, by whatever way.
+        dl_iterate_phdr(3) hands each callback how many objects were ever added and removed
+        (``dlpi_adds``, ``dlpi_subs``). The callback is CPython's hash of bytes, whose arguments
+        fit: it hashes that structure, and its result, which is not 0, ends the walk at the
+        first object. So no Python code runs under the loader's lock, and a call takes 0.3 us.
+        The structure also holds an address of the calling thread's own: a number is to be
+        compared with one of the same thread.
 
         Returns
         -------
-        (adds, subs) or None
-            None where the loader does not count (macOS).
+        int or None
+            None where the loader does not count (macOS), or without that hash (PyPy).
         """
-        if self._iterate is None:
+        if self._iterate is None or self._digest is None:
             return None
-        self._iterate(self._callback, None)
-        return _counts if _counts[0] else None
+        return int(self._iterate(self._digest, None))
+
+    def load_order(self, read_memory: Callable[[int, int], bytes]) -> tuple[int, ...]:
+        """Give the addresses that loaded objects begin at, in the order of loading.
+
+        Walks the loader's list (struct link_map, dlinfo(3)), which appends what it loads.
+
+        Parameters
+        ----------
+        read_memory
+            Reads (address, size in bytes) without crashing when the list changes meanwhile,
+            as `Machine.read_memory` does.
+
+        Returns
+        -------
+        tuple of int
+            As far as the list could be read; () where there is none.
+        """
+        handle = self._dlopen(None, _RTLD_LAZY) if self._dlinfo is not None else None
+        if not handle or self._dlinfo is None:
+            return ()
+        first = ctypes.c_size_t()
+        try:
+            if self._dlinfo(handle, _RTLD_DI_LINKMAP, ctypes.byref(first)):
+                return ()
+        finally:
+            self._dlclose(handle)
+        found: list[int] = []
+        at = first.value
+        try:
+            while at and len(found) < _MOST_OBJECTS:
+                entry = _LinkMap.from_buffer_copy(read_memory(at, ctypes.sizeof(_LinkMap)))
+                found.append(entry.l_addr)
+                at = entry.l_next
+        except (OSError, ValueError):
+            pass
+        return tuple(found)
 
     def getenv(self, name: str) -> str | None:
         """Give a variable as C sees it, which is what libraries read."""
@@ -175,17 +211,31 @@ class Native:
         base = info.dli_fbase
         return None if base is None else int(base)
 
+    def path_of(self, address: int) -> str | None:
+        """Give the path that the object holding `address` was loaded by, or None.
+
+        The kernel renames it with the file: pip moves a package aside to ``~klearn`` before
+        it deletes it.
+        """
+        info = _DlInfo()
+        if not self._dladdr(address, ctypes.byref(info)) or not info.dli_fname:
+            return None
+        return os.fsdecode(info.dli_fname)
+
 
 Symbols = tuple["int | None", ...]
 
 
-@lru_cache(maxsize=1)
-def _callback() -> ctypes._FuncPointer:
-    """Make the loader's callback once; one made after a fork may not run (threadpoolctl#225)."""
-    kind = ctypes.PYFUNCTYPE(
-        ctypes.c_int, ctypes.POINTER(_PhdrInfo), ctypes.c_size_t, ctypes.c_void_p
-    )
-    return kind(_note_counts)
+def _digest() -> ctypes.c_void_p | None:
+    """Give the address of CPython's hash of (bytes, length).
+
+    Py_HashBuffer is public since 3.14; _Py_HashBytes is exported by 3.10 to 3.13.
+    """
+    for name in ("Py_HashBuffer", "_Py_HashBytes"):
+        function = getattr(ctypes.pythonapi, name, None)
+        if function is not None:
+            return ctypes.cast(function, ctypes.c_void_p)
+    return None
 
 
 @lru_cache(maxsize=256)

@@ -80,6 +80,8 @@ class Package:
         Those whose path leads to another file now, or to none.
     changed_files
         Those of them whose code differs from that on disk, or that are gone.
+    folders
+        Its folders and files beside other packages.
     paths
         Some of the changed files, as they were loaded.
     """
@@ -90,4 +92,5 @@ class Package:
     mapped_files: int
     replaced_files: int
     changed_files: int
+    folders: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()

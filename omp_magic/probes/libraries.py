@@ -1,24 +1,24 @@
 """OpenMP and BLAS runtimes mapped into a process, each once by identity.
 
-Nothing is loaded and nothing is called but OpenBLAS's description of its own build, a
-constant text: the file names and inodes come from /proc/self/maps, SONAMEs from the files.
+Nothing is loaded and nothing is called but functions that give a constant text, the description
+of a build: the file names and inodes come from /proc/self/maps, SONAMEs from the files.
 """
 
 from __future__ import annotations
 
-import mmap
+import os
 import re
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 
-from ..catalog import OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
-from ..elf import parse_elf
-from ..errors import ParseError
+from ..catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
 from ..facts import Gap
 from ..machine import Machine
 from ..native import Native, call_get, call_text
 from ..procfs import Mapped, parse_maps
 from .elsewhere import address_of, loaded_runtimes
-from .owners import Owners
+from .files import Files
+from .owners import Owner, Owners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +30,19 @@ class Image:
     family
         Its row of the catalog.
     mapped
-        File, identity and place in memory.
-    soname, version, owner
+        File, identity and place in memory; its path is the one it was loaded by.
+    soname, version
         As in `facts.Library`.
+    owner
+        The distribution that shipped the file.
     layer
         Threading layer of a BLAS, or None.
     getter, setter
         Addresses of its functions; None when they cannot be called.
     base
-        Lowest address of the object that the getter lies in; None when there is no getter.
+        Lowest address of the object; None where that is not known.
+    static
+        Whether it is linked into the object instead of being the object.
     lender
         Base of the OpenMP runtime whose threads this BLAS uses, or None when it has its own.
     """
@@ -47,12 +51,13 @@ class Image:
     mapped: Mapped
     soname: str | None
     version: str | None
-    owner: str | None
+    owner: Owner
     layer: str | None
     getter: int | None
     setter: int | None
     base: int | None
     lender: int | None
+    static: bool = False
 
     @property
     def key(self) -> int:
@@ -62,40 +67,58 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The runtimes of one reading of the process's map."""
+    """The runtimes of one reading of the process's map.
+
+    Parameters
+    ----------
+    images
+        The runtimes, in the order in which they were loaded.
+    gaps
+        What could not be read.
+    mapped
+        Every mapped file.
+    """
 
     images: tuple[Image, ...]
     gaps: tuple[Gap, ...]
+    mapped: tuple[Mapped, ...] = ()
 
 
 class LibraryProbe:
     """Reads the map again only when the loader says that something changed.
 
     The loader counts every object it adds or removes, by whatever way it was asked
-    (`Native.loader_changes`, 0.8 us), so an unchanged count proves an unchanged map. Where
-    it does not count, every call reads the map.
+    (`Native.loader_token`, 0.3 us), so an unchanged token proves an unchanged map. Where it
+    does not count, every call reads the map.
     """
 
     def __init__(self, machine: Machine, native: Native | None) -> None:
         self._machine = machine
         self._native = native if machine.live else None
         self._owners = Owners(machine)
-        self._sonames: dict[tuple[str, int, int], str | None] = {}
-        self._changes: tuple[int, int] | None = None
+        self._files = Files(machine)
+        self._tokens: dict[int, int] = {}
         self._scan: Scan | None = None
 
     def scan(self) -> Scan:
-        """Give the runtimes that are mapped now.
+        """Give the runtimes that are mapped now; the same object when nothing changed.
 
         Raises
         ------
         OSError
             When the process's map cannot be read.
         """
-        changes = self._native.loader_changes() if self._native is not None else None
-        if self._scan is None or changes is None or changes != self._changes:
-            self._scan = self._read()
-            self._changes = changes
+        token = self._native.loader_token() if self._native is not None else None
+        thread = threading.get_ident()
+        if self._scan is not None and token is not None and self._tokens.get(thread) == token:
+            return self._scan
+        scan = self._read()
+        if self._scan is None or scan.mapped != self._scan.mapped or not scan.mapped:
+            self._scan = scan
+            # What other threads have seen was another map.
+            self._tokens.clear()
+        if token is not None:
+            self._tokens[thread] = token
         return self._scan
 
     def _read(self) -> Scan:
@@ -104,29 +127,62 @@ class LibraryProbe:
         mapped = parse_maps(self._machine.read("/proc/self/maps"))
         gaps: list[Gap] = []
         runtimes = [
-            (file, family) for file in mapped if (family := family_of(file.file_name)) is not None
+            (file, family, False)
+            for file in mapped
+            if (family := family_of(file.file_name)) is not None
         ]
-        # The loader maps downwards, so the highest address was loaded first.
-        runtimes.sort(key=lambda runtime: -runtime[0].starts[0])
+        named = {file.starts[0] for file, _, _ in runtimes}
+        for file in mapped:
+            if file.starts[0] not in named and ".so" in file.file_name:
+                linked = self._files.static_runtime(file)
+                if linked is not None:
+                    runtimes.append((file, BY_KEY[linked], True))
+        if self._files.unsearched:
+            number = len(self._files.unsearched)
+            why = f"{number} mapped files are no longer on disk or cannot be read"
+            gaps.append(Gap(what="runtimes linked into other libraries", why=why))
         mkl_layer = next(
             (layer for file in mapped if (layer := mkl_layer_of(file.file_name))), None
         )
-        owners = self._owners.of(file.path for file, _ in runtimes)
+        runtimes = [
+            (self._as_loaded(file), family, static)
+            for file, family, static in self._in_order(runtimes)
+        ]
+        owners = self._owners.of(file.path for file, _, _ in runtimes)
         images = (
-            self._image(file, family, owners[file.path], mkl_layer, gaps)
-            for file, family in runtimes
+            self._image(runtime, owners[runtime[0].path], mkl_layer, gaps) for runtime in runtimes
         )
-        return Scan(tuple(image for image in images if image is not None), tuple(gaps))
+        return Scan(tuple(image for image in images if image is not None), tuple(gaps), mapped)
+
+    def _in_order(self, runtimes: list[_Runtime]) -> list[_Runtime]:
+        """Sort by the loader's order; where it is not known, the highest address first.
+
+        The kernel gives out addresses downwards.
+        """
+        order: dict[int, int] = {}
+        if self._native is not None and len(runtimes) > 1:
+            with self._machine.memory() as read_memory:
+                loaded = self._native.load_order(read_memory)
+            order = {base: number for number, base in enumerate(loaded)}
+
+        def place(runtime: _Runtime) -> tuple[int, int]:
+            begins = runtime[0].starts[0]
+            return order.get(begins, len(order)), -begins
+
+        return sorted(runtimes, key=place)
+
+    def _as_loaded(self, file: Mapped) -> Mapped:
+        """Give a deleted file the path it was loaded by: pip renames what it replaces."""
+        if not file.deleted or self._native is None:
+            return file
+        path = self._native.path_of(file.starts[0])
+        return replace(file, path=os.path.normpath(path)) if path else file
 
     def _image(
-        self,
-        file: Mapped,
-        family: Family,
-        owner: str | None,
-        mkl_layer: str | None,
-        gaps: list[Gap],
+        self, runtime: _Runtime, owner: Owner, mkl_layer: str | None, gaps: list[Gap]
     ) -> Image | None:
-        soname = self._soname(file, gaps)
+        file, family, static = runtime
+        soname = self._files.soname(file, gaps)
         getter = setter = config = parallel = None
         if self._native is not None:
             wanted = (family.getters, family.setters, family.config, family.layer)
@@ -142,7 +198,7 @@ class LibraryProbe:
                         where=file.path,
                     )
                 )
-            elif found[0] is None:
+            elif found[0] is None and not static:
                 # The name fits and the functions are missing: libblas.so.3 may be any BLAS.
                 return None
             else:
@@ -150,7 +206,7 @@ class LibraryProbe:
         layer = mkl_layer if family.key == "mkl" else None
         if parallel is not None:
             layer = OPENBLAS_LAYERS.get(call_get(parallel))
-        base = self._native.base_of(getter) if self._native and getter else None
+        base = self._native.base_of(file.starts[0]) if self._native else None
         lender = None
         if family.api == "blas" and layer == "openmp" and self._native is not None:
             borrowed = self._native.dependency_symbol(file.path, "omp_get_max_threads")
@@ -166,6 +222,7 @@ class LibraryProbe:
             setter=setter,
             base=base,
             lender=lender,
+            static=static,
         )
 
     def _read_elsewhere(self) -> Scan:
@@ -196,29 +253,11 @@ class LibraryProbe:
         llvm = any(family.kin == "llvm" for _, family, _ in found)
         return Scan(tuple(images), (Gap(what="started runtimes", why=why),) if llvm else ())
 
-    def _soname(self, file: Mapped, gaps: list[Gap]) -> str | None:
-        # By identity: the path changes its meaning when the file is replaced on disk.
-        key = (file.device, file.inode, file.starts[0])
-        if key in self._sonames:
-            return self._sonames[key]
-        what = f"SONAME of {file.file_name}"
-        try:
-            if file.deleted or self._machine.inode_of(file.path) != file.inode:
-                why = "the file on disk is not the mapped one"
-                gaps.append(Gap(what=what, why=why, where=file.path))
-                return None
-            with (
-                open(self._machine.path(file.path), "rb") as opened,
-                mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            ):
-                self._sonames[key] = parse_elf(data).soname
-        except (OSError, ValueError, ParseError) as error:
-            gaps.append(Gap.of(what, error, file.path))
-            return None
-        return self._sonames[key]
+
+_Runtime = tuple[Mapped, Family, bool]
 
 
 def _version(config: str) -> str | None:
-    """Read the version from ``OpenBLAS 0.3.30  USE64BITINT DYNAMIC_ARCH …``."""
-    match = re.search(r"OpenBLAS (\d[\w.]*)", config)
+    """Read the version from ``OpenBLAS 0.3.30  USE64BITINT DYNAMIC_ARCH …`` or ``0.9.0``."""
+    match = re.search(r"(?:OpenBLAS |^)(\d[\w.]*)", config)
     return match[1] if match else None

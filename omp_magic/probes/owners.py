@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..machine import Machine
 
 if TYPE_CHECKING:
     from importlib import metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The distribution that shipped a file.
+
+    Parameters
+    ----------
+    name, version
+        As its metadata give them; None when no distribution lists the file.
+    """
+
+    name: str | None = None
+    version: str | None = None
 
 
 class Owners:
@@ -27,17 +43,17 @@ class Owners:
 
     def __init__(self, machine: Machine) -> None:
         self._live = machine.live
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, Owner] = {}
 
-    def of(self, paths: Iterable[str]) -> dict[str, str | None]:
-        """Give, for each path, the name of the distribution that shipped the file, or None."""
+    def of(self, paths: Iterable[str]) -> dict[str, Owner]:
+        """Give, for each path, the distribution that shipped the file."""
         wanted = tuple(paths)
         new = [path for path in wanted if path not in self._known]
         if new:
-            self._known.update(dict.fromkeys(new))
+            self._known.update(dict.fromkeys(new, Owner()))
             if self._live:
                 self._search_distributions({_real(path): path for path in new})
-                self._search_conda([path for path in new if self._known[path] is None])
+                self._search_conda([path for path in new if self._known[path].name is None])
         return {path: self._known[path] for path in wanted}
 
     def _search_distributions(self, new: dict[str, str]) -> None:
@@ -45,14 +61,27 @@ class Owners:
         from importlib import metadata  # noqa: PLC0415
 
         names = {os.path.basename(path) for path in (*new, *new.values())}
+        folders = {path: name for path in new.values() if (name := _named_by_folder(path))}
         for dist in metadata.distributions():
+            if folders:
+                self._note_folders(dist, folders)
             record = dist.read_text("RECORD") or dist.read_text("installed-files.txt") or ""
             if not any(name in record for name in names):
                 continue
             for listed in _listed(dist, record, names):
                 path = new.get(_real(listed))
-                if path is not None and self._known[path] is None:
-                    self._known[path] = dist.metadata["Name"]
+                if path is not None and self._known[path].version is None:
+                    self._known[path] = Owner(dist.metadata["Name"], dist.version)
+
+    def _note_folders(self, dist: metadata.Distribution, folders: dict[str, str]) -> None:
+        """Know the owner of a file that an upgrade took out of RECORD, by its folder's name.
+
+        auditwheel and delvewheel put what they bundle into NAME.libs beside the packages.
+        """
+        name = dist.metadata["Name"] or ""
+        for path, folder in folders.items():
+            if _normal(name) == folder and self._known[path].name is None:
+                self._known[path] = Owner(name)
 
     def _search_conda(self, new: list[str]) -> None:
         """Search PREFIX/conda-meta/*.json, which name files relative to PREFIX."""
@@ -72,7 +101,7 @@ class Owners:
             for quoted, path in below.items():
                 if quoted in text:
                     # The file is called NAME-VERSION-BUILD.json; NAME may hold hyphens.
-                    self._known[path] = name.rsplit("-", 2)[0]
+                    self._known[path] = Owner(*name.rsplit("-", 2)[:2])
 
 
 def _listed(dist: metadata.Distribution, record: str, names: set[str]) -> Iterable[str]:
@@ -82,6 +111,15 @@ def _listed(dist: metadata.Distribution, record: str, names: set[str]) -> Iterab
         relative = line.split(",", 1)[0].strip('"')
         if relative.rpartition("/")[2] in names:
             yield os.path.join(root, relative)
+
+
+def _named_by_folder(path: str) -> str | None:
+    match = re.search(r"[/\\]([^/\\]+)\.libs[/\\][^/\\]+$", path)
+    return _normal(match[1]) if match else None
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _real(path: str) -> str:

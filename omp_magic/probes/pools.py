@@ -7,98 +7,18 @@ it is known to have started.
 
 from __future__ import annotations
 
-import os
-import re
 import threading
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
-from ..catalog import AT_LOAD, BY_KEY, OMP_LAYERS
-from ..envvars import is_true, parse_thread_list
+from ..catalog import BY_KEY, OMP_LAYERS
+from ..envvars import parse_thread_list
 from ..errors import ParseError
 from ..facts import Gap, Library, Pool
 from ..machine import Machine
 from ..native import Native, call_get
 from .libraries import Image
-
-_REGISTRATION = re.compile(r"(?:0x)?([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})-.*", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Startup:
-    """What is known of runtimes that start at their first call.
-
-    Parameters
-    ----------
-    bases
-        Bases of the LLVM and Intel runtimes that have registered themselves.
-    masked
-        Whether KMP_DUPLICATE_LIB_OK lets another copy run without registering.
-    known
-        False where registrations cannot be read.
-    """
-
-    bases: frozenset[int] = frozenset()
-    masked: bool = False
-    known: bool = True
-
-    def of(self, image: Image) -> bool | None:
-        """Tell whether a runtime has started; None when that cannot be known from outside."""
-        family = image.family
-        if family.starts == AT_LOAD:
-            return True
-        if family.key == "mkl":
-            return image.layer is not None
-        if family.kin != "llvm" or not self.known or image.base is None:
-            return None
-        if image.base in self.bases:
-            return True
-        return None if self.masked and self.bases else False
-
-    def may_ask(self, image: Image) -> bool:
-        """Tell whether the getter of a runtime wakes nothing."""
-        if image.getter is None or self.of(image) is not True:
-            return False
-        # MKL on Intel's layer passes the question on to libiomp5.
-        return image.layer != "intel" or bool(self.bases)
-
-
-def probe_startup(machine: Machine, native: Native | None, images: tuple[Image, ...]) -> Startup:
-    """Find out which LLVM and Intel runtimes have started, from their registration.
-
-    At its first call such a runtime writes the address of a flag of its own, the flag's value
-    and a name into a shared-memory file, else a file in /tmp, else a C variable
-    (openmp/runtime/src/kmp_runtime.cpp, __kmp_register_library_startup). The address says
-    which copy it is; the flag's value in memory says that it is not a dead process's file.
-    """
-    if not any(image.family.kin == "llvm" for image in images):
-        return Startup()
-    if native is None or not machine.linux:
-        return Startup(known=False)
-    name = f"__KMP_REGISTERED_LIB_{os.getpid()}"
-    texts = [native.getenv(name) or ""]
-    for folder in ("/dev/shm", "/tmp"):  # noqa: S108 - the runtime's own choice
-        for file in (f"{folder}/{name}_{os.getuid()}", f"{folder}/{name}"):
-            try:
-                texts.append(machine.read(file))
-            except OSError:
-                continue
-    bases = (_registered(machine, native, text) for text in texts)
-    return Startup(
-        bases=frozenset(base for base in bases if base is not None),
-        masked=is_true(native.getenv("KMP_DUPLICATE_LIB_OK")),
-    )
-
-
-def _registered(machine: Machine, native: Native, text: str) -> int | None:
-    match = _REGISTRATION.fullmatch(text.rstrip("\0\n"))
-    if match is None:
-        return None
-    address, flag = int(match[1], 16), int(match[2], 16)
-    try:
-        alive = int.from_bytes(machine.read_memory(address, 8), "little") == flag
-    except (OSError, OverflowError):
-        return None
-    return native.base_of(address) if alive else None
+from .startup import Startup, probe_startup
 
 
 def threads_at_start(
@@ -123,12 +43,14 @@ def threads_at_start(
     return 1 if image.family.key == "blis" else None
 
 
-def probe_libraries(
+def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     machine: Machine,
     native: Native | None,
     images: tuple[Image, ...],
     affinity_cpus: int,
     gaps: list[Gap],
+    *,
+    workers: Mapping[str, int] | None = None,
 ) -> tuple[Library, ...]:
     """Give each mapped runtime with its state and its thread count.
 
@@ -142,6 +64,8 @@ def probe_libraries(
         CPUs in the affinity mask: what OpenMP starts when no variable says otherwise.
     gaps
         Receives what could not be read.
+    workers
+        OS threads that each file has, by path; None when unknown.
 
     Returns
     -------
@@ -152,10 +76,7 @@ def probe_libraries(
         return ()
     startup = probe_startup(machine, native, images)
     on_main = threading.current_thread() is threading.main_thread()
-    provider = None
-    if native is not None and any(image.family.api == "openmp" for image in images):
-        address = native.global_symbol("omp_get_max_threads")
-        provider = native.base_of(address) if address else None
+    provider = provider_of(native, images)
     libraries = []
     for image in images:
         initialized = startup.of(image)
@@ -175,12 +96,16 @@ def probe_libraries(
                 device=image.mapped.device,
                 inode=image.mapped.inode,
                 version=image.version,
-                owner=image.owner,
+                owner=image.owner.name,
+                owner_version=image.owner.version,
                 num_threads=count,
                 initialized=initialized,
                 would_use=would_use,
                 threading_layer=image.layer,
-                serves=image.base == provider if provider and family.api == "openmp" else None,
+                serves=_serves(image, provider),
+                idle=_idle(image, provider, images),
+                static=image.static,
+                workers=None if workers is None else workers.get(image.mapped.path, 0),
                 replaced=_replaced(machine, image, gaps),
                 note=note,
             )
@@ -188,20 +113,60 @@ def probe_libraries(
     return _with_lent(images, libraries)
 
 
+def provider_of(native: Native | None, images: tuple[Image, ...]) -> Image | None:
+    """Give the runtime that answers OpenMP calls bound through the global scope, or None.
+
+    A package that loads its libraries with RTLD_GLOBAL (PyTorch, mkl-service) puts its runtime
+    there, and what is loaded later is bound to it, whatever it was linked with.
+    """
+    if native is None or not any(image.family.api == "openmp" for image in images):
+        return None
+    address = native.global_symbol("omp_get_max_threads")
+    base = native.base_of(address) if address else None
+    # A base is never None here, but that of an image may be.
+    return next((image for image in images if base is not None and image.base == base), None)
+
+
+def _serves(image: Image, provider: Image | None) -> bool | None:
+    if provider is None or image.family.api != "openmp":
+        return None
+    return image is provider
+
+
+def _idle(image: Image, provider: Image | None, images: tuple[Image, ...]) -> bool | None:
+    """Tell whether those linked with a runtime are bound to another one.
+
+    They are when the other one was in the global scope before this one came, and has the
+    functions that they call: libomp and libiomp5 have libgomp's too, libgomp does not have
+    theirs (measured with LD_DEBUG=bindings: scikit-learn, xgboost and faiss after PyTorch). A
+    statically linked copy is called directly.
+    """
+    if image.family.api != "openmp":
+        return None
+    if provider is None or image is provider or image.static:
+        return False
+    earlier = images.index(provider) < images.index(image)
+    return earlier and provider.family.kin in (image.family.kin, "llvm")
+
+
 def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, str]:
     """Give a runtime's thread count, or None and the reason."""
     initialized = startup.of(image)
-    if image.lender is not None:
+    if image.static and image.getter is None:
+        why = "it is linked into another library, which hides its functions"
+    elif image.lender is not None:
         return None, "its threads are those of an OpenMP runtime"
-    if initialized is False:
-        return None, "not asked: it starts at its first call"
-    if initialized is None:
-        return None, "not asked: whether it has started cannot be seen from outside"
-    if not startup.may_ask(image) or image.getter is None:
-        return None, "not asked: its OpenMP runtime may not have started"
-    if image.family.scope == "thread" and not on_main:
-        return None, "not asked: its count belongs to a thread, and this is not the main thread"
-    return call_get(image.getter), ""
+    elif initialized is False:
+        why = "it starts at its first call"
+    elif initialized is None:
+        why = "whether it has started cannot be seen from outside"
+    elif not startup.may_ask(image) or image.getter is None:
+        why = "its OpenMP runtime may not have started"
+    elif image.family.scope == "thread" and not on_main:
+        why = "its count belongs to a thread, and this is not the main thread"
+    else:
+        return call_get(image.getter), ""
+    return None, f"not asked: {why}"
 
 
 def _with_lent(images: tuple[Image, ...], libraries: list[Library]) -> tuple[Library, ...]:
@@ -229,9 +194,10 @@ def pools_of(libraries: tuple[Library, ...]) -> tuple[Pool, ...]:
             num_threads=library.num_threads,
             would_use=library.would_use,
             scope=BY_KEY[library.family].scope,
+            variables=BY_KEY[library.family].variables,
         )
         for library in libraries
-        if library.threading_layer not in OMP_LAYERS
+        if library.threading_layer not in OMP_LAYERS and not library.idle
     )
 
 
