@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help demo test test-matrix test-vm lab notebooks bench lint format clean
+.PHONY: help demo test test-matrix test-vm lab notebooks docs bench lint format clean
 
 help:
 	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make notebooks    run the notebooks and save their outputs"
+	@echo "make docs         write docs/findings from the rules"
 	@echo "make bench        measure against threadpoolctl"
 	@echo "make lint         ruff and mypy"
 
@@ -56,6 +57,9 @@ lab: $(VENV)/.demo
 
 notebooks: $(VENV)/.demo
 	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb
+
+docs: $(VENV)/.test
+	@$(BIN)/python docs/write_findings.py
 
 bench: $(VENV)/.test
 	@$(BIN)/python benchmarks/bench.py

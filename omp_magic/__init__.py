@@ -1,8 +1,8 @@
 """omp_magic: which OpenMP and BLAS runtimes are loaded, with how many threads, on how many CPUs.
 
-``%load_ext omp_magic``, then ``%omp_status`` and ``%%omp_limit 2``. In Python:
-`omp_magic.snapshot()` and `omp_magic.limit(2)`. Importing this package loads nothing else and
-changes nothing.
+``%load_ext omp_magic``, then ``%omp_status``, ``%omp_explain`` and ``%%omp_limit 2``. In Python:
+`omp_magic.snapshot()`, `omp_magic.explain("OMP101")` and `omp_magic.limit(2)`. Importing this
+package loads nothing else and changes nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .api import limit, snapshot
+    from .api import explain, limit, snapshot
 
 __version__ = "0.1.0"
-__all__ = ["limit", "snapshot"]
+__all__ = ["explain", "limit", "snapshot"]
 
 
 def __getattr__(name: str) -> Any:

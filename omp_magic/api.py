@@ -1,4 +1,4 @@
-"""What `omp_magic` offers to Python: snapshot() and limit()."""
+"""What `omp_magic` offers to Python: snapshot(), explain() and limit()."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from .limitspec import parse_limit
 from .machine import Machine
 from .observe import Observer
 from .rules import judge
+from .rules.explain import explain as explain_code
 from .snapshots import Snapshot
+from .views.explain import Page
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -51,6 +53,12 @@ class Here:
         if self._limiter is None:
             self._limiter = Limiter(observer)
         return self._limiter
+
+
+    @property
+    def limited(self) -> bool:
+        """Whether a limit is in force now."""
+        return self._limiter is not None and self._limiter.holds
 
 
 HERE = Here()
@@ -87,13 +95,43 @@ def snapshot(
     True
     """
     facts = HERE.observer.take(
-        threads=threads, measure=measure, shown=shown, limits=HERE.session_limits
+        threads=threads,
+        measure=measure,
+        shown=shown,
+        limits=HERE.session_limits,
+        limited=HERE.limited,
     )
     try:
         return facts.with_findings(judge(facts))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
         why = f"a fault in omp_magic: {type(error).__name__}: {error}"
         return facts.with_gap(Gap(what="findings", why=why))
+
+
+def explain(*codes: str) -> Page:
+    """Explain findings at length, with what they rest on in this process.
+
+    Parameters
+    ----------
+    codes
+        ``"OMP101"``, or the number alone; without any, what is found now.
+
+    Raises
+    ------
+    UnknownCodeError
+        When there is no such code.
+
+    Examples
+    --------
+    >>> import omp_magic
+    >>> print(omp_magic.explain("OMP106"))  # doctest: +ELLIPSIS
+    OMP106 · info · several BLAS copies, each with its own pool
+    ...
+    """
+    findings = snapshot().findings
+    wanted = codes or tuple(dict.fromkeys(finding.code for finding in findings))
+    intro = "" if wanted else "Nothing is wrong here. Every code: omp-magic explain"
+    return Page((explain_code(code, findings) for code in wanted), intro)
 
 
 class limit:  # noqa: N801 - used like a function, as contextlib.suppress is

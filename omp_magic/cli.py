@@ -12,8 +12,12 @@ from contextlib import contextmanager
 
 from . import __version__
 from .api import snapshot
+from .errors import UnknownCodeError
+from .rules.explain import explain
 from .rules.rule import SEVERITIES
+from .rules.stories import STORIES
 from .snapshots import Snapshot
+from .views.explain import Page
 
 _FINE, _FOUND, _WRONG_USE = 0, 1, 2
 
@@ -33,14 +37,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 for wrong use or a module that cannot be imported.
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
+    return _explain(options) if options.command == "explain" else _status(options)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    try:
+        explanations = [explain(code) for code in options.codes or STORIES]
+    except UnknownCodeError as error:
+        print(f"omp-magic explain: {error}", file=sys.stderr)
+        return _WRONG_USE
+    if options.codes:
+        print(Page(explanations))
+    else:
+        for rule in (each.rule for each in explanations):
+            print(f"{rule.code}  {rule.severity:7}  {rule.summary}")
+    return _FINE
+
+
+def _status(options: argparse.Namespace) -> int:
     if sys.path[0] != "":
         sys.path.insert(0, "")  # as `python -m` does: a module of this folder can be imported
     with _stdout_to_stderr():
         failed = [name for name in _names(options.modules) if not _imported(name)]
     if failed:
         return _WRONG_USE
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     shown = {name for name in ("cpus", "env") if getattr(options, name)}
     if options.probe:
         shown.add("cpus")
@@ -81,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         default="error",
         help="exit with 1 when there is a finding of this severity or a worse one",
     )
+    explain_parser = commands.add_parser("explain", help="explain a finding's code, or list all")
+    explain_parser.add_argument("codes", metavar="CODE", nargs="*", help="OMP101 ...")
     return parser
 
 

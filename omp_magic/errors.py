@@ -65,6 +65,25 @@ class WrongThreadError(OmpMagicError, RuntimeError):
         )
 
 
+class UnknownCodeError(OmpMagicError, LookupError):
+    """A finding's code was asked for that does not exist.
+
+    Parameters
+    ----------
+    found
+        The code that was asked for.
+    codes
+        Those that exist.
+    """
+
+    def __init__(self, found: str, codes: tuple[str, ...]) -> None:
+        self.found = found
+        self.codes = codes
+        super().__init__(
+            f"found {_short(found)}; accepted: {', '.join(codes)}; example: %omp_explain {codes[0]}"
+        )
+
+
 class MissingRendererError(OmpMagicError, RuntimeError):
     """A view was asked of a snapshot taken below the views.
 

@@ -136,6 +136,8 @@ class Pool:
         Path of the runtime whose threads these are; "" when the pool has its own.
     variables
         Variables that set its size, the winner first.
+    for_io
+        Whether its threads read files and wait, so that more of them than CPUs do no harm.
     note
         Why a size is missing or borrowed, or "".
     """
@@ -149,6 +151,7 @@ class Pool:
     scope: str
     lender: str = ""
     variables: tuple[str, ...] = ()
+    for_io: bool = False
     note: str = ""
 
     @property

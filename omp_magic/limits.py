@@ -124,6 +124,11 @@ class Limiter:
         self._entries: dict[int, _Entry] = {}
         self._images: tuple[Image, ...] = ()
 
+    @property
+    def holds(self) -> bool:
+        """Whether any limit is in force."""
+        return bool(self._entries)
+
     def enter(self, spec: LimitSpec) -> Held:
         """Put a limit in force.
 

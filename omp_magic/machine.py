@@ -183,8 +183,8 @@ class Machine:
         found = os.stat(self.path(name))
         return found.st_size, found.st_ino
 
-    def folder_time(self, name: str) -> tuple[int, int] | None:
-        """Give a folder's inode and its time of modification in ns; None when it is gone."""
+    def inode_and_time_of(self, name: str) -> tuple[int, int] | None:
+        """Give a file's inode and its time of modification in ns; None when it is gone."""
         try:
             found = os.stat(self.path(name))
         except OSError:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .session import Session
     from .snapshots import Snapshot
+    from .views.explain import Page
 
 
 _STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
@@ -28,7 +29,7 @@ _STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
 
 @magics_class
 class OmpMagics(Magics):
-    """``%omp_status`` and ``%omp_limit``."""
+    """``%omp_status``, ``%omp_explain`` and ``%omp_limit``."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -64,6 +65,31 @@ class OmpMagics(Magics):
         if options.probe:
             shown.add("cpus")
         return snapshot(threads=options.threads, measure=options.probe, shown=frozenset(shown))
+
+    @magic_arguments()
+    @argument("code", nargs="*", help="OMP101, or the number alone; without it, what is found now")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_explain(self, line: str) -> Page | None:
+        """Explain findings at length: what happens, how it is found out, what to do.
+
+        Alone it explains what is found in this kernel now::
+
+            %omp_explain OMP101
+            %omp_explain
+        """
+        accepted = "codes such as OMP101, or nothing"
+        options = _parsed(self.omp_explain, line, accepted, "%omp_explain OMP101")
+        if options is None:
+            return None
+        from .api import explain  # noqa: PLC0415 - see the top of the file
+        from .errors import UnknownCodeError  # noqa: PLC0415 - see the top of the file
+
+        try:
+            page = explain(*options.code)
+        except UnknownCodeError as error:
+            raise UsageError(f"omp_explain: {error}") from None
+        return None if line.rstrip().endswith(";") else page
 
     @magic_arguments()
     @argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable
@@ -9,16 +10,21 @@ from dataclasses import replace
 from typing import TypeVar
 
 from .errors import ParseError
-from .facts import Gap, Limit
+from .facts import Gap, Library, Limit
 from .machine import Machine
 from .native import Native
 from .probes.budget import probe_budget, probe_throttling, unknown_budget
+from .probes.children import ChildProbe, probe_start_method
 from .probes.environment import probe_at_exec, probe_environment
 from .probes.libraries import LibraryProbe, Scan
 from .probes.load import LoadProbe
 from .probes.measure import measure_cpus
+from .probes.packages import PackageProbe
 from .probes.pools import pools_of, probe_libraries
+from .probes.python_pools import PythonPools
+from .probes.stacks import ThreadOwners, Workers
 from .probes.threads import count_threads, probe_threads
+from .processes import Child, Thread
 from .snapshots import Snapshot
 
 _Value = TypeVar("_Value")
@@ -48,8 +54,13 @@ class Observer:
             except OSError as error:
                 self._lasting.append(Gap.of("calls into libraries", error))
         self._libraries = LibraryProbe(machine, self.native)
+        self._packages = PackageProbe(machine, self.native)
+        self._owners = ThreadOwners(machine, self.native)
+        self._python_pools = PythonPools(machine, self.native)
+        self._children = ChildProbe(machine, self.native)
         self._load = LoadProbe()
         self._at_exec: dict[str, str] = {}
+        self._conda = machine.live and os.path.isdir(os.path.join(sys.prefix, "conda-meta"))
         try:
             self._at_exec = probe_at_exec(machine)
         except OSError as error:
@@ -66,6 +77,7 @@ class Observer:
         measure: bool = False,
         shown: frozenset[str] = frozenset(),
         limits: tuple[Limit, ...] = (),
+        limited: bool = False,
     ) -> Snapshot:
         """Take a snapshot. What cannot be read becomes a `Gap`; nothing is raised for it.
 
@@ -79,6 +91,8 @@ class Observer:
             Parts that views should open.
         limits
             Limits that are held for the session.
+        limited
+            Whether a limit of ours is in force, so that counts do not tell what variables did.
         """
         gaps = list(self._lasting)
         machine = self.machine.once()
@@ -87,15 +101,45 @@ class Observer:
             got = _filed("measured CPUs", gaps, lambda: measure_cpus(budget.affinity_cpus))
             budget = replace(budget, bounds=(*budget.bounds, *((got,) if got else ())))
         scan = _filed("libraries", gaps, self.scan) or Scan((), ())
-        libraries = _filed(
-            "libraries",
+        counted = self._counted(scan, gaps)
+        workers = _by_runtime(scan, counted)
+        busy = counted.by_path if counted is not None else ()
+        libraries = (
+            _filed(
+                "libraries",
+                gaps,
+                lambda: probe_libraries(
+                    machine, self.native, scan.images, budget.affinity_cpus, gaps, workers=workers
+                ),
+            )
+            or ()
+        )
+        packaged = _filed(
+            "pools of packages",
             gaps,
-            lambda: probe_libraries(machine, self.native, scan.images, budget.affinity_cpus, gaps),
+            lambda: self._python_pools.pools(
+                libraries, gaps, quota_cpus=budget.quota_cpus, busy=busy
+            ),
         )
+        pools = (*pools_of(libraries), *(packaged or ()))
         environment = _filed(
-            "environment", gaps, lambda: probe_environment(machine, self.native, self._at_exec)
+            "environment",
+            gaps,
+            lambda: probe_environment(
+                machine,
+                self.native,
+                self._at_exec,
+                libraries=libraries,
+                pools=pools,
+                affinity_cpus=budget.affinity_cpus,
+                limited=limited,
+            ),
         )
-        listed = _filed("threads", gaps, lambda: probe_threads(machine, gaps)) if threads else None
+        listed = (
+            _filed("threads", gaps, lambda: self._threads(machine, scan, libraries, gaps))
+            if threads
+            else None
+        )
         throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
         load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps))
         return Snapshot(
@@ -103,17 +147,54 @@ class Observer:
             python=platform.python_version(),
             prefix=sys.prefix,
             budget=budget,
-            libraries=libraries or (),
-            pools=pools_of(libraries or ()),
+            conda=self._conda,
+            libraries=libraries,
+            pools=pools,
             num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
             os_threads=listed,
             environment=environment or (),
             throttling=throttling,
+            packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
+            children=_filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
+            start_method=_filed("start method", gaps, probe_start_method),
             load=load,
             limits=limits,
             gaps=(*gaps, *scan.gaps, *budget.gaps),
             shown=shown,
         )
+
+    def _counted(self, scan: Scan, gaps: list[Gap]) -> Workers | None:
+        """Count the OS threads of each library; a system that does not tell is asked again."""
+        segments = scan.segments
+        if segments is None or not self.machine.live:
+            return None
+        return _filed("owners of threads", gaps, lambda: self._owners.workers(segments))
+
+    def _threads(
+        self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
+    ) -> tuple[Thread, ...]:
+        kernel_paths = {image.mapped.path: image.kernel_path for image in scan.images}
+        labels = {
+            kernel_paths.get(each.path, each.path): f"{each.label} ({each.owner or each.name})"
+            for each in libraries
+        }
+        counted = self._counted(scan, gaps)
+        others = counted.by_path.keys() - labels.keys() if counted is not None else ()
+        for path, owner in self._libraries.owners.of(others).items():
+            if owner.name is not None:
+                labels[path] = f"{os.path.basename(path)} ({owner.name})"
+        return probe_threads(machine, gaps, self._owners, scan.segments, labels)
+
+    def _workers_of_ours(self, scan: Scan, gaps: list[Gap]) -> tuple[Child, ...]:
+        return () if scan.segments is None else self._children.look(scan.segments, gaps)
+
+
+def _by_runtime(scan: Scan, counted: Workers | None) -> dict[str, int] | None:
+    """Give the OS threads of each runtime by the path that it was loaded by."""
+    if counted is None:
+        return None
+    by_path = counted.by_path
+    return {image.mapped.path: by_path.get(image.kernel_path, 0) for image in scan.images}
 
 
 def _filed(what: str, gaps: list[Gap], probe: Callable[[], _Value]) -> _Value | None:

@@ -18,7 +18,9 @@ class Reading:
     state
         ``"in force"``; ``"too late"``: it was set after the library had read it;
         ``"overruled"`` by another variable; ``"to come"``: the library has not read it yet;
-        ``"ignored"``: the library does not read it as it was built; ``"unknown"``.
+        ``"ignored"``: the library does not read it as it was built, or cannot read the value;
+        ``"unknown"``: the count is neither what the value now gives nor what the value at the
+        start gave, or a limit of omp_magic is in force.
     by
         The variable that overrules it, or "".
     num_threads
@@ -49,9 +51,10 @@ class EnvSetting:
     readers
         Families that read it.
     meaning
-        What its value says, in words; "" when it has no value.
+        What its value says, in words; "" when it has no value, or one that nobody can read.
     problem
-        Why a reader cannot make sense of the value, or "".
+        Which reader cannot make sense of the value, what it does then and what it accepts, or
+        "". Of the loaded libraries; of all runtimes when none that reads it is loaded.
     set_by
         Modules loaded in this process that are known to set it, when it was set after the
         start.

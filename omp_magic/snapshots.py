@@ -32,6 +32,8 @@ class Snapshot:
         Version of its interpreter.
     prefix
         The environment it runs in (``sys.prefix``).
+    conda
+        Whether that is an environment of conda's.
     budget
         CPUs it may use.
     libraries, pools
@@ -76,6 +78,7 @@ class Snapshot:
     packages: tuple[Package, ...] = ()
     children: tuple[Child, ...] = ()
     start_method: str | None = None
+    conda: bool = False
     load: Load | None = None
     findings: tuple[Finding, ...] = ()
     limits: tuple[Limit, ...] = ()
@@ -99,8 +102,8 @@ class Snapshot:
         Returns
         -------
         dict
-            Keys ``schema``, ``pid``, ``python``, ``prefix``, ``budget``, ``libraries``,
-            ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
+            Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
+            ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
             ``children``, ``start_method``, ``load``, ``findings``, ``limits`` and ``gaps``.
             ``threads["list"]`` is None unless it was asked for.
         """
@@ -109,6 +112,7 @@ class Snapshot:
             "pid": self.pid,
             "python": self.python,
             "prefix": self.prefix,
+            "conda": self.conda,
             "budget": {"cpus": self.budget.cpus, **as_plain(self.budget)},
             "libraries": as_plain(self.libraries),
             "pools": as_plain(self.pools),

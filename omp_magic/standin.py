@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .magics import OmpMagics
 
-NAMES = {"line": ("omp_status", "omp_limit"), "cell": ("omp_limit",)}
+NAMES = {"line": ("omp_status", "omp_explain", "omp_limit"), "cell": ("omp_limit",)}
 """Our magics by kind."""
 
 

@@ -38,6 +38,7 @@ def pool(num_threads: int | None, would_use: int | None = None) -> Pool:
         num_threads=num_threads,
         would_use=would_use,
         scope="process",
+        variables=BY_KEY["openblas"].variables,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,19 @@ def test_the_readme_names_every_magic_and_family() -> None:
             assert ("%%" if kind == "cell" else "%") + name in README
     for family in BY_KEY:
         assert f"`{family}`" in README
+
+
+def test_the_pages_of_findings_are_those_of_the_rules() -> None:
+    """`make docs` writes them."""
+    folder = ROOT / "docs" / "findings"
+    sys.path.insert(0, str(folder.parent))
+    try:
+        from write_findings import pages
+    finally:
+        sys.path.remove(str(folder.parent))
+        sys.modules.pop("write_findings", None)
+    written = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    assert written == pages()
 
 
 def test_the_changelog_has_this_version() -> None:

@@ -119,7 +119,8 @@ def test_thread_lists() -> None:
         with pytest.raises(ParseError, match="X: found"):
             parse_thread_list("X", text)
     assert is_true("TRUE")
-    assert is_true(" 1 ")
+    assert is_true("1 ")
+    assert not is_true(" 1")
     assert not is_true("false")
     assert not is_true(None)
 

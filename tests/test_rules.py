@@ -10,14 +10,48 @@ import pytest
 from facts_for_tests import budget, library, pool, setting, snapshot
 
 from omp_magic.cpus import Load, Throttling
+from omp_magic.errors import UnknownCodeError
+from omp_magic.processes import Child, Package
 from omp_magic.rules import RULES, judge
+from omp_magic.rules.explain import explain
 from omp_magic.rules.rule import SEVERITIES
+from omp_magic.rules.stories import STORIES
+from omp_magic.settings import Reading
 
 IOMP = library("libiomp5", kin="llvm", initialized=True, num_threads=2, owner="intel-openmp")
 OMP = library("libomp", kin="llvm", initialized=False, num_threads=None, owner="faiss")
 GOMP = library("libgomp", owner="scikit-learn")
 OPENBLAS = library("openblas", api="blas", owner="numpy")
+MKL = library("mkl", api="blas", initialized=False, num_threads=None)
+GLOBAL_OMP = replace(OMP, initialized=True, num_threads=2, serves=True)
 MASK = setting("KMP_DUPLICATE_LIB_OK", "True")
+NO_MKL = setting("MKL_THREADING_LAYER", "intel")
+LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", state="to come"),))
+
+
+def package(**facts: Any) -> Package:
+    given: dict[str, Any] = {
+        "name": "scikit-learn",
+        "reported": "1.5.2",
+        "installed": "1.9.1",
+        "mapped_files": 69,
+        "replaced_files": 69,
+        "changed_files": 68,
+        "folders": ("/env/sklearn", "/env/sklearn.libs"),
+        "paths": ("/env/sklearn/_x.so",),
+    }
+    return Package(**{**given, **facts})
+
+
+def child(pool_threads: int | None) -> Child:
+    return Child(
+        pid=7,
+        command="python -m joblib",
+        forked=False,
+        num_os_threads=5,
+        pool_threads=pool_threads,
+        runtimes=("libgomp.so.1",),
+    )
 
 
 def counters(periods: int, throttled: int) -> Throttling:
@@ -40,16 +74,57 @@ def codes(**facts: Any) -> set[str]:
             {"libraries": (IOMP, OMP)},
             {"libraries": (IOMP, OMP), "environment": (MASK,)},
         ),
+        ("OMP101", {"libraries": (IOMP, OMP)}, {"libraries": (IOMP, replace(OMP, idle=True))}),
+        (
+            "OMP101",  # a copy linked into a library registers elsewhere
+            {"libraries": (replace(OMP, static=True), replace(OMP, static=True, inode=9))},
+            {"libraries": (IOMP, replace(OMP, static=True))},
+        ),
         (
             "OMP102",
             {"libraries": (IOMP, OMP), "environment": (MASK,)},
             {"libraries": (IOMP, OMP)},
         ),
+        (
+            "OMP103",
+            {"libraries": (GLOBAL_OMP, replace(IOMP, initialized=False, idle=True))},
+            {"libraries": (GLOBAL_OMP, replace(IOMP, initialized=True, idle=True))},
+        ),
+        (
+            "OMP103",
+            {"libraries": (GLOBAL_OMP, replace(IOMP, initialized=False, idle=True))},
+            {"libraries": (replace(IOMP, serves=True), replace(OMP, idle=True))},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (GOMP,), "environment": (LAYER,)},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (replace(GOMP, serves=True), MKL), "environment": (LAYER,)},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (replace(GOMP, serves=True),), "environment": (NO_MKL,)},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (replace(IOMP, serves=True),), "environment": (LAYER,)},
+        ),
         ("OMP105", {"libraries": (IOMP, GOMP)}, {"libraries": (GOMP, OPENBLAS)}),
         (
             "OMP105",
             {"libraries": (IOMP, GOMP)},
-            {"libraries": (replace(IOMP, serves=True), replace(GOMP, serves=False))},
+            {"libraries": (replace(IOMP, serves=True), replace(GOMP, serves=False, idle=True))},
+        ),
+        (
+            "OMP105",  # scikit-learn first, PyTorch second: each is served by its own
+            {"libraries": (replace(GOMP, serves=False), replace(GOMP, serves=True, inode=9))},
+            {"libraries": (replace(GOMP, serves=True), replace(GOMP, idle=True, inode=9))},
         ),
         (
             "OMP106",
@@ -60,6 +135,54 @@ def codes(**facts: Any) -> set[str]:
             "OMP110",
             {"libraries": (replace(GOMP, replaced=True),)},
             {"libraries": (replace(GOMP, replaced=None),)},
+        ),
+        ("OMP110", {"packages": (package(),)}, {"packages": ()}),
+        ("OMP110", {"packages": (package(changed_files=0),)}, {"packages": ()}),
+        (
+            "OMP111",
+            {"packages": (package(reported="1.9.1"),)},
+            {"packages": (package(reported="1.5.2"), package(reported=None))},
+        ),
+        (
+            "OMP111",
+            {"packages": (package(reported="1.9.1"),)},
+            {"packages": (package(reported="1.9.1", changed_files=0),)},
+        ),
+        (
+            "OMP202",
+            {"children": (child(2), child(2)), "budget": budget(affinity=2)},
+            {"children": (child(1), child(1), child(1)), "budget": budget(affinity=2)},
+        ),
+        (
+            "OMP202",
+            {"children": (child(2), child(2)), "budget": budget(affinity=2)},
+            {"children": (child(2), child(2)), "budget": budget(affinity=4)},
+        ),
+        (
+            "OMP202",
+            {"children": (child(4), child(None)), "budget": budget(affinity=4)},
+            {"children": (child(8),), "budget": budget(affinity=4)},
+        ),
+        (
+            "OMP204",
+            {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
+            {"libraries": (replace(GOMP, workers=1),), "start_method": "forkserver"},
+        ),
+        (
+            "OMP204",
+            {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
+            {"libraries": (replace(GOMP, workers=0), IOMP), "start_method": "fork"},
+        ),
+        (
+            "OMP201",  # its threads are counted once, and threads for files mostly wait
+            {"pools": (pool(3),), "budget": budget(affinity=2)},
+            {
+                "pools": (
+                    replace(pool(3), lender="/env/libgomp.so"),
+                    replace(pool(8), for_io=True),
+                ),
+                "budget": budget(affinity=2),
+            },
         ),
         (
             "OMP201",
@@ -154,9 +277,58 @@ def test_what_is_coming_is_judged_as_if_it_were_there() -> None:
     assert "OMP101" in {each.code for each in judge(snapshot(libraries=(IOMP,)), coming=(OMP,))}
 
 
-def test_duplicate_ok_is_never_the_remedy() -> None:
-    for each in judge(snapshot(libraries=(IOMP, OMP))):
-        assert not any("KMP_DUPLICATE_LIB_OK" in remedy for remedy in each.remedies)
+def test_duplicate_ok_is_never_first_and_never_without_the_runtimes_warning() -> None:
+    facts = snapshot(libraries=(IOMP, OMP, GOMP), environment=(NO_MKL,), packages=(package(),))
+    told = [each.remedies for each in judge(facts)] + [rule.story.mend for rule in RULES]
+    offered = [
+        (place, line)
+        for remedies in told
+        for place, line in enumerate(remedies)
+        if re.search(r"environ\['KMP_DUPLICATE_LIB_OK'\] = ", line)
+    ]
+    assert offered
+    for place, line in offered:
+        assert place > 0
+        assert "unsafe, unsupported, undocumented" in line
+        assert "silently produce incorrect results" in line
+
+
+def test_a_remedy_names_the_file_the_packages_and_the_order() -> None:
+    (fatal,) = judge(snapshot(libraries=(OMP, replace(IOMP, initialized=False, inode=9))))
+    assert fatal.code == "OMP101"
+    assert (
+        "ctypes.CDLL('/env/lib/python3.12/site-packages/x.libs/libiomp5.so.1'" in fatal.remedies[0]
+    )
+    assert fatal.remedies[1].endswith(
+        "conda create -n one-openmp -c conda-forge faiss intel-openmp"
+    )
+    conda = judge(snapshot(libraries=(IOMP, OMP), conda=True))[0]
+    assert conda.remedies[1].endswith(": conda install -c conda-forge faiss intel-openmp")
+    torch = replace(
+        GOMP, serves=True, path="/env/lib/python3.12/site-packages/torch/lib/libgomp.so.1"
+    )
+    (several,) = judge(snapshot(libraries=(replace(GOMP, serves=False), torch)))
+    assert several.remedies[0].endswith("first of all: import torch")
+
+
+def test_a_replaced_package_is_one_finding_with_its_runtimes() -> None:
+    gone = replace(GOMP, path="/env/sklearn.libs/libgomp-1.so", replaced=True)
+    facts = snapshot(libraries=(gone, replace(OPENBLAS, replaced=True)), packages=(package(),))
+    found = [each for each in judge(facts) if each.code == "OMP110"]
+    assert [each.title.split(" ")[0] for each in found] == ["scikit-learn", "libopenblas.so.1"]
+    assert "1.5.2 is imported, 1.9.1 is installed" in found[0].evidence
+    assert "libgomp.so.1" in found[0].evidence[0]
+
+
+def test_every_rule_has_its_story() -> None:
+    assert set(STORIES) == {rule.code for rule in RULES}
+    for rule in RULES:
+        assert rule.story.happens
+        assert rule.story.seen
+        assert rule.story.mend
+    with pytest.raises(UnknownCodeError, match=r"found 'OMP999'; accepted: OMP101, .*example"):
+        explain("OMP999")
+    assert explain(" omp106 ").rule is explain("106").rule
 
 
 def test_who_set_the_variable() -> None:

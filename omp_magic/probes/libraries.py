@@ -15,7 +15,7 @@ from ..catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
 from ..facts import Gap
 from ..machine import Machine
 from ..native import Native, call_get, call_text
-from ..procfs import Mapped, parse_maps
+from ..procfs import Mapped, Segments, parse_maps
 from .elsewhere import address_of, loaded_runtimes
 from .files import Files
 from .owners import Owner, Owners
@@ -41,6 +41,8 @@ class Image:
         Addresses of its functions; None when they cannot be called.
     base
         Lowest address of the object; None where that is not known.
+    kernel_path
+        The path the kernel knows the file by now; an installer may have renamed it.
     static
         Whether it is linked into the object instead of being the object.
     lender
@@ -57,6 +59,7 @@ class Image:
     setter: int | None
     base: int | None
     lender: int | None
+    kernel_path: str = ""
     static: bool = False
 
     @property
@@ -77,11 +80,14 @@ class Scan:
         What could not be read.
     mapped
         Every mapped file.
+    segments
+        Which of them lies at an address.
     """
 
     images: tuple[Image, ...]
     gaps: tuple[Gap, ...]
     mapped: tuple[Mapped, ...] = ()
+    segments: Segments | None = None
 
 
 class LibraryProbe:
@@ -95,7 +101,7 @@ class LibraryProbe:
     def __init__(self, machine: Machine, native: Native | None) -> None:
         self._machine = machine
         self._native = native if machine.live else None
-        self._owners = Owners(machine)
+        self.owners = Owners(machine)
         self._files = Files(machine)
         self._tokens: dict[int, int] = {}
         self._scan: Scan | None = None
@@ -124,7 +130,8 @@ class LibraryProbe:
     def _read(self) -> Scan:
         if not self._machine.linux:
             return self._read_elsewhere()
-        mapped = parse_maps(self._machine.read("/proc/self/maps"))
+        text = self._machine.read("/proc/self/maps")
+        mapped = parse_maps(text)
         gaps: list[Gap] = []
         runtimes = [
             (file, family, False)
@@ -144,15 +151,17 @@ class LibraryProbe:
         mkl_layer = next(
             (layer for file in mapped if (layer := mkl_layer_of(file.file_name))), None
         )
-        runtimes = [
-            (self._as_loaded(file), family, static)
-            for file, family, static in self._in_order(runtimes)
-        ]
-        owners = self._owners.of(file.path for file, _, _ in runtimes)
+        runtimes = self._in_order(runtimes)
+        renamed = {file.starts[0]: file.path for file, _, _ in runtimes}
+        runtimes = [(self._as_loaded(file), family, static) for file, family, static in runtimes]
+        owners = self.owners.of(file.path for file, _, _ in runtimes)
         images = (
             self._image(runtime, owners[runtime[0].path], mkl_layer, gaps) for runtime in runtimes
         )
-        return Scan(tuple(image for image in images if image is not None), tuple(gaps), mapped)
+        found = tuple(
+            replace(image, kernel_path=renamed[image.key]) for image in images if image is not None
+        )
+        return Scan(found, tuple(gaps), mapped, Segments(text))
 
     def _in_order(self, runtimes: list[_Runtime]) -> list[_Runtime]:
         """Sort by the loader's order; where it is not known, the highest address first.
@@ -227,7 +236,7 @@ class LibraryProbe:
 
     def _read_elsewhere(self) -> Scan:
         found = list(loaded_runtimes())
-        owners = self._owners.of(path for path, _, _ in found)
+        owners = self.owners.of(path for path, _, _ in found)
         images = []
         for path, family, library in found:
             parallel = address_of(library, family.layer)

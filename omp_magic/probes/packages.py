@@ -34,9 +34,10 @@ class _Place:
 class PackageProbe:
     """Finds packages that an installer changed below a running process.
 
-    An installer that puts a file into a folder, or another folder in its place, changes the
-    folder's inode or its time of modification. So a look costs one stat a folder (25 for
-    scikit-learn, not one for each of 190 files), and files are compared where a folder changed.
+    Every installer makes a package's own folder anew (pip, uv) or replaces files in it (conda,
+    its __init__.py at least), which changes the folder's inode or its time of modification. So
+    a look costs one stat a package (8 for scikit-learn with all it imports, not one for each of
+    190 files), and files are compared where that changed.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class PackageProbe:
         self._machine = machine
         self._native = native
         self._mapped: tuple[Mapped, ...] | None = None
-        self._folders: dict[str, list[_Place]] = {}
+        self._tops: dict[str, list[_Place]] = {}
         self._times: dict[str, tuple[int, int] | None] = {}
         self._changed: dict[str, dict[str, bool]] = {}
         self._groups: dict[str, dict[str, list[str]]] = {}
@@ -66,14 +67,12 @@ class PackageProbe:
         fresh = mapped is not self._mapped
         if fresh:
             self._mapped = mapped
-            self._folders = _by_folder(mapped, self._native)
-        stirred = [folder for folder in self._folders if self._is_stirred(folder)]
-        for folder in self._folders if fresh else stirred:
-            self._changed[folder] = self._compared(folder)
+            self._tops = _by_top(mapped, self._native)
+        stirred = [top for top in self._tops if self._is_stirred(top)]
+        for top in self._tops if fresh else stirred:
+            self._changed[top] = self._compared(top)
         changed = {
-            path: new
-            for folder in self._folders
-            for path, new in self._changed.get(folder, {}).items()
+            path: new for top in self._tops for path, new in self._changed.get(top, {}).items()
         }
         if not changed:
             return ()
@@ -86,16 +85,16 @@ class PackageProbe:
             if any(not changed.keys().isdisjoint(paths) for paths in files.values())
         )
 
-    def _is_stirred(self, folder: str) -> bool:
-        now = self._machine.folder_time(folder)
-        before = self._times.get(folder, ())
-        self._times[folder] = now
+    def _is_stirred(self, top: str) -> bool:
+        now = self._machine.inode_and_time_of(top)
+        before = self._times.get(top, ())
+        self._times[top] = now
         return now != before
 
-    def _compared(self, folder: str) -> dict[str, bool]:
-        """Give the replaced files of a folder, and whether their code changed."""
+    def _compared(self, top: str) -> dict[str, bool]:
+        """Give the replaced files of a package, and whether their code changed."""
         changed = {}
-        for place in self._folders[folder]:
+        for place in self._tops[top]:
             try:
                 inode = self._machine.inode_of(place.path)
             except OSError:
@@ -128,7 +127,7 @@ class PackageProbe:
 
     def _grouped(self) -> dict[str, dict[str, list[str]]]:
         """Put files together by distribution, then by folder beside other packages."""
-        places = [place for places in self._folders.values() for place in places]
+        places = [place for places in self._tops.values() for place in places]
         owners = Owners(self._machine).of(place.path for place in places)
         names: dict[str, Counter[str]] = defaultdict(Counter)
         for place in places:
@@ -144,11 +143,11 @@ class PackageProbe:
         return groups
 
 
-def _by_folder(mapped: tuple[Mapped, ...], native: Native) -> dict[str, list[_Place]]:
-    """Give the native files that packages brought, by folder."""
+def _by_top(mapped: tuple[Mapped, ...], native: Native) -> dict[str, list[_Place]]:
+    """Give the native files that packages brought, by what stands beside other packages."""
     found = {path for path in sys.path if path.endswith("-packages")}
     roots = tuple(os.path.join(root, "") for root in found | set(map(os.path.realpath, found)))
-    folders: dict[str, list[_Place]] = defaultdict(list)
+    tops: dict[str, list[_Place]] = defaultdict(list)
     for file in mapped:
         if ".so" not in file.file_name:
             continue
@@ -158,9 +157,8 @@ def _by_folder(mapped: tuple[Mapped, ...], native: Native) -> dict[str, list[_Pl
         root = next((root for root in roots if path.startswith(root)), None)
         if root is not None:
             top = root + path[len(root) :].split("/", 1)[0]
-            place = _Place(path, top, file.starts[0], file.inode)
-            folders[os.path.dirname(path)].append(place)
-    return dict(folders)
+            tops[top].append(_Place(path, top, file.starts[0], file.inode))
+    return dict(tops)
 
 
 def _package(name: str, files: dict[str, list[str]], changed: dict[str, bool]) -> Package:

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..catalog import BY_KEY, OMP_LAYERS
-from ..envvars import parse_thread_list
-from ..errors import ParseError
+from ..envvars import threads_in
 from ..facts import Gap, Library, Pool
 from ..machine import Machine
 from ..native import Native, call_get
@@ -33,11 +32,9 @@ def threads_at_start(
     """
     for name in image.family.variables:
         value = native.getenv(name) if native is not None else machine.environ.get(name)
-        if value is not None:
-            try:
-                return parse_thread_list(name, value)[0]
-            except ParseError:
-                continue
+        threads = None if value is None else threads_in(image.family.key, name, value)
+        if threads is not None:
+            return threads
     if image.family.api == "openmp":
         return affinity_cpus
     return 1 if image.family.key == "blis" else None

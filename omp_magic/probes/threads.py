@@ -1,16 +1,18 @@
-"""OS threads of this process, and their CPU time."""
+"""OS threads of this process, their CPU time and who started them."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ParseError
 from ..facts import Gap
 from ..machine import Machine
 from ..processes import Thread
-from ..procfs import parse_stat
+from ..procfs import Segments, parse_stat
+from .stacks import Owner, ThreadOwners
 
 
 def count_threads(machine: Machine) -> int:
@@ -26,7 +28,13 @@ def count_threads(machine: Machine) -> int:
     return len(_by_psutil())
 
 
-def probe_threads(machine: Machine, gaps: list[Gap]) -> tuple[Thread, ...]:
+def probe_threads(
+    machine: Machine,
+    gaps: list[Gap],
+    owners: ThreadOwners | None = None,
+    segments: Segments | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> tuple[Thread, ...]:
     """Give every OS thread of the process with its CPU time.
 
     A thread that ends while the list is read is left out.
@@ -37,6 +45,12 @@ def probe_threads(machine: Machine, gaps: list[Gap]) -> tuple[Thread, ...]:
         The machine to read.
     gaps
         Receives threads that could not be read.
+    owners
+        Knows who started a thread; None leaves that unknown.
+    segments
+        Files of the process's memory, needed with `owners`.
+    labels
+        Names for people by a file's path, as in `ThreadOwners.of`.
     """
     names = _python_names() if machine.live else {}
     if not machine.linux:
@@ -52,7 +66,13 @@ def probe_threads(machine: Machine, gaps: list[Gap]) -> tuple[Thread, ...]:
         )
     ticks_per_s = os.sysconf("SC_CLK_TCK")
     found = []
-    for folder in machine.folders("/proc/self/task"):
+    folders = machine.folders("/proc/self/task")
+    owned: Mapping[int, Owner | None] = {}
+    if owners is not None and segments is not None:
+        owned = owners.of(map(int, folders), segments, labels)
+        if owners.why is not None:
+            gaps.append(Gap(what="owners of threads", why=owners.why))
+    for folder in folders:
         try:
             stat = parse_stat(machine.read(f"/proc/self/task/{folder}/stat"))
         except (FileNotFoundError, ProcessLookupError):
@@ -60,6 +80,7 @@ def probe_threads(machine: Machine, gaps: list[Gap]) -> tuple[Thread, ...]:
         except (OSError, ParseError) as error:
             gaps.append(Gap(what=f"thread {folder}", why=str(error)))
             continue
+        owner = owned.get(int(folder))
         found.append(
             Thread(
                 tid=int(folder),
@@ -67,6 +88,8 @@ def probe_threads(machine: Machine, gaps: list[Gap]) -> tuple[Thread, ...]:
                 state=stat.state,
                 cpu_s=(stat.user_ticks + stat.system_ticks) / ticks_per_s,
                 python_name=names.get(int(folder)),
+                owner=owner.label if owner is not None else None,
+                owner_path=owner.path if owner is not None else None,
             )
         )
     return tuple(sorted(found, key=lambda thread: thread.tid))

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 
 from ..facts import Finding, Library
 from ..snapshots import Snapshot
-from . import duplicates, oversubscription, replaced, settings
+from . import duplicates, oversubscription, processes, replaced, settings
 from .rule import SEVERITIES, Rule
 
-RULES: tuple[Rule, ...] = (
-    *duplicates.RULES,
-    *replaced.RULES,
-    *oversubscription.RULES,
-    *settings.RULES,
+_GROUPS = (duplicates, replaced, oversubscription, processes, settings)
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for group in _GROUPS for rule in group.RULES), key=lambda rule: rule.code)
 )
 """Every rule, in the order of its code."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..envvars import is_true
 from ..facts import Library
+from ..settings import EnvSetting
 from ..snapshots import Snapshot
 from .rule import Case, Rule, bringer, described, named
 
@@ -14,79 +16,200 @@ _LLVM = (
     "(__kmp_register_library_startup)"
 )
 _THREADPOOLCTL = "https://github.com/joblib/threadpoolctl/blob/master/multiple_openmp.md"
+_MKL_SERVICE = (
+    "https://github.com/IntelPython/mkl-service/blob/master/mkl/_mklinitmodule.c "
+    "(_preload_threading_layer)"
+)
+_WORKAROUND = (
+    "Last resort, which the runtime itself calls an unsafe, unsupported, undocumented workaround "
+    "that may cause crashes or silently produce incorrect results: "
+    "import os; os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'"
+)
 
 
 def _llvm(libraries: tuple[Library, ...]) -> tuple[Library, ...]:
-    return tuple(library for library in libraries if library.kin == "llvm")
+    return tuple(each for each in libraries if each.kin == "llvm" and not each.idle)
+
+
+def _setting(snapshot: Snapshot, name: str) -> EnvSetting | None:
+    return next((each for each in snapshot.environment if each.name == name), None)
 
 
 def _masked(snapshot: Snapshot) -> bool:
-    return any(
-        setting.name == "KMP_DUPLICATE_LIB_OK" and is_true(setting.native)
-        for setting in snapshot.environment
-    )
+    setting = _setting(snapshot, "KMP_DUPLICATE_LIB_OK")
+    return setting is not None and is_true(setting.native)
 
 
 def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    copies = _llvm(libraries)
-    waiting = tuple(library for library in copies if not library.initialized)
-    if len(copies) < 2 or not waiting or _masked(snapshot):
+    if _masked(snapshot):
         return
-    started = next((library for library in copies if library.initialized), None)
-    if started is not None:
-        title = f"The first OpenMP call of {bringer(waiting[0])} will end this kernel"
-        why = (
-            f"{named(started)} has started; {', '.join(map(named, waiting))} is another runtime "
-            "of the LLVM family. When it starts it finds the first one and ends the process: "
-            "OMP: Error #15. The notebook shows only that the kernel died."
+    # A shared library registers in a file, a static copy in a variable: neither sees the other.
+    for static in (False, True):
+        copies = tuple(each for each in _llvm(libraries) if each.static is static)
+        waiting = tuple(library for library in copies if not library.initialized)
+        if len(copies) < 2 or not waiting:
+            continue
+        started = next((library for library in copies if library.initialized), None)
+        if started is not None:
+            title = f"The first OpenMP call of {bringer(waiting[0])} will end this kernel"
+            why = (
+                f"{named(started)} has started; {', '.join(map(named, waiting))} is another "
+                "runtime of the LLVM family. When it starts it finds the first one and ends the "
+                "process: OMP: Error #15. The notebook shows only that the kernel died."
+            )
+        else:
+            title = (
+                f"{len(copies)} LLVM-family OpenMP runtimes: the second to start ends this kernel"
+            )
+            why = (
+                f"None of {', '.join(map(named, copies))} has started. The first one to be called "
+                "works; when another one starts it ends the process: OMP: Error #15."
+            )
+        yield Case(
+            title=title,
+            why=why,
+            evidence=tuple(map(described, copies)),
+            remedies=(*_one_of(snapshot, copies), _WORKAROUND),
         )
-        keep, other = started, waiting[0]
-    else:
-        title = f"{len(copies)} LLVM-family OpenMP runtimes: the second to start ends this kernel"
-        why = (
-            f"None of {', '.join(map(named, copies))} has started. The first one to be called "
-            "works; when another one starts it ends the process: OMP: Error #15."
-        )
-        keep, other = copies[0], copies[1]
-    yield Case(
-        title=title,
-        why=why,
-        evidence=tuple(map(described, copies)),
-        remedies=_one_of(keep, other),
-    )
 
 
-def _one_of(first: Library, second: Library) -> tuple[str, ...]:
-    """Give the ways to have one runtime instead of two."""
-    ways = [f"Restart the kernel and use only one of {bringer(first)} and {bringer(second)} in it"]
-    if first.owner and second.owner:
-        packages = " ".join(sorted({first.owner, second.owner}))
-        ways.append(f"One runtime for both: conda install -c conda-forge {packages}")
+def _one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
+    """Give the ways to have one runtime instead of several."""
+    # libiomp5 has all that libomp has; libomp before libiomp5 in the global scope hangs.
+    shared = sorted((each for each in copies if not each.static), key=_intel_first)
+    ways = []
+    if shared:
+        ways.append(
+            f"Restart the kernel, and let {bringer(shared[0])}'s runtime serve all, in the first "
+            f"cell: import ctypes; ctypes.CDLL({shared[0].path!r}, ctypes.RTLD_GLOBAL)"
+        )
+    packages = " ".join(sorted({each.owner for each in copies if each.owner}))
+    if snapshot.conda and packages:
+        ways.append(f"One runtime for all: conda install -c conda-forge {packages}")
+    elif packages:
+        ways.append(
+            "One runtime for all, in an environment of its own: "
+            f"conda create -n one-openmp -c conda-forge {packages}"
+        )
+    users = " and ".join(map(bringer, copies[:2]))
+    ways.append(f"Or use only one of {users} in a kernel")
     return tuple(ways)
+
+
+def _intel_first(library: Library) -> bool:
+    return library.family != "libiomp5"
 
 
 def _silenced(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     copies = _llvm(libraries)
-    if len(copies) < 2 or not _masked(snapshot):
+    setting = _setting(snapshot, "KMP_DUPLICATE_LIB_OK")
+    if len(copies) < 2 or setting is None or not _masked(snapshot):
+        return
+    running = sum(bool(library.initialized) for library in copies)
+    yield Case(
+        title=f"{len(copies)} OpenMP runtimes of the LLVM family side by side, unwatched",
+        why=(
+            f"KMP_DUPLICATE_LIB_OK is set ({who_set(setting)}), so the second runtime starts "
+            f"without its check; {running} of {len(copies)} have started. Its own message says "
+            "that this may cause crashes or silently produce incorrect results."
+        ),
+        evidence=(*map(described, copies), f"KMP_DUPLICATE_LIB_OK={setting.native}"),
+        remedies=_one_of(snapshot, copies),
+    )
+
+
+def who_set(setting: EnvSetting) -> str:
+    """Give who set a variable, as far as it is known."""
+    if setting.at_exec is not None and setting.at_exec == setting.native:
+        return "it was set before this kernel started"
+    if setting.set_by:
+        return f"importing {' or '.join(setting.set_by)} sets it"
+    return "it was set in this kernel, by whom is not known"
+
+
+def _hanging(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+    first = next((each for each in libraries if each.serves and each.family == "libomp"), None)
+    second = next(
+        (
+            each
+            for each in libraries
+            if each.family == "libiomp5" and each.idle and not each.initialized
+        ),
+        None,
+    )
+    if first is None or second is None:
         return
     yield Case(
-        title=f"{len(copies)} OpenMP runtimes of the LLVM family run side by side, unwatched",
+        title=f"The first call into {named(second)} will hang this kernel",
         why=(
-            "KMP_DUPLICATE_LIB_OK is set, so the second runtime starts without its check. Its own "
-            "message says: 'this is dangerous, since it can degrade performance or cause "
-            "incorrect results'; crashes and hangs are known."
+            f"{named(first)} is in the global scope and was there first. libiomp5's own start then "
+            "takes libomp's locks for its own and waits for ever; KMP_DUPLICATE_LIB_OK changes "
+            "nothing about that."
         ),
-        evidence=tuple(map(described, copies)),
-        remedies=_one_of(copies[0], copies[1]),
+        evidence=(described(first), described(second)),
+        remedies=(
+            (
+                "Restart the kernel, and load Intel's first, in the first cell: "
+                f"import ctypes; ctypes.CDLL({second.path!r}, ctypes.RTLD_GLOBAL)"
+            ),
+            "Or let MKL use another runtime, before the kernel starts: MKL_THREADING_LAYER=GNU",
+        ),
     )
+
+
+def _refused(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+    setting = _setting(snapshot, "MKL_THREADING_LAYER")
+    if setting is None or (setting.native or "").strip().upper() != "INTEL":
+        return
+    provider = next((each for each in libraries if each.serves), None)
+    loaded = any(each.family == "mkl" and each in snapshot.libraries for each in libraries)
+    importable = any(reading.family == "mkl" for reading in setting.readings)
+    if provider is None or provider.family == "libiomp5" or loaded or not importable:
+        return
+    yield Case(
+        title="Importing mkl will end this kernel: MKL_THREADING_LAYER is INTEL",
+        why=(
+            f"{named(provider)} serves OpenMP in the global scope. mkl-service then prints "
+            "'MKL_THREADING_LAYER=INTEL is incompatible with "
+            f"{provider.name}' and exits; no Python exception is raised. "
+            f"The variable: {who_set(setting)}. A child process inherits it from a parent that "
+            "imported mkl."
+        ),
+        evidence=(
+            (
+                f"MKL_THREADING_LAYER: C getenv {setting.native!r}, os.environ {setting.python!r}, "
+                f"at start {setting.at_exec!r}"
+            ),
+            described(provider),
+        ),
+        remedies=(
+            "Before importing mkl: import os; os.environ['MKL_THREADING_LAYER'] = 'GNU'",
+            f"Or restart the kernel and import mkl first: import mkl, {module_of(provider) or '…'}",
+        ),
+    )
+
+
+def module_of(library: Library) -> str | None:
+    """Give the module whose import loads a library, where its path tells it."""
+    if library.owner in ("intel-openmp", "mkl"):
+        return "mkl"
+    match = re.search(r"-packages[/\\]([A-Za-z_]\w*)[/\\]", library.path)
+    return match[1] if match else None
 
 
 def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     runtimes = tuple(
-        library for library in libraries if library.api == "openmp" and library.initialized
+        each for each in libraries if each.api == "openmp" and each.initialized and not each.idle
     )
-    if len(runtimes) < 2 or any(library.serves for library in runtimes):
+    if len(runtimes) < 2:
         return
+    remedies = ["For one cell: %%omp_limit openmp=1"]
+    late = next((each for each in runtimes[1:] if each.serves), None)
+    if late is not None and module_of(late):
+        remedies.insert(
+            0,
+            f"One runtime for all: restart the kernel, and first of all: import {module_of(late)}",
+        )
     yield Case(
         title=f"{len(runtimes)} OpenMP runtimes are live, each with its own threads",
         why=(
@@ -95,7 +218,7 @@ def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
             "other works."
         ),
         evidence=tuple(map(described, runtimes)),
-        remedies=("For one cell: %%omp_limit openmp=1",),
+        remedies=tuple(remedies),
     )
 
 
@@ -131,6 +254,23 @@ RULES = (
         summary="two LLVM-family runtimes, masked by KMP_DUPLICATE_LIB_OK",
         source=_LLVM,
         look=_silenced,
+    ),
+    Rule(
+        code="OMP103",
+        severity="error",
+        summary="libomp in the global scope, then libiomp5: its first use hangs",
+        source=_THREADPOOLCTL,
+        look=_hanging,
+    ),
+    Rule(
+        code="OMP104",
+        severity="error",
+        summary=(
+            "MKL_THREADING_LAYER=INTEL with a non-Intel OpenMP in the global scope: "
+            "importing mkl exits the process"
+        ),
+        source=_MKL_SERVICE,
+        look=_refused,
     ),
     Rule(
         code="OMP105",

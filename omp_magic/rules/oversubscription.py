@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..catalog import BY_KEY
 from ..cpus import Bound
 from ..facts import Library, Pool
 from ..snapshots import Snapshot
@@ -22,7 +21,7 @@ def _by(bound: Bound) -> str:
 
 
 def _remedies(snapshot: Snapshot, pools: list[Pool]) -> tuple[str, ...]:
-    names = sorted({BY_KEY[pool.family].variables[0] for pool in pools})
+    names = sorted({pool.variables[0] for pool in pools if pool.variables})
     before = " ".join(f"{name}={snapshot.budget.threads}" for name in names)
     session = "For this session: %omp_limit auto"
     return (session, f"Before the kernel starts: {before}") if before else (session,)
@@ -37,6 +36,11 @@ def _is_warning(snapshot: Snapshot, pool: Pool) -> bool:
     """
     budget = snapshot.budget
     return pool.size > budget.affinity_cpus or pool.size > 2 * budget.threads
+
+
+def _own(snapshot: Snapshot) -> list[Pool]:
+    """Give the pools that compute on threads of their own; those for files mostly wait."""
+    return [pool for pool in snapshot.pools if not pool.lender and not pool.for_io]
 
 
 def _case(snapshot: Snapshot, pools: list[Pool], why: str) -> Case:
@@ -54,7 +58,7 @@ def _case(snapshot: Snapshot, pools: list[Pool], why: str) -> Case:
 
 
 def _too_many(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
-    large = [pool for pool in snapshot.pools if _is_warning(snapshot, pool)]
+    large = [pool for pool in _own(snapshot) if _is_warning(snapshot, pool)]
     if large:
         yield _case(
             snapshot,
@@ -67,7 +71,7 @@ def _too_many(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[C
 def _over_quota(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     large = [
         pool
-        for pool in snapshot.pools
+        for pool in _own(snapshot)
         if pool.size > snapshot.budget.threads and not _is_warning(snapshot, pool)
     ]
     if large:
@@ -90,7 +94,7 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
         over = "of the time since its cgroup was made"
     if share < _NOTABLE:
         return
-    largest = max((pool.size for pool in snapshot.pools), default=0)
+    largest = max((pool.size for pool in _own(snapshot)), default=0)
     yield Case(
         title=f"Throttled {share:.0%} {over}",
         why=(
@@ -106,7 +110,7 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
             ),
             f"{budget.cpus:g} CPUs: {_by(budget.binding)}",
         ),
-        remedies=_remedies(snapshot, list(snapshot.pools)),
+        remedies=_remedies(snapshot, _own(snapshot)),
     )
 
 

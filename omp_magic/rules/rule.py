@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..facts import Finding, Library
 from ..snapshots import Snapshot
+from .stories import STORIES, Story
 
 SEVERITIES = ("error", "warning", "info")
 """From the worst on."""
@@ -42,6 +43,11 @@ class Rule:
     source: str
     look: Callable[[Snapshot, tuple[Library, ...]], Iterable[Case]]
 
+    @property
+    def story(self) -> Story:
+        """What the code means, at length."""
+        return STORIES[self.code]
+
     def findings(self, snapshot: Snapshot, libraries: tuple[Library, ...]) -> tuple[Finding, ...]:
         """Give a finding for each case."""
         return tuple(
@@ -76,4 +82,8 @@ def described(library: Library) -> str:
         state = "started"
     else:
         state = "not started" if library.initialized is False else "may have started"
+    if library.serves:
+        state += ", serves the global scope"
+    if library.static:
+        state += f", {library.label} linked into it"
     return f"{library.name}: {state}, {library.path}"

@@ -4,24 +4,142 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..envvars import is_true, parse_thread_list
-from ..errors import ParseError
+from ..catalog import BY_KEY, readers_of
+from ..envvars import is_true, threads_in
 from ..facts import Library
-from ..settings import EnvSetting
+from ..meanings import problem_of, shown
+from ..precedence import ORDERS
+from ..settings import EnvSetting, Reading
 from ..snapshots import Snapshot
 from .rule import Case, Rule
 
 _DUPLICATE = "KMP_DUPLICATE_LIB_OK"
+_PACKAGES = {"sklearn": "scikit-learn", "mkl": "mkl-service"}
+_CALLS = {
+    "torch": "torch.set_num_threads({})",
+    "numexpr": "numexpr.set_num_threads({})",
+    "pyarrow": "pyarrow.set_cpu_count({})",
+    "cv2": "cv2.setNumThreads({})",
+}
+"""How a package's own count is set after it was read."""
 
 
-def _duplicate_ok(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
+def _too_late(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
+    for setting in snapshot.environment:
+        late = [each for each in setting.readings if each.state == "too late"]
+        if not late:
+            continue
+        readers = ", ".join(each.reader for each in late)
+        moment = "unset" if setting.native is None else "set"
+        yield Case(
+            title=f"{setting.name} was {moment} too late for {readers}",
+            why=(
+                f"{readers} had read {setting.name} before it was {moment}, and "
+                f"{'does' if len(late) == 1 else 'do'} not look again: the thread count is the "
+                "one from before. Libraries and child processes still to come see the new value."
+            ),
+            evidence=(_history(setting), *(_count_of(setting, each) for each in late)),
+            remedies=tuple(dict.fromkeys(_remedies(setting, late))),
+        )
+
+
+def _history(setting: EnvSetting) -> str:
+    text = f"{setting.name}: at start {shown(setting.at_exec)}, now {shown(setting.native)}"
+    return f"{text}, set by {_named(setting.set_by)}" if setting.set_by else text
+
+
+def _count_of(setting: EnvSetting, reading: Reading) -> str:
+    order = ORDERS.get(reading.family)
+    when = f", it reads the variable {order.read}" if order is not None else ""
+    wanted = _wanted(setting, reading)
+    return f"{reading.reader}: {_threads(reading.num_threads)}" + (
+        f" instead of {wanted}{when}" if wanted else when
+    )
+
+
+def _threads(number: int | None) -> str:
+    return f"{number} thread{'s' * (number != 1)}"
+
+
+def _wanted(setting: EnvSetting, reading: Reading) -> int | None:
+    if setting.native is None:
+        return None
+    return threads_in(reading.family, setting.name, setting.native)
+
+
+def _remedies(setting: EnvSetting, late: list[Reading]) -> Iterator[str]:
+    for each in late:
+        wanted = _wanted(setting, each)
+        if wanted is not None and each.family in BY_KEY:
+            yield f"For this session: %omp_limit {each.family}={wanted}"
+        elif wanted is not None and each.family in _CALLS:
+            yield f"For this session: {_CALLS[each.family].format(wanted)}"
+    if setting.native is None:
+        yield f"Before the kernel starts: unset {setting.name}"
+    else:
+        yield f"Before the kernel starts: {setting.name}={setting.native}"
+
+
+def _overruled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
+    values = {setting.name: setting.native for setting in snapshot.environment}
+    for setting in snapshot.environment:
+        for by in dict.fromkeys(each.by for each in setting.readings if each.state == "overruled"):
+            readings = [
+                each for each in setting.readings if (each.state, each.by) == ("overruled", by)
+            ]
+            against = [each for each in readings if _matters(setting, each, values.get(by))]
+            if not against:
+                continue
+            readers = ", ".join(each.reader for each in against)
+            yield Case(
+                title=f"{setting.name} is overruled by {by} in {readers}",
+                why=(
+                    f"{readers} {'reads' if len(against) == 1 else 'read'} both variables, and "
+                    f"{by} wins: {setting.name}={shown(setting.native)} does nothing there."
+                ),
+                evidence=(
+                    f"{setting.name}: {shown(setting.native)}",
+                    f"{by}: {shown(values.get(by))}",
+                    *(
+                        f"{each.reader}: {_threads(each.num_threads)}"
+                        for each in against
+                        if each.num_threads is not None
+                    ),
+                ),
+                remedies=(f"Before the kernel starts: unset {by}, or give both the same value",),
+            )
+
+
+def _matters(setting: EnvSetting, reading: Reading, winner: str | None) -> bool:
+    """Tell whether a variable that loses would have done anything else than the winner does."""
+    if winner is None or setting.native is None:
+        return False
+    if not readers_of(setting.name) and not setting.name.endswith("_THREADS"):
+        return True
+    mine = threads_in(reading.family, setting.name, setting.native)
+    return mine != threads_in(reading.family, reading.by, winner)
+
+
+def _named(modules: tuple[str, ...]) -> str:
+    return " and ".join(_PACKAGES.get(name, name) for name in modules)
+
+
+def _duplicate_ok(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     setting = next((each for each in snapshot.environment if each.name == _DUPLICATE), None)
     if setting is None or not is_true(setting.native):
         return
+    # Every import of scikit-learn sets it; without a runtime of the family that means nothing.
+    if setting.set_by and not any(library.kin == "llvm" for library in libraries):
+        return
     if setting.at_exec is not None:
         who = "it was set before this kernel started"
+    elif setting.set_by:
+        who = f"it was set in this kernel; importing {_named(setting.set_by)} does that"
     else:
-        who = "it was set in this kernel; importing threadpoolctl or scikit-learn does that"
+        who = (
+            "it was set in this kernel, by what is unknown: importing threadpoolctl or "
+            "scikit-learn does that, and neither was seen to"
+        )
     yield Case(
         title=f"{_DUPLICATE} is set: a second LLVM-family runtime would start unchecked",
         why=(
@@ -41,25 +159,37 @@ def _duplicate_ok(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterat
 
 def _unreadable(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     for setting in snapshot.environment:
-        if not setting.readers or setting.native is None:
+        if setting.native is None:
             continue
-        try:
-            parse_thread_list(setting.name, setting.native)
-        except ParseError as error:
+        # Without a library that has read it, whatever may come to read it counts.
+        problem = setting.problem
+        if not problem and not setting.readings:
+            problem = problem_of(setting.name, setting.native)
+        if problem:
+            counts = readers_of(setting.name)
             yield Case(
-                title=f"{setting.name} is set to a value that is not a number of threads",
-                why=f"{error}. Libraries that cannot read a value ignore it.",
-                evidence=(f"C getenv {setting.native!r}",),
-                remedies=(f"Before the kernel starts: {setting.name}={snapshot.budget.threads}",),
+                title=f"{setting.name} is set to a value that not every library understands",
+                why=f"{problem[:1].upper()}{problem[1:]}.",
+                evidence=(
+                    f"C getenv {setting.native!r}",
+                    *(f"{each.reader}: {each.state}" for each in setting.readings),
+                ),
+                remedies=(
+                    f"Before the kernel starts: {setting.name}={snapshot.budget.threads}"
+                    if counts
+                    else f"Before the kernel starts: unset {setting.name}",
+                ),
             )
 
 
-def _differs(setting: EnvSetting) -> bool:
-    return setting.python != setting.native
+def _differs(setting: EnvSetting, snapshot: Snapshot) -> bool:
+    # A limit sets the count variables of runtimes that have not started, in C alone.
+    ours = bool(snapshot.limits) and bool(readers_of(setting.name))
+    return setting.python != setting.native and not ours
 
 
 def _two_environments(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
-    different = [setting for setting in snapshot.environment if _differs(setting)]
+    different = [setting for setting in snapshot.environment if _differs(setting, snapshot)]
     if not different:
         return
     names = ", ".join(setting.name for setting in different)
@@ -71,6 +201,7 @@ def _two_environments(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> It
         ),
         evidence=tuple(
             f"{setting.name}: os.environ {setting.python!r}, C getenv {setting.native!r}"
+            + (f", set by {_named(setting.set_by)}" if setting.set_by else "")
             for setting in different
         ),
         remedies=(
@@ -80,6 +211,20 @@ def _two_environments(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> It
 
 
 RULES = (
+    Rule(
+        code="OMP301",
+        severity="warning",
+        summary="a variable was set after the library had read it",
+        source="https://github.com/gcc-mirror/gcc/blob/master/libgomp/env.c (initialize_env)",
+        look=_too_late,
+    ),
+    Rule(
+        code="OMP302",
+        severity="info",
+        summary="a variable is overruled by a stronger one",
+        source="https://github.com/OpenMathLib/OpenBLAS/blob/develop/driver/others/openblas_env.c",
+        look=_overruled,
+    ),
     Rule(
         code="OMP303",
         severity="warning",

@@ -1,4 +1,7 @@
-"""Snapshot -> HTML that reads in light and dark themes, and without its CSS; jinja2 writes it."""
+"""Snapshots and explanations -> HTML; jinja2 writes it.
+
+It reads in light and dark themes, and without its CSS.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
 from ..cpus import Bound
+from ..rules.explain import Explanation
 from ..snapshots import Snapshot
 from . import words
 
@@ -40,6 +45,13 @@ def render_html(snapshot: Snapshot) -> str:
         .get_template("status.html")
         .render(s=snapshot, w=words, bar=bar_of(snapshot), bars=bars_of(snapshot))
     )
+
+
+def render_page(explanations: tuple[Explanation, ...], intro: str, prefix: str) -> str:
+    """Give explanations as HTML, each a fragment with its own style."""
+    template = _environment().get_template("explain.html")
+    parts = [template.render(e=each, w=words, prefix=prefix) for each in explanations]
+    return (f"<p>{escape(words.printable(intro))}</p>\n" if intro else "") + "\n".join(parts)
 
 
 def bar_of(snapshot: Snapshot) -> Bar:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..snapshots import Snapshot
 from .words import (
+    DASH,
     State,
     bound_cpus,
     bound_role,
@@ -22,18 +23,24 @@ from .words import (
     counts_of,
     cpus_of,
     decided_by,
+    effect_of,
     from_of,
     history_of,
     largest_pool,
     load_of,
     none_loaded,
+    owner_of,
+    pool_size,
+    pool_state,
     printable,
+    python_pools,
     shortened,
     state_of,
     threads_of,
     title_of,
     value_of,
     wants_of,
+    workers_of,
 )
 
 _NARROWEST, _WIDEST = 60, 100
@@ -63,6 +70,10 @@ def layout(snapshot: Snapshot) -> RenderableType:
         parts.append(_libraries(snapshot))
     else:
         parts.append(_indented(Text(none_loaded(snapshot))))
+    if python_pools(snapshot):
+        parts.extend(("", _pools(snapshot)))
+    if snapshot.children:
+        parts.extend(("", _children(snapshot)))
     for limit in snapshot.limits:
         line = f"limit {limit.spec}, set by {limit.set_by}; back with {limit.undo}"
         parts.extend(("", _indented(Text(printable(line)))))
@@ -106,18 +117,38 @@ def _budget(snapshot: Snapshot) -> RenderableType:
 
 
 def _libraries(snapshot: Snapshot) -> RenderableType:
-    table = _table("runtime", "from", ">threads", "state")
+    table = _table("runtime", "from", ">threads", ">workers", "state")
     for library in snapshot.libraries:
         table.add_row(
             _plain(title_of(library)),
             _plain(from_of(library)),
             _plain(threads_of(library)),
+            _plain(workers_of(library)),
             _toned(state_of(library)),
         )
     files = _table("files, in the same order")
     for library in snapshot.libraries:
         files.add_row(_plain(shortened(library.path, snapshot.prefix)))
     return Group(_indented(table), "", _indented(files))
+
+
+def _pools(snapshot: Snapshot) -> RenderableType:
+    table = _table("pool in a package", ">threads", "")
+    for pool in python_pools(snapshot):
+        table.add_row(_plain(pool.name), _plain(pool_size(pool)), _plain(pool_state(pool)))
+    return _indented(table)
+
+
+def _children(snapshot: Snapshot) -> RenderableType:
+    table = _table(">worker", "command", ">pool", ">OS threads")
+    for child in snapshot.children:
+        table.add_row(
+            str(child.pid),
+            _plain("forked from this process" if child.forked else child.command),
+            DASH if child.pool_threads is None else str(child.pool_threads),
+            str(child.num_os_threads),
+        )
+    return _indented(table)
 
 
 def _findings(snapshot: Snapshot) -> RenderableType:
@@ -152,21 +183,26 @@ def _cpus(snapshot: Snapshot) -> RenderableType:
 def _environment(snapshot: Snapshot) -> RenderableType:
     if not snapshot.environment:
         return _indented(Text("None of the variables that matter is set"))
-    table = _table("variable", "value", "history")
+    table = _table("variable", "value", "history", "effect")
     for setting in snapshot.environment:
-        table.add_row(_plain(setting.name), _plain(value_of(setting)), _plain(history_of(setting)))
+        table.add_row(
+            _plain(setting.name),
+            _plain(value_of(setting)),
+            _plain(history_of(setting)),
+            _plain(effect_of(setting)),
+        )
     return _indented(table)
 
 
 def _threads(snapshot: Snapshot) -> RenderableType:
-    table = _table(">thread", "name", "state", ">CPU s", "Python thread")
+    table = _table(">thread", "name", "state", ">CPU s", "belongs to")
     for thread in snapshot.os_threads or ():
         table.add_row(
             str(thread.tid),
             _plain(thread.name),
             _plain(thread.state),
             f"{thread.cpu_s:.2f}",
-            _plain(thread.python_name or "native"),
+            _plain(owner_of(thread)),
         )
     return _indented(table)
 
@@ -181,6 +217,8 @@ def _gaps(snapshot: Snapshot) -> RenderableType:
 
 def _footer(snapshot: Snapshot) -> RenderableType:
     parts = []
+    if snapshot.findings:
+        parts.append(f"%omp_explain {snapshot.findings[0].code}")
     if "cpus" not in snapshot.shown:
         parts.append(f"{counted(len(snapshot.budget.bounds), 'bound')} on the CPUs (--cpus)")
     if "env" not in snapshot.shown:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..catalog import OMP_LAYERS
 from ..cpus import Bound
-from ..facts import Library
+from ..facts import Library, Pool
+from ..processes import Thread
 from ..settings import EnvSetting
 from ..snapshots import Snapshot
 
@@ -47,14 +48,15 @@ def printable(text: str) -> str:
 
 
 def title_of(library: Library) -> str:
-    """Give a runtime's name with its version."""
-    return f"{library.label} {library.version}" if library.version else library.label
+    """Give a runtime's name with its version, and what it is linked into."""
+    title = f"{library.label} {library.version}" if library.version else library.label
+    return f"{title} in {library.name}" if library.static else title
 
 
 def from_of(library: Library) -> str:
     """Give who brought a runtime: its distribution, or where it lies."""
     if library.owner:
-        return library.owner
+        return f"{library.owner} {library.owner_version or ''}".rstrip()
     system = library.path.startswith(("/usr/", "/lib", "/opt/rocm", "/System/"))
     return "the system" if system else "no package"
 
@@ -64,6 +66,11 @@ def threads_of(library: Library) -> str:
     return DASH if library.num_threads is None else str(library.num_threads)
 
 
+def workers_of(library: Library) -> str:
+    """Give how many OS threads a runtime has besides those that call it."""
+    return DASH if library.workers is None else str(library.workers)
+
+
 def state_of(library: Library) -> State:
     """Give what a runtime is doing, as far as it can be seen from outside."""
     state = _running(library)
@@ -71,18 +78,21 @@ def state_of(library: Library) -> State:
 
 
 def _running(library: Library) -> State:
+    if library.idle:
+        return State("mapped, idle", "plain")
     if library.initialized is False:
         more = f" (would use {library.would_use})" if library.would_use is not None else ""
         return State(f"not started{more}", "plain")
     if library.initialized is None:
         return State("not asked", "plain")
+    text = "started"
     if library.serves:
-        return State("serves OpenMP", "good")
-    if library.serves is False:
-        return State("mapped, another serves", "plain")
-    if library.threading_layer in OMP_LAYERS:
-        return State("on OpenMP's threads", "good")
-    return State("started", "good")
+        text = "serves OpenMP"
+    elif library.static:
+        text = "started, cannot be asked"
+    elif library.threading_layer in OMP_LAYERS:
+        text = "on OpenMP's threads"
+    return State(text, "good")
 
 
 def shortened(text: str, prefix: str) -> str:
@@ -192,7 +202,35 @@ def split_remedy(remedy: str) -> tuple[str, str]:
 
 
 def _sizes(snapshot: Snapshot) -> list[int]:
-    return [pool.size for pool in snapshot.pools if pool.size]
+    return [
+        pool.size for pool in snapshot.pools if pool.size and not pool.lender and not pool.for_io
+    ]
+
+
+def python_pools(snapshot: Snapshot) -> tuple[Pool, ...]:
+    """Give the pools that live in Python packages."""
+    return tuple(pool for pool in snapshot.pools if pool.api == "python")
+
+
+def pool_size(pool: Pool) -> str:
+    """Give a pool's size, a dash where it may not be asked."""
+    return DASH if pool.num_threads is None else str(pool.num_threads)
+
+
+def pool_state(pool: Pool) -> str:
+    """Give what is to be said about a pool's size."""
+    if pool.note:
+        return pool.note
+    if pool.num_threads is not None:
+        return "for files" if pool.for_io else ""
+    return "not started" + (f" (would use {pool.would_use})" if pool.would_use else "")
+
+
+def owner_of(thread: Thread) -> str:
+    """Give who a thread belongs to."""
+    if thread.python_name is not None:
+        return f"Python: {thread.python_name}"
+    return thread.owner or "not known"
 
 
 def counts_of(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
@@ -223,4 +261,19 @@ def history_of(setting: EnvSetting) -> str:
     if setting.python != setting.native:
         shown = "not set" if setting.python is None else setting.python
         words.append(f"os.environ says {shown}")
+    if setting.set_by:
+        words.append(f"by {' or '.join(setting.set_by)}")
     return ", ".join(words)
+
+
+def effect_of(setting: EnvSetting) -> str:
+    """Give what the loaded libraries made of a variable; what it means where none reads it."""
+    if setting.problem:
+        return setting.problem
+    words = []
+    for state in dict.fromkeys(reading.state for reading in setting.readings):
+        same = [reading for reading in setting.readings if reading.state == state]
+        readers = ", ".join(reading.reader for reading in same)
+        by = ", ".join(sorted({reading.by for reading in same if reading.by}))
+        words.append(f"{state}{f' by {by}' if by else ''}: {readers}")
+    return "; ".join(words) or setting.meaning

@@ -1,0 +1,367 @@
+"""The situations that omp_magic is for, each made for real in a child process that may die of it.
+
+Each finding is there when the situation is, absent when it is not, and what it says will happen
+does happen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments import CACHE, MKL_AND_TORCH, POOLS, environment, run_in, values_in
+from live import LINUX, run_python
+
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only"),
+    pytest.mark.timeout(900),
+]
+
+CODES = """
+import json, sys, os, ctypes
+import omp_magic
+# What depends on the machine's CPUs, and on what else runs on it, is left out.
+MACHINE = {"OMP201", "OMP203", "OMP205", "OMP206"}
+def codes(): return sorted({f.code for f in omp_magic.snapshot().findings} - MACHINE)
+def finding(code): return next(f for f in omp_magic.snapshot().findings if f.code == code)
+"""
+LOADED_BY_CTYPES = CODES + "first, second = map(ctypes.CDLL, sys.argv[1:3])\n"
+
+
+@pytest.fixture(scope="session")
+def libomp() -> str:
+    """A real LLVM OpenMP runtime, from the pyomp wheel."""
+    home = CACHE / "libomp"
+    path = home / "libomp.so"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        wanted = ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"]
+        rest = ["--only-binary=:all:", "--dest", str(home), "pyomp==0.6.0"]
+        ended = subprocess.run(
+            [*download, *wanted, *rest], check=False, capture_output=True, text=True, timeout=600
+        )
+        if ended.returncode:
+            pytest.skip(f"pyomp cannot be downloaded here: {ended.stderr.strip()[-120:]}")
+        (wheel,) = home.glob("*.whl")
+        with zipfile.ZipFile(wheel) as opened:
+            data = opened.read("numba/openmp/libs/openmp/lib/libomp.so")
+        path.write_bytes(data)
+        wheel.unlink()
+    return str(path)
+
+
+@pytest.fixture
+def gcc() -> str:
+    found = shutil.which("gcc")
+    if found is None:
+        pytest.skip("no gcc: extensions are built with it")
+    return found
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_error_15_is_told_before_it_ends_the_process(
+    libiomp5: str, libomp: str, order: tuple[int, int]
+) -> None:
+    files = [(libiomp5, libomp)[number] for number in order]
+    ended = run_python(
+        LOADED_BY_CTYPES + "print(json.dumps(codes()))\n"
+        "first.omp_get_max_threads(); print(json.dumps(codes()), flush=True)\n"
+        "print(json.dumps(finding('OMP101').title), flush=True)\n"
+        "second.omp_get_max_threads(); print('alive')",
+        *files,
+    )
+    neither, one, title = ended.out.strip().split("\n")
+    assert neither == one == '["OMP101"]'
+    assert "will end this kernel" in title
+    assert ended.code == -6
+    assert "OMP: Error #15" in ended.err
+
+
+def test_error_15_masked_is_another_finding_and_no_end(libiomp5: str, libomp: str) -> None:
+    ended = run_python(
+        LOADED_BY_CTYPES + "print(json.dumps(codes()))\n"
+        "first.omp_get_max_threads(); second.omp_get_max_threads()\n"
+        "print(json.dumps([codes(), [l.initialized for l in omp_magic.snapshot().libraries]]))",
+        libiomp5,
+        libomp,
+        KMP_DUPLICATE_LIB_OK="TRUE",
+    )
+    assert ended.code == 0, ended.err
+    before, after = ended.out.strip().split("\n")
+    assert before == '["OMP102", "OMP303"]'
+    # Both are live now, which is a pool too many besides.
+    assert after == '[["OMP102", "OMP105", "OMP303"], [true, true]]'
+
+
+def test_one_runtime_of_the_family_is_no_finding(libiomp5: str) -> None:
+    ended = run_python(
+        CODES + "ctypes.CDLL(sys.argv[1]).omp_get_max_threads(); print(codes())", libiomp5
+    )
+    assert ended.out.strip() == "[]"
+
+
+EXTENSION = """
+#include <omp.h>
+int par(void) {
+    int n = 0;
+    #pragma omp parallel reduction(+:n)
+    n += 1;
+    return n;
+}
+"""
+
+
+def extension(gcc: str, folder: Path, runtime: str) -> str:
+    """Build a library whose OpenMP code is linked with `runtime`, and give its path.
+
+    LLVM's runtimes have libgomp's functions too, so gcc's code works with them.
+    """
+    folder.mkdir()
+    shutil.copy(runtime, folder)
+    (folder / "par.c").write_text(EXTENSION)
+    made = folder / "ext.so"
+    subprocess.run([gcc, "-fPIC", "-fopenmp", "-c", "par.c", "-o", "par.o"], check=True, cwd=folder)
+    name = os.path.basename(runtime)
+    link = [gcc, "-shared", "par.o", "-o", str(made), "-L.", f"-l:{name}"]
+    subprocess.run([*link, "-Wl,-rpath,$ORIGIN"], check=True, cwd=folder)
+    return str(made)
+
+
+def test_the_first_remedy_of_error_15_mends_it(
+    gcc: str, tmp_path: Path, libiomp5: str, libomp: str
+) -> None:
+    """Two extensions, each with its runtime: the end; with the line the finding gives: none."""
+    with_intel = extension(gcc, tmp_path / "intel", libiomp5)
+    with_llvm = extension(gcc, tmp_path / "llvm", libomp)
+    told = run_python(
+        LOADED_BY_CTYPES + "print(finding('OMP101').remedies[0], flush=True)\n"
+        "first.par(); second.par()",
+        with_llvm,
+        with_intel,
+    )
+    assert told.code == -6
+    line = told.out.strip().split(": ", 1)[1]
+    assert "intel/libiomp5.so', ctypes.RTLD_GLOBAL" in line
+    for files in ((with_llvm, with_intel), (with_intel, with_llvm)):
+        mended = run_python(
+            f"{line}\n{LOADED_BY_CTYPES}print(first.par() == second.par() > 0)\n"
+            "print(codes(), [(l.name, l.serves, l.idle) for l in omp_magic.snapshot().libraries])",
+            *files,
+        )
+        assert mended.code == 0, mended.err
+        works, rest = mended.out.strip().split("\n")
+        assert works == "True"
+        assert rest == "[] [('libiomp5.so', True, False), ('libomp.so', False, True)]"
+
+
+def test_libomp_in_the_global_scope_then_libiomp5_hangs(libiomp5: str, libomp: str) -> None:
+    ended = run_python(
+        CODES + "ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL).omp_get_max_threads()\n"
+        "second = ctypes.CDLL(sys.argv[2]); print(codes(), flush=True)\n"
+        "second.omp_get_max_threads(); print('alive')",
+        libomp,
+        libiomp5,
+        timeout=15,
+    )
+    assert ended.out.strip() == "['OMP103']"
+    assert ended.code is None  # it had to be killed
+    assert "Error #15" not in ended.err
+
+
+def test_a_copy_linked_into_a_library(gcc: str, tmp_path: Path, libiomp5: str) -> None:
+    """Two static copies end the process; a static and a shared one don't know of each other."""
+    python = environment("mkl", ("mkl", "mkl-service"))
+    archive = Path(python).parent.parent / "lib" / "libiomp5.a"
+    if not archive.exists():
+        pytest.skip("this intel-openmp has no libiomp5.a")
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        source = tmp_path / name / "par.c"
+        source.write_text(EXTENSION)
+        made.append(str(tmp_path / name / f"{name}.so"))
+        command = [gcc, "-shared", "-fPIC", "-fopenmp", "-c", str(source), "-o", f"{source}.o"]
+        subprocess.run(command, check=True)
+        link = [gcc, "-shared", f"{source}.o", str(archive), "-o", made[-1], "-lpthread", "-ldl"]
+        subprocess.run([*link, "-Wl,-Bsymbolic", "-lm"], check=True)
+    look = (
+        "def look(): return [[l.name, l.family, l.static, l.initialized] for l in"
+        " omp_magic.snapshot().libraries]\n"
+    )
+    fatal = run_python(
+        LOADED_BY_CTYPES + look + "print(json.dumps([codes(), look()]), flush=True)\n"
+        "first.par(); print(json.dumps([codes(), look()]), flush=True); second.par()",
+        *made,
+    )
+    assert fatal.code == -6
+    before, after = map(eval_json, fatal.out.strip().split("\n"))
+    assert before[0] == after[0] == ["OMP101"]
+    assert before[1] == [["one.so", "libiomp5", True, False], ["two.so", "libiomp5", True, False]]
+    assert [row[3] for row in after[1]] == [True, False]
+    mixed = run_python(
+        LOADED_BY_CTYPES + "first.par(); second.omp_get_max_threads(); print(codes())",
+        made[0],
+        libiomp5,
+    )
+    assert (mixed.code, mixed.out.strip()) == (0, "['OMP105']")
+
+
+def eval_json(text: str) -> Any:
+    import json
+
+    return json.loads(text)
+
+
+def test_mkl_refuses_a_foreign_openmp_in_the_global_scope() -> None:
+    python = environment("mkl-torch", MKL_AND_TORCH)
+    told = run_in(
+        python,
+        CODES + "import torch; print(json.dumps(codes()), flush=True)\nimport mkl; print('alive')",
+        MKL_THREADING_LAYER="INTEL",
+    )
+    assert eval_json(told.out.strip()) == ["OMP104"]
+    assert told.code == 1
+    assert "MKL_THREADING_LAYER=INTEL is incompatible with libgomp" in told.out + told.err
+    gnu = CODES + (
+        "import torch; os.environ['MKL_THREADING_LAYER'] = 'GNU'\n"
+        "print(json.dumps(codes()), flush=True)\nimport mkl; print(mkl.get_max_threads() > 0)"
+    )
+    mended = run_in(python, gnu, MKL_THREADING_LAYER="INTEL")
+    assert mended.code == 0, mended.err
+    assert "OMP104" not in mended.out
+    ordered = run_in(
+        python, CODES + "import mkl, torch; print(codes())", MKL_THREADING_LAYER="INTEL"
+    )
+    assert ordered.code == 0
+    assert "OMP104" not in ordered.out
+
+
+def test_the_layer_that_mkl_sets_in_c_is_inherited_by_a_child() -> None:
+    """The usual way into OMP104: a parent that imported mkl, and a child that imports torch."""
+    python = environment("mkl-torch", MKL_AND_TORCH)
+    parent = CODES + (
+        "import subprocess, mkl\n"
+        "look = 'print([f.code for f in omp_magic.snapshot().findings])'\n"
+        "child = [sys.executable, '-c', 'import torch, omp_magic; ' + look]\n"
+        "print(subprocess.run(child, capture_output=True).stdout.decode())\n"
+        "print(finding('OMP305').evidence, flush=True)"
+    )
+    ended = run_in(python, parent)
+    assert ended.code == 0, ended.err
+    assert "'OMP104'" in ended.out.split("\n", 1)[0]
+    assert "MKL_THREADING_LAYER: os.environ None, C getenv 'INTEL'" in ended.out
+
+
+def test_nothing_is_said_of_mkl_where_there_is_none() -> None:
+    python = environment("pools", POOLS)
+    assert "OMP104" not in values_in(
+        python, CODES + "import torch; print(json.dumps(codes()))", MKL_THREADING_LAYER="INTEL"
+    )
+
+
+def test_no_false_alarm_on_the_usual_packages() -> None:
+    found = run_python(
+        CODES + "import numpy, scipy.linalg, sklearn.cluster, pandas\n"
+        "print(codes()); numpy.ones((500, 500)) @ numpy.ones((500, 500)); print(codes())"
+    )
+    assert found.out == "['OMP106']\n['OMP106']\n", found.err
+
+
+WHO_SERVES = (
+    CODES
+    + """
+import numpy as np
+for name in sys.argv[1:]:
+    __import__(name)
+import sklearn.cluster, torch
+told = {l.owner: [l.serves, l.idle] for l in omp_magic.snapshot().libraries if l.api == "openmp"}
+early = codes()
+torch.ones(600, 600) @ torch.ones(600, 600)
+torch.nn.functional.relu(torch.ones(1000, 1000)).sum()
+sklearn.cluster.KMeans(8, n_init=1).fit(np.random.rand(20000, 8))
+workers = {l.owner: l.workers for l in omp_magic.snapshot().libraries if l.api == "openmp"}
+print(json.dumps([told, early, workers]))
+"""
+)
+
+
+def test_which_libgomp_serves_scikit_learn_and_torch_in_both_orders() -> None:
+    """What is told from the order of loading is what the threads then show."""
+    python = environment("pools", POOLS)
+    threads = len(os.sched_getaffinity(0)) - 1
+    told, codes, workers = values_in(
+        python, WHO_SERVES, "torch", "sklearn.cluster", KMP_DUPLICATE_LIB_OK="0"
+    )
+    assert told == {"torch": [True, False], "scikit-learn": [False, True]}
+    assert "OMP105" not in codes
+    assert workers == {"torch": threads, "scikit-learn": 0}
+    told, codes, workers = values_in(
+        python, WHO_SERVES, "sklearn.cluster", "torch", KMP_DUPLICATE_LIB_OK="0"
+    )
+    assert told == {"torch": [True, False], "scikit-learn": [False, False]}
+    assert "OMP105" in codes
+    assert workers == {"torch": threads, "scikit-learn": threads}
+
+
+UPGRADE = (
+    CODES
+    + """
+import subprocess, importlib
+import sklearn
+before = codes()
+def install(*words):
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *words]
+    subprocess.run(command, check=True, env=dict(os.environ))
+seen = []
+def look():
+    s = omp_magic.snapshot()
+    omps = [l for l in s.libraries if l.api == "openmp"]
+    package = [[p.name, p.reported, p.installed, p.changed_files > 0] for p in s.packages]
+    omps = [[l.replaced, l.owner] for l in omps]
+    seen.append([codes(), omps, package])
+look()
+install("--force-reinstall", "scikit-learn==" + sys.argv[1]); look()
+install("-U", "scikit-learn"); look()
+importlib.reload(sklearn); look()
+for name in ("ensemble", "cluster", "linear_model", "tree", "neighbors", "svm", "_loss", "metrics"):
+    try:
+        importlib.import_module("sklearn." + name)
+    except Exception:
+        pass  # the new Python code meets old machine code
+look()
+print(json.dumps(seen))
+"""
+)
+
+
+def test_a_live_upgrade_of_scikit_learn() -> None:
+    """`pip install -U` between two imports: what runs, what is installed, what is told."""
+    old = "1.5.2"
+    python = environment("upgrade", ("numpy", "scipy", "joblib", "threadpoolctl"))
+    install = [python, "-m", "pip", "install", "--quiet", f"scikit-learn=={old}"]
+    ended = subprocess.run(install, check=False, capture_output=True, text=True, timeout=300)
+    if ended.returncode:
+        pytest.skip(f"scikit-learn {old} cannot be installed here: {ended.stderr[-120:]}")
+    ended_run = run_in(python, UPGRADE, old, timeout=300)
+    assert ended_run.code == 0, ended_run.err
+    clean, reinstalled, upgraded, reloaded, mixed = eval_json(ended_run.out.strip().split("\n")[-1])
+    assert clean == [["OMP106"], [[False, "scikit-learn"]], []]
+    assert reinstalled[0] == ["OMP106", "OMP110"]
+    assert reinstalled[2] == [["scikit-learn", old, old, False]]
+    (package,) = upgraded[2]
+    new = package[2]
+    assert package == ["scikit-learn", old, new, True]
+    assert new != old
+    assert upgraded[:2] == [["OMP106", "OMP110"], [[True, "scikit-learn"]]]
+    assert reloaded[0] == ["OMP106", "OMP110", "OMP111"]
+    assert reloaded[2] == [["scikit-learn", new, new, True]]
+    # What is imported from now on is new, and brings its own copy of libgomp.
+    assert {"OMP105", "OMP110", "OMP111"} <= set(mixed[0])
+    assert mixed[1] == [[True, "scikit-learn"], [False, "scikit-learn"]]
