@@ -14,7 +14,7 @@ help:
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make notebooks    run the notebooks and save their outputs"
 	@echo "make docs         write docs/findings from the rules"
-	@echo "make bench        measure against threadpoolctl"
+	@echo "make bench        measure against threadpoolctl and psutil"
 	@echo "make lint         ruff and mypy"
 
 $(BIN)/python:
@@ -62,7 +62,7 @@ docs: $(VENV)/.test
 	@$(BIN)/python docs/write_findings.py
 
 bench: $(VENV)/.test
-	@$(BIN)/python benchmarks/bench.py
+	@$(BIN)/python benchmarks/bench.py; first=$$?; $(BIN)/python benchmarks/threads.py && exit $$first
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -54,7 +54,6 @@ class Here:
             self._limiter = Limiter(observer)
         return self._limiter
 
-
     @property
     def limited(self) -> bool:
         """Whether a limit is in force now."""

@@ -25,22 +25,24 @@ from omp_magic.procfs import Mapped
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
 
 
-def test_the_loaders_token_follows_every_load_and_unload_in_every_thread(libiomp5: str) -> None:
+def test_the_loaders_counters_follow_every_load_and_unload_in_every_thread(libiomp5: str) -> None:
     seen = values_in(
         sys.executable,
         "import _ctypes, ctypes, json, sys, threading\n"
         "from omp_magic.native import Native\n"
-        "native = Native(); tokens = []\n"
-        "def look(): tokens.append([native.loader_token(), native.loader_token()])\n"
+        "native = Native(); seen = []\n"
+        "def look(): seen.append(native.loader_changes())\n"
         "def both():\n"
         "    look(); thread = threading.Thread(target=look); thread.start(); thread.join()\n"
         "both(); lib = ctypes.CDLL(sys.argv[1]); both(); _ctypes.dlclose(lib._handle); both()\n"
-        "print(json.dumps(tokens))",
+        "print(json.dumps(seen))",
         libiomp5,
     )
-    assert all(first == second != 0 for first, second in seen)
-    main, other = [pair[0] for pair in seen[::2]], [pair[0] for pair in seen[1::2]]
-    assert len(set(main)) == len(set(other)) == 3
+    main, other = seen[::2], seen[1::2]
+    assert main == other
+    (added, removed), loaded, unloaded = main
+    assert loaded[0] > added
+    assert unloaded[1] > removed
 
 
 def test_looking_while_others_load_neither_hangs_nor_crashes(libiomp5: str) -> None:

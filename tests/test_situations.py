@@ -15,8 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import CACHE, MKL_AND_TORCH, POOLS, environment, run_in, values_in
-from live import LINUX, run_python
+from environments import (
+    CACHE,
+    MKL_AND_TORCH,
+    POOLS,
+    ROOT,
+    environment,
+    run_in,
+    values_in,
+)
+from live import LINUX, run_program, run_python
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only"),
@@ -365,3 +373,81 @@ def test_a_live_upgrade_of_scikit_learn() -> None:
     # What is imported from now on is new, and brings its own copy of libgomp.
     assert {"OMP105", "OMP110", "OMP111"} <= set(mixed[0])
     assert mixed[1] == [[True, "scikit-learn"], [False, "scikit-learn"]]
+
+
+FORK = (
+    CODES
+    + """
+import numpy as np, multiprocessing, signal, time
+from sklearn.cluster import KMeans
+def fit(): KMeans(8, n_init=1).fit(np.random.rand(20000, 8))
+clean = codes()
+if sys.argv[1] == "fit": fit()
+told = codes()
+child = os.fork()
+if not child:
+    fit()
+    os._exit(0)
+ended, deadline = 0, time.monotonic() + float(sys.argv[2])
+while not ended and time.monotonic() < deadline:
+    ended, _ = os.waitpid(child, os.WNOHANG)
+    time.sleep(0.05)
+os.kill(child, signal.SIGKILL) if not ended else None
+multiprocessing.set_start_method("forkserver", force=True)
+print(json.dumps([clean, told, bool(ended), codes()]))
+"""
+)
+
+
+def test_a_fork_after_a_parallel_region_of_libgomp_hangs() -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU: a region of libgomp has one thread")
+    if sys.version_info >= (3, 14):
+        pytest.skip("multiprocessing does not fork by default")
+    clean, told, ended, other_method = values_in(sys.executable, FORK, "fit", "6")
+    assert "OMP204" not in clean
+    assert "OMP204" in told
+    assert not ended
+    assert "OMP204" not in other_method
+    clean, told, ended, _ = values_in(sys.executable, FORK, "no", "60")
+    assert "OMP204" not in told
+    assert ended
+
+
+WORKERS = (
+    CODES
+    + """
+import multiprocessing, numpy as np
+from concurrent.futures import ProcessPoolExecutor
+from joblib import Parallel, delayed
+def work(_):
+    a = np.ones((300, 300)); (a @ a).sum()
+    return os.getpid()
+if __name__ == "__main__":
+    before = codes()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(3, mp_context=context) as pool:
+        list(pool.map(work, range(30)))
+        many = omp_magic.snapshot().children
+        told = codes()
+    workers = Parallel(2, backend="loky")(delayed(work)(n) for n in range(20))
+    print(json.dumps([before, [[c.forked, c.pool_threads] for c in many], told, codes()]))
+"""
+)
+
+
+def test_workers_that_start_all_threads_each(tmp_path: Path) -> None:
+    cpus = len(os.sched_getaffinity(0))
+    if not 2 <= cpus <= 64:
+        pytest.skip("between 2 and 64 CPUs: fewer have pools of one thread, OpenBLAS has no more")
+    (tmp_path / "workers.py").write_text(WORKERS)
+    ended = run_program(
+        [sys.executable, str(tmp_path / "workers.py")], 120, {"PYTHONPATH": str(ROOT)}
+    )
+    assert ended.code == 0, ended.err
+    before, children, told, loky = eval_json(ended.out.strip().split("\n")[-1])
+    assert "OMP202" not in before
+    assert children == [[False, cpus]] * 3
+    assert "OMP202" in told
+    # joblib divides the CPUs among its workers.
+    assert "OMP202" not in loky

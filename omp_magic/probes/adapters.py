@@ -253,6 +253,8 @@ class Adapter:
         Variables that set its size, the winner first.
     source
         Where the order of the variables is documented, or what it was measured with.
+    for_io
+        Whether its threads mostly wait for files.
     """
 
     module: str
@@ -260,21 +262,23 @@ class Adapter:
     read: Callable[[ModuleType, Context], Size]
     variables: tuple[str, ...]
     source: str
+    for_io: bool = False
 
 
 _OMP = "OMP_NUM_THREADS"
+_TORCH = ("MKL_NUM_THREADS", _OMP)
 _NUMEXPR = ("NUMEXPR_NUM_THREADS", _OMP, "NUMEXPR_MAX_THREADS")
 
 ADAPTERS: tuple[Adapter, ...] = (
-    Adapter(
-        "torch", "torch intra-op", _torch_intra, ("MKL_NUM_THREADS", _OMP), "ParallelCommon.cpp"
-    ),
+    Adapter("torch", "torch intra-op", _torch_intra, _TORCH, "ATen/ParallelCommon.cpp"),
     Adapter("torch", "torch inter-op", _torch_inter, (), "ParallelThreadPoolNative.cpp"),
     Adapter("numba", "numba", _numba, ("NUMBA_NUM_THREADS",), "numba/core/config.py"),
     Adapter("numexpr", "numexpr", _numexpr, _NUMEXPR, "numexpr/utils.py"),
     Adapter("cv2", "OpenCV", _cv2, ("OPENCV_FOR_THREADS_NUM",), "modules/core/src/parallel.cpp"),
     Adapter("pyarrow", "pyarrow CPU", _arrow_cpu, (_OMP, "OMP_THREAD_LIMIT"), "thread_pool.cc"),
-    Adapter("pyarrow", "pyarrow I/O", _arrow_io, ("ARROW_IO_THREADS",), "interfaces.cc"),
+    Adapter(
+        "pyarrow", "pyarrow I/O", _arrow_io, ("ARROW_IO_THREADS",), "interfaces.cc", for_io=True
+    ),
     Adapter("polars", "polars", _polars, ("POLARS_MAX_THREADS",), "polars.thread_pool_size"),
     Adapter("blosc2", "blosc2", _blosc2, ("BLOSC_NTHREADS",), "measured with 4.14"),
     Adapter("faiss", "faiss", _faiss, (_OMP,), "measured with 1.15"),

@@ -23,7 +23,7 @@ from .stacks import ThreadOwners
 MOST_CHILDREN = 256
 MOST_THREADS = 1000
 MOST_PROCESSES = 4096
-_COMMAND_CHARACTERS = 80
+_COMMAND_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,9 @@ gives its pools, as `Pool` or as (name, number of threads)."""
 class PythonPools:
     """Reads the pools of Python packages, and keeps what cannot have changed between two looks.
 
-    A look costs 2 us when none of the packages is loaded. The first one also lists the entry
-    points, some milliseconds; packages installed later are not seen.
+    A look costs 1 us when none of the packages is loaded. The first one also lists the entry
+    points: 6 ms, and 20 more where importlib.metadata is not loaded yet. Packages installed
+    later are not seen.
 
     Parameters
     ----------
@@ -154,6 +155,7 @@ def _read(adapter: Adapter, module: ModuleType, context: Context) -> Pool:
         scope=size.scope,
         lender=size.lender,
         variables=adapter.variables,
+        for_io=adapter.for_io,
         note=size.note,
     )
 

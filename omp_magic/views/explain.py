@@ -36,7 +36,7 @@ class Page:
         """Give the plain text, no line wider than the terminal."""
         columns = shutil.get_terminal_size((_WIDEST, 24)).columns
         width = min(_WIDEST, max(_NARROWEST, columns))
-        parts = [self.intro] if self.intro else []
+        parts = [printable(self.intro)] if self.intro else []
         parts.extend("\n".join(_lines(each, width)) for each in self.explanations)
         return "\n\n".join(parts)
 
@@ -80,7 +80,7 @@ def _lines(explanation: Explanation, width: int) -> Iterator[str]:
 def _remedies(remedies: tuple[str, ...], width: int) -> Iterator[str]:
     """Give each remedy, what is to be run on a line of its own: it must be copied whole."""
     for remedy in remedies:
-        says, run = split_remedy(shortened(remedy, sys.prefix))
+        says, run = split_remedy(remedy, sys.prefix)
         yield from _wrapped(f"\N{RIGHTWARDS ARROW} {says}", width, "    ", "      ")
         if run:
             yield f"        {printable(run)}"
@@ -104,7 +104,7 @@ def render_markdown(explanation: Explanation) -> str:
     parts.extend(("## What happens", _marked(rule.story.happens)))
     parts.extend(("## How it is found out", _marked(rule.story.seen)))
     parts.append("## What to do")
-    for says, run in map(split_remedy, rule.story.mend):
+    for says, run in (split_remedy(each, "") for each in rule.story.mend):
         parts.append(_marked(says))
         if run:
             parts.append(f"```{'python' if run.startswith('import ') else 'text'}\n{run}\n```")

@@ -35,6 +35,7 @@ from .words import (
     printable,
     python_pools,
     shortened,
+    split_remedy,
     state_of,
     threads_of,
     title_of,
@@ -163,7 +164,8 @@ def _findings(snapshot: Snapshot) -> RenderableType:
         body = Text(short(finding.title), style="bold")
         body.append("\n" + short(finding.why), style="not bold dim")
         for remedy in finding.remedies:
-            body.append("\n\N{RIGHTWARDS ARROW} " + short(remedy), style="not bold not dim")
+            line = printable(" ".join(split_remedy(remedy, snapshot.prefix)).rstrip())
+            body.append(f"\n\N{RIGHTWARDS ARROW} {line}", style="not bold not dim")
         table.add_row(Text(finding.severity, style=_TONES[finding.severity]), finding.code, body)
     return _indented(table)
 

@@ -195,10 +195,14 @@ def none_loaded(snapshot: Snapshot) -> str:
     return "No OpenMP or BLAS runtime is loaded yet"
 
 
-def split_remedy(remedy: str) -> tuple[str, str]:
-    """Split a remedy into what it says and what to run, at its first ``": "``."""
+def split_remedy(remedy: str, prefix: str) -> tuple[str, str]:
+    """Split a remedy into what it says and what to run, at its first ``": "``.
+
+    Paths below `prefix` are made short in what it says; what is to be run is kept whole.
+    """
     says, colon, run = remedy.partition(": ")
-    return (f"{says}:", run) if colon else (remedy, "")
+    says = shortened(says, prefix) if prefix else says
+    return (f"{says}:", run) if colon else (says, "")
 
 
 def _sizes(snapshot: Snapshot) -> list[int]:
@@ -219,11 +223,10 @@ def pool_size(pool: Pool) -> str:
 
 def pool_state(pool: Pool) -> str:
     """Give what is to be said about a pool's size."""
-    if pool.note:
-        return pool.note
-    if pool.num_threads is not None:
-        return "for files" if pool.for_io else ""
-    return "not started" + (f" (would use {pool.would_use})" if pool.would_use else "")
+    words = ["for files"] if pool.for_io else []
+    if pool.num_threads is None and pool.would_use:
+        words.append(f"not started (would use {pool.would_use})")
+    return ", ".join((*words, pool.note) if pool.note else words)
 
 
 def owner_of(thread: Thread) -> str:
