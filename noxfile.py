@@ -29,5 +29,6 @@ MATRIX = (
 )
 def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
     session.install(".[test]", ipython, ipykernel)
-    tests = ["status_kernel", "limit_kernel", "extension_kernel", "process"]
+    kernels = ["status_kernel", "limit_kernel", "extension_kernel", "explain"]
+    tests = [*kernels, "process", "loader", "children", "settings"]
     session.run("pytest", "-q", *(f"tests/test_{name}.py" for name in tests), *session.posargs)

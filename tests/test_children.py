@@ -167,7 +167,7 @@ def test_a_forked_child_has_the_mapping_but_not_the_threads(libiomp5: str) -> No
     forget_registration(pid)
     assert told == [[pid, True, 1, 1, ["libiomp5.so"]]], "sleep has no runtime"
     assert tail.startswith(sys.executable)
-    assert len(tail) == 80
+    assert len(tail) == 160
 
 
 @NEEDS_LINUX

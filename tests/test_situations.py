@@ -282,6 +282,19 @@ def test_no_false_alarm_on_the_usual_packages() -> None:
     assert found.out == "['OMP106']\n['OMP106']\n", found.err
 
 
+def test_a_library_that_several_wheels_ship_under_one_soname_is_one() -> None:
+    python = environment("pools", POOLS)
+    names, found = values_in(
+        python,
+        CODES + "import sklearn.cluster, faiss, xgboost\n"
+        "names = [l.name for l in omp_magic.snapshot().libraries if l.api == 'openmp']\n"
+        "print(json.dumps([names, codes()]))",
+    )
+    (name,) = names
+    assert name.startswith("libgomp-")
+    assert "OMP105" not in found
+
+
 WHO_SERVES = (
     CODES
     + """
