@@ -52,6 +52,8 @@ class Family:
         Setters of the process-wide default, where `setters` set an override.
     config, layer
         Symbols that give the build's description and the threading layer, or ().
+    describe
+        Symbols that write the build's description into a buffer, once it has started, or ().
     """
 
     key: str
@@ -67,6 +69,7 @@ class Family:
     resetters: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
     layer: tuple[str, ...] = ()
+    describe: tuple[str, ...] = ()
 
 
 _OMP_GET = ("omp_get_max_threads",)
@@ -155,6 +158,7 @@ FAMILIES: tuple[Family, ...] = (
         getters=("MKL_Get_Max_Threads",),
         setters=("MKL_Set_Num_Threads_Local",),
         resetters=("MKL_Set_Num_Threads",),
+        describe=("MKL_Get_Version_String",),
         starts=AT_FIRST_CALL,
         variables=("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
         scope="thread",

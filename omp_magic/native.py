@@ -282,6 +282,13 @@ def call_set(address: int, value: int) -> int:
     return int(_writer(address)(value))
 
 
+def call_buffer(address: int, size_bytes: int = 256) -> str:
+    """Call ``void f(char *buffer, int size)`` at an address that is known to be loaded."""
+    buffer = ctypes.create_string_buffer(size_bytes)
+    ctypes.PYFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int)(address)(buffer, size_bytes)
+    return buffer.value.decode("utf-8", "replace")
+
+
 def call_text(address: int) -> str:
     """Call ``char *f(void)`` at an address that is known to be loaded."""
     value: bytes | None = ctypes.PYFUNCTYPE(ctypes.c_char_p)(address)()

@@ -15,7 +15,7 @@ from live import Ended, run_program
 ROOT = Path(__file__).parent.parent
 CACHE = Path(__file__).parent / ".cache"
 
-MKL = ("mkl", "mkl-service")
+MKL = ("mkl", "mkl-service", "threadpoolctl")
 MKL_AND_TORCH = (*MKL, "torch==2.13.0")
 """MKL brings another libiomp5 than the test environment may have."""
 POOLS = (

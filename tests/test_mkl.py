@@ -34,6 +34,9 @@ with omp_magic.limit(1):
     pass
 seen["its own count"] = mkl.get_max_threads()
 seen["owners"] = sorted(l.owner for l in omp_magic.snapshot().libraries)
+seen["versions"] = [l.version for l in omp_magic.snapshot().libraries if l.family == "mkl"]
+import threadpoolctl
+seen["theirs"] = [i["version"] for i in threadpoolctl.threadpool_info() if "mkl" in i["prefix"]]
 seen["codes"] = [f.code for f in omp_magic.snapshot().findings]
 print(json.dumps(seen))
 """
@@ -50,5 +53,7 @@ def test_mkl_is_not_woken_and_its_counts_come_back() -> None:
     assert seen["after"] == [{"mkl": [cpus, True], "libiomp5": [cpus, True]}, cpus, None]
     assert seen["inside"] == 1
     assert seen["not masked"] == seen["its own count"] == 3
+    assert seen["versions"] == seen["theirs"]
+    assert seen["versions"][0] is not None
     assert seen["owners"] == ["intel-openmp", "mkl"]
     assert "OMP305" in seen["codes"]  # mkl-service sets MKL_THREADING_LAYER in C

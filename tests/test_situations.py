@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from environments import (
     CACHE,
+    MKL,
     MKL_AND_TORCH,
     POOLS,
     ROOT,
@@ -185,7 +186,7 @@ def test_libomp_in_the_global_scope_then_libiomp5_hangs(libiomp5: str, libomp: s
 
 def test_a_copy_linked_into_a_library(gcc: str, tmp_path: Path, libiomp5: str) -> None:
     """Two static copies end the process; a static and a shared one don't know of each other."""
-    python = environment("mkl", ("mkl", "mkl-service"))
+    python = environment("mkl", MKL)
     archive = Path(python).parent.parent / "lib" / "libiomp5.a"
     if not archive.exists():
         pytest.skip("this intel-openmp has no libiomp5.a")

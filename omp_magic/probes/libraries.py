@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ..catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
 from ..facts import Gap
 from ..machine import Machine
-from ..native import Native, call_get, call_text
+from ..native import Native, call_buffer, call_get, call_text
 from ..procfs import Mapped, Segments, parse_maps
 from .elsewhere import address_of, loaded_runtimes
 from .files import Files
@@ -184,9 +184,11 @@ class LibraryProbe:
     ) -> Image | None:
         file, family, static = runtime
         soname = self._files.soname(file, gaps)
-        getter = setter = config = parallel = None
+        getter = setter = config = parallel = describe = None
         if self._native is not None:
-            wanted = (family.getters, family.setters, family.config, family.layer)
+            wanted = (
+                family.getters, family.setters, family.config, family.layer, family.describe
+            )  # fmt: skip
             found = self._native.symbols(file.path, file.starts, wanted)
             if (found is None or found[0] is None) and soname is not None:
                 # The path may lead to another file by now; the loader also goes by SONAME.
@@ -203,10 +205,13 @@ class LibraryProbe:
                 # The name fits and the functions are missing: libblas.so.3 may be any BLAS.
                 return None
             else:
-                getter, setter, config, parallel = found
+                getter, setter, config, parallel, describe = found
         layer = mkl_layer if family.key == "mkl" else None
         if parallel is not None:
             layer = OPENBLAS_LAYERS.get(call_get(parallel))
+        text = call_text(config) if config is not None else ""
+        if describe is not None and layer is not None:
+            text = call_buffer(describe)  # MKL maps its layers to answer: only once it has
         base = self._native.base_of(file.starts[0]) if self._native else None
         lender = None
         if family.api == "blas" and layer == "openmp" and self._native is not None:
@@ -216,7 +221,7 @@ class LibraryProbe:
             family=family,
             mapped=file,
             soname=soname,
-            version=_version(call_text(config)) if config is not None else None,
+            version=_version(text),
             owner=owner,
             layer=layer,
             getter=getter,
@@ -259,6 +264,10 @@ _Runtime = tuple[Mapped, Family, bool]
 
 
 def _version(config: str) -> str | None:
-    """Read the version from ``OpenBLAS 0.3.30  USE64BITINT DYNAMIC_ARCH …`` or ``0.9.0``."""
-    match = re.search(r"(?:OpenBLAS |^)(\d[\w.]*)", config)
+    """Read the version from a description of the build.
+
+    ``OpenBLAS 0.3.30  USE64BITINT …``, BLIS's ``0.9.0``, or MKL's ``Intel(R) oneAPI Math Kernel
+    Library Version 2026.2-Product Build …``.
+    """
+    match = re.search(r"(?:OpenBLAS |Version |^)(\d[\w.-]*)", config)
     return match[1] if match else None
