@@ -112,7 +112,8 @@ def test_the_budget_and_the_throttling_are_the_kernels(half_a_cpu: str) -> None:
     assert seen["periods"] >= 8
     assert seen["load"]["throttled_share"] > 0.5
     assert seen["load"]["used_cpus"] == pytest.approx(seen["rate"], abs=0.1)
-    assert seen["load"]["group_cpus"] == pytest.approx(seen["rate"], abs=0.1)
+    # cpuacct is a hierarchy of its own in cgroup v1, where others may be in the same group.
+    assert seen["load"]["group_cpus"] > seen["rate"] - 0.1
     assert seen["load"]["starved_share"] > 0.3
     assert "OMP203" in seen["codes"]
     assert "OMP206" not in seen["codes"]
