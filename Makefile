@@ -62,7 +62,8 @@ docs: $(VENV)/.test
 	@$(BIN)/python docs/write_findings.py
 
 bench: $(VENV)/.test
-	@$(BIN)/python benchmarks/bench.py; first=$$?; $(BIN)/python benchmarks/threads.py && exit $$first
+	@missed=0; for name in bench threads guard imports distributions; do \
+	  $(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

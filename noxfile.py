@@ -29,6 +29,6 @@ MATRIX = (
 )
 def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
     session.install(".[test]", ipython, ipykernel)
-    kernels = ["status_kernel", "limit_kernel", "extension_kernel", "explain"]
-    tests = [*kernels, "process", "loader", "children", "settings"]
+    kernels = ["status_kernel", "limit_kernel", "extension_kernel", "guard_kernel", "explain"]
+    tests = [*kernels, "check", "process", "loader", "children", "settings", "guard_cpython"]
     session.run("pytest", "-q", *(f"tests/test_{name}.py" for name in tests), *session.posargs)

@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .api import explain, limit, snapshot
+    from .api import check, explain, limit, snapshot
+    from .errors import DuplicateRuntimeWarning
 
 __version__ = "0.1.0"
-__all__ = ["explain", "limit", "snapshot"]
+__all__ = ["DuplicateRuntimeWarning", "check", "explain", "limit", "snapshot"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from . import api  # noqa: PLC0415 - the first use pays, not the import
+        from . import api, errors  # noqa: PLC0415 - the first use pays, not the import
 
-        return getattr(api, name)
+        return getattr(api, name, None) or getattr(errors, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import views  # noqa: F401 - gives Snapshot its views
 from .errors import LimitError
@@ -20,6 +20,9 @@ from .rules import judge
 from .rules.explain import explain as explain_code
 from .snapshots import Snapshot
 from .views.explain import Page
+
+if TYPE_CHECKING:
+    from .checks import Check
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -131,6 +134,41 @@ def explain(*codes: str) -> Page:
     wanted = codes or tuple(dict.fromkeys(finding.code for finding in findings))
     intro = "" if wanted else "Nothing is wrong here. Every code: omp-magic explain"
     return Page((explain_code(code, findings) for code in wanted), intro)
+
+
+def check(*modules: str, run: bool = False, order: bool = False) -> Check:
+    """Say what importing modules may load here, and what that would do; nothing is imported.
+
+    Parameters
+    ----------
+    modules
+        Names as ``import`` takes them, in the order of importing.
+    run
+        Also import them in a child process, step by step, and use each runtime they load.
+    order
+        Also search an order that works, and prove it by running it.
+
+    Returns
+    -------
+    Check
+        Its `runtimes` are a tuple of `Library`, its `findings` what would be the case then.
+
+    Raises
+    ------
+    TrialError
+        When a name is no module's.
+
+    Examples
+    --------
+    >>> import omp_magic
+    >>> omp_magic.check("json").runtimes
+    ()
+    """
+    from .checks import Check, check_modules  # noqa: PLC0415 - only a check pays
+    from .views import check_renderers  # noqa: PLC0415 - as above
+
+    Check.renderers.update(check_renderers)
+    return check_modules(modules, snapshot(), run=run, order=order)
 
 
 class limit:  # noqa: N801 - used like a function, as contextlib.suppress is

@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from . import __version__
-from .api import snapshot
-from .errors import UnknownCodeError
+from .api import check, snapshot
+from .errors import OmpMagicError, UnknownCodeError
+from .facts import Finding
+from .probes.wheels import scan
+from .rules import judge
 from .rules.explain import explain
 from .rules.rule import SEVERITIES
 from .rules.stories import STORIES
-from .snapshots import Snapshot
+from .snapshots import Snapshot, as_plain
 from .views.explain import Page
+from .views.scan import render_scan
 
 _FINE, _FOUND, _WRONG_USE = 0, 1, 2
 
@@ -39,7 +45,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
-    return _explain(options) if options.command == "explain" else _status(options)
+    commands = {"explain": _explain, "check": _check, "scan": _scan, "status": _status}
+    return commands[options.command](options)
+
+
+def _check(options: argparse.Namespace) -> int:
+    try:
+        found = check(*options.modules, run=options.run, order=options.order)
+    except OmpMagicError as error:
+        print(f"omp-magic check: {error}", file=sys.stderr)
+        return _WRONG_USE
+    print(json.dumps(found.to_dict(), indent=2) if options.json else found)
+    for gap in found.unknown:
+        print(f"omp-magic check: {gap.what}: {gap.why}", file=sys.stderr)
+    if found.unknown:
+        return _WRONG_USE
+    return _FOUND if found.failed or _is_found(found.findings, options.fail_on) else _FINE
+
+
+def _scan(options: argparse.Namespace) -> int:
+    try:
+        scanned = scan(options.file)
+    except OmpMagicError as error:
+        print(f"omp-magic scan: {error}", file=sys.stderr)
+        return _WRONG_USE
+    facts = snapshot()
+    findings = judge(replace(facts, environment=(), pools=(), load=None), scanned.libraries)
+    if options.json:
+        plain = {**as_plain(scanned), "findings": as_plain(findings)}
+        print(json.dumps(plain, indent=2))
+    else:
+        print(render_scan(scanned, findings))
+    return _FOUND if _is_found(findings, options.fail_on) else _FINE
+
+
+def _is_found(findings: tuple[Finding, ...], fail_on: str) -> bool:
+    asked = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    return any(each.severity in asked for each in findings)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -71,8 +113,7 @@ def _status(options: argparse.Namespace) -> int:
         print(facts.to_json())
     else:
         _print(facts)
-    asked = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1]
-    return _FOUND if any(each.severity in asked for each in facts.findings) else _FINE
+    return _FOUND if _is_found(facts.findings, options.fail_on) else _FINE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,12 +138,21 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="import these first, in this order: numpy,sklearn",
     )
-    status.add_argument(
-        "--fail-on",
-        choices=SEVERITIES,
-        default="error",
-        help="exit with 1 when there is a finding of this severity or a worse one",
-    )
+    checking = commands.add_parser("check", help="say what importing modules may load")
+    checking.add_argument("modules", metavar="MODULE", nargs="+", help="in the order of importing")
+    checking.add_argument("--run", action="store_true", help="try the imports in a child process")
+    checking.add_argument("--order", action="store_true", help="search an order that works")
+    checking.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    scanning = commands.add_parser("scan", help="say which runtimes a wheel or a folder ships")
+    scanning.add_argument("file", help="a wheel, a folder or a file, of any platform")
+    scanning.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    for command in (status, checking, scanning):
+        command.add_argument(
+            "--fail-on",
+            choices=SEVERITIES,
+            default="error",
+            help="exit with 1 when there is a finding of this severity or a worse one",
+        )
     explain_parser = commands.add_parser("explain", help="explain a finding's code, or list all")
     explain_parser.add_argument("codes", metavar="CODE", nargs="*", help="OMP101 ...")
     return parser

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 # An assignment may stand before a line magic: s = %omp_status --json
-_LINE = r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_status|omp_explain|omp_limit)\s(.*)"
+_LINE = r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_status|omp_explain|omp_limit|omp_guard|omp_check)\s(.*)"
 _WORDS = ("auto", "off")
 
 
@@ -64,6 +64,8 @@ def candidates(shell: InteractiveShell, before: str) -> list[str]:
 
         words = [word for word in _WORDS if word != "off" or kind == "line"]
         options = [*(f"{key}=" for key in (*APIS, *BY_KEY)), *words, *options]
+    if name == "omp_guard":
+        options = [*("warn", "raise", "off", "status"), *options]
     if name == "omp_explain":
         from .rules.stories import STORIES  # noqa: PLC0415 - the first completion pays
 
@@ -81,7 +83,8 @@ def _install_hook(shell: InteractiveShell) -> Callable[[], None]:
     def complete(_: Any, event: Any) -> list[str]:
         return candidates(shell, event.text_until_cursor)
 
-    names = ("%omp_status", "%omp_explain", "%omp_limit", "%%omp_limit")
+    lines = ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check")
+    names = (*(f"%{name}" for name in lines), "%%omp_limit")
     for name in names:
         shell.set_hook("complete_command", complete, str_key=name)
     table = shell.strdispatchers["complete_command"].strs

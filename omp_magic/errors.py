@@ -84,6 +84,26 @@ class UnknownCodeError(OmpMagicError, LookupError):
         )
 
 
+class Refusal(OmpMagicError):  # noqa: N818 - a mark on errors, not an error of its own
+    """What an error is besides ImportError or OSError when the guard stops a load with it."""
+
+
+class DuplicateRuntimeError(Refusal, ImportError):
+    """The guard refused an import; nothing was mapped."""
+
+
+class DuplicateRuntimeLoadError(Refusal, OSError):
+    """The guard refused a library that ctypes was to load; nothing was mapped."""
+
+
+class AlarmError(Refusal, ImportError):
+    """A filter of warnings made an error of the guard's."""
+
+
+class DuplicateRuntimeWarning(RuntimeWarning):
+    """A load that would bring a runtime that cannot live beside another one."""
+
+
 class MissingRendererError(OmpMagicError, RuntimeError):
     """A view was asked of a snapshot taken below the views.
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from .cellbody import AwaitBodies
 from .completion import install
+from .config import mode_of, offer
 from .standin import NAMES, Magics
+from .watch import Watch
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
@@ -23,7 +25,12 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics, their completion, and the awaiting of cell bodies."""
     unload(shell)
     undos = _UNDOS[id(shell)] = []
-    magics = Magics(shell)
+    watch = Watch(shell, mode_of(shell))
+    undos.append(watch.remove)
+    undos.append(offer(shell, watch))
+    shell.events.register("post_run_cell", watch.after_cell)
+    undos.append(lambda: shell.events.unregister("post_run_cell", watch.after_cell))
+    magics = Magics(shell, watch)
     undos.append(magics.remove)
     awaiting = AwaitBodies(shell, frozenset(NAMES["cell"]))
     shell.input_transformers_post.append(awaiting)

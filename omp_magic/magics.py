@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .checks import Check
     from .session import Session
     from .snapshots import Snapshot
     from .views.explain import Page
+    from .watch import Watch
 
 
 _STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
@@ -31,9 +33,10 @@ _STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
 class OmpMagics(Magics):
     """``%omp_status``, ``%omp_explain`` and ``%omp_limit``."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
         super().__init__(shell)
         self._shell = shell
+        self._watch = watch
         self.session: Session | None = None
         """The session's limit, from the first `%omp_limit` on."""
 
@@ -90,6 +93,60 @@ class OmpMagics(Magics):
         except UnknownCodeError as error:
             raise UsageError(f"omp_explain: {error}") from None
         return None if line.rstrip().endswith(";") else page
+
+    @magic_arguments()
+    @argument("modules", nargs="*", help="modules in the order of importing: torch faiss")
+    @argument("--run", action="store_true", help="try the imports in a child process")
+    @argument("--order", action="store_true", help="search an order that works, by running it")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_check(self, line: str) -> Check | None:
+        """Say what importing modules may load, and what that would do in this kernel.
+
+        Nothing is imported: files are read. With --run a child process imports them step by
+        step and uses each runtime, with --order it searches an order that works::
+
+            %omp_check json
+            %omp_check torch faiss --run
+        """
+        accepted = "MODULE ..., --run, --order"
+        options = _parsed(self.omp_check, line, accepted, "%omp_check torch faiss --run")
+        if options is None:
+            return None
+        from .api import check  # noqa: PLC0415 - see the top of the file
+        from .errors import OmpMagicError  # noqa: PLC0415 - see the top of the file
+
+        try:
+            found = check(*options.modules, run=options.run, order=options.order)
+        except OmpMagicError as error:
+            raise UsageError(f"omp_check: {error}") from None
+        return None if line.rstrip().endswith(";") else found
+
+    @magic_arguments()
+    @argument("mode", nargs="*", help="warn, raise or off; status or nothing says what it is")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_guard(self, line: str) -> None:
+        """Watch imports: warn before one would end this kernel, or refuse it.
+
+        Before a library is mapped it is known what it brings. With *warn* the cell says what
+        would happen and what to do instead; with *raise* the import fails and nothing is
+        mapped; *off* takes everything out. Alone it says how it stands::
+
+            %omp_guard raise
+            %omp_guard
+        """
+        accepted = "warn, raise, off, status"
+        options = _parsed(self.omp_guard, line, accepted, "%omp_guard raise")
+        if options is None:
+            return
+        words = options.mode or ["status"]
+        if len(words) > 1 or words[0] not in ("warn", "raise", "off", "status"):
+            found = f"found {' '.join(words)!r}"
+            raise UsageError(_wrong("omp_guard", found, accepted, "%omp_guard raise"))
+        if words[0] != "status":
+            self._watch.set_mode(words[0])
+        print(self._watch.tell())
 
     @magic_arguments()
     @argument(

@@ -19,6 +19,7 @@ from .probes.environment import probe_at_exec, probe_environment
 from .probes.libraries import LibraryProbe, Scan
 from .probes.load import LoadProbe
 from .probes.measure import measure_cpus
+from .probes.owners import Owners
 from .probes.packages import PackageProbe
 from .probes.pools import pools_of, probe_libraries
 from .probes.python_pools import PythonPools
@@ -65,6 +66,15 @@ class Observer:
             self._at_exec = probe_at_exec(machine)
         except OSError as error:
             self._lasting.append(Gap.of("environment at start", error))
+
+    @property
+    def owners(self) -> Owners:
+        """Who shipped which file."""
+        return self._libraries.owners
+
+    def was_touched(self, module: str) -> bool:
+        """Tell whether a loaded package was changed on disk since the last look."""
+        return self._packages.was_touched(module)
 
     def scan(self) -> Scan:
         """Give the runtimes that are mapped now; see `LibraryProbe.scan`."""

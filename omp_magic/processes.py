@@ -84,6 +84,8 @@ class Package:
         Its folders and files beside other packages.
     paths
         Some of the changed files, as they were loaded.
+    brings
+        File names of runtimes that it has on disk now and that are not mapped.
     """
 
     name: str
@@ -94,3 +96,4 @@ class Package:
     changed_files: int
     folders: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .magics import OmpMagics
+    from .watch import Watch
 
-NAMES = {"line": ("omp_status", "omp_explain", "omp_limit"), "cell": ("omp_limit",)}
+NAMES = {
+    "line": ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check"),
+    "cell": ("omp_limit",),
+}
 """Our magics by kind."""
 
 
@@ -25,10 +29,13 @@ class Magics:
     ----------
     shell
         The shell that they are registered in.
+    watch
+        The guard of that shell.
     """
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
         self._shell = shell
+        self._watch = watch
         self._real: OmpMagics | None = None
         self._standins = {
             (kind, name): StandIn(self, kind, name)
@@ -43,7 +50,7 @@ class Magics:
         if self._real is None:
             from .magics import OmpMagics  # noqa: PLC0415 - what this module is for
 
-            self._real = OmpMagics(self._shell)
+            self._real = OmpMagics(self._shell, self._watch)
             tables = self._shell.magics_manager.magics
             for (kind, name), standin in self._standins.items():
                 if tables[kind].get(name) is standin:

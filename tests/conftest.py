@@ -5,13 +5,17 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
+import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from environments import CACHE
 from live import LINUX, Kernel, run_python
 
 DATA = Path(__file__).parent / "data"
@@ -47,6 +51,37 @@ def libiomp5() -> str:
     if not os.path.exists(path):
         pytest.skip("no libiomp5.so: intel-openmp has a wheel for Linux on x86_64 only")
     return path
+
+
+@pytest.fixture(scope="session")
+def libomp() -> str:
+    """A real LLVM OpenMP runtime, from the pyomp wheel."""
+    home = CACHE / "libomp"
+    path = home / "libomp.so"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        wanted = ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"]
+        rest = ["--only-binary=:all:", "--dest", str(home), "pyomp==0.6.0"]
+        ended = subprocess.run(
+            [*download, *wanted, *rest], check=False, capture_output=True, text=True, timeout=600
+        )
+        if ended.returncode:
+            pytest.skip(f"pyomp cannot be downloaded here: {ended.stderr.strip()[-120:]}")
+        (wheel,) = home.glob("*.whl")
+        with zipfile.ZipFile(wheel) as opened:
+            data = opened.read("numba/openmp/libs/openmp/lib/libomp.so")
+        path.write_bytes(data)
+        wheel.unlink()
+    return str(path)
+
+
+@pytest.fixture
+def gcc() -> str:
+    found = shutil.which("gcc")
+    if found is None:
+        pytest.skip("no gcc: extensions are built with it")
+    return found
 
 
 @pytest.fixture

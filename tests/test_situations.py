@@ -7,16 +7,14 @@ does happen.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from building import EXTENSION, extension
 from environments import (
-    CACHE,
     MKL,
     MKL_AND_TORCH,
     POOLS,
@@ -41,37 +39,6 @@ def codes(): return sorted({f.code for f in omp_magic.snapshot().findings} - MAC
 def finding(code): return next(f for f in omp_magic.snapshot().findings if f.code == code)
 """
 LOADED_BY_CTYPES = CODES + "first, second = map(ctypes.CDLL, sys.argv[1:3])\n"
-
-
-@pytest.fixture(scope="session")
-def libomp() -> str:
-    """A real LLVM OpenMP runtime, from the pyomp wheel."""
-    home = CACHE / "libomp"
-    path = home / "libomp.so"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        wanted = ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"]
-        rest = ["--only-binary=:all:", "--dest", str(home), "pyomp==0.6.0"]
-        ended = subprocess.run(
-            [*download, *wanted, *rest], check=False, capture_output=True, text=True, timeout=600
-        )
-        if ended.returncode:
-            pytest.skip(f"pyomp cannot be downloaded here: {ended.stderr.strip()[-120:]}")
-        (wheel,) = home.glob("*.whl")
-        with zipfile.ZipFile(wheel) as opened:
-            data = opened.read("numba/openmp/libs/openmp/lib/libomp.so")
-        path.write_bytes(data)
-        wheel.unlink()
-    return str(path)
-
-
-@pytest.fixture
-def gcc() -> str:
-    found = shutil.which("gcc")
-    if found is None:
-        pytest.skip("no gcc: extensions are built with it")
-    return found
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -114,33 +81,6 @@ def test_one_runtime_of_the_family_is_no_finding(libiomp5: str) -> None:
         CODES + "ctypes.CDLL(sys.argv[1]).omp_get_max_threads(); print(codes())", libiomp5
     )
     assert ended.out.strip() == "[]"
-
-
-EXTENSION = """
-#include <omp.h>
-int par(void) {
-    int n = 0;
-    #pragma omp parallel reduction(+:n)
-    n += 1;
-    return n;
-}
-"""
-
-
-def extension(gcc: str, folder: Path, runtime: str) -> str:
-    """Build a library whose OpenMP code is linked with `runtime`, and give its path.
-
-    LLVM's runtimes have libgomp's functions too, so gcc's code works with them.
-    """
-    folder.mkdir()
-    shutil.copy(runtime, folder)
-    (folder / "par.c").write_text(EXTENSION)
-    made = folder / "ext.so"
-    subprocess.run([gcc, "-fPIC", "-fopenmp", "-c", "par.c", "-o", "par.o"], check=True, cwd=folder)
-    name = os.path.basename(runtime)
-    link = [gcc, "-shared", "par.o", "-o", str(made), "-L.", f"-l:{name}"]
-    subprocess.run([*link, "-Wl,-rpath,$ORIGIN"], check=True, cwd=folder)
-    return str(made)
 
 
 def test_the_first_remedy_of_error_15_mends_it(
@@ -465,3 +405,95 @@ def test_workers_that_start_all_threads_each(tmp_path: Path) -> None:
     assert "OMP202" in told
     # joblib divides the CPUs among its workers.
     assert "OMP202" not in loky
+
+
+GUARDED = """
+import ctypes, importlib, json, os, subprocess, sys
+from omp_magic.guard import Guard
+from omp_magic.hooks import Hooks
+from omp_magic.machine import Machine
+from omp_magic.observe import Observer
+alarms = []
+def report(alarm): alarms.append([alarm.what, [f.code for f in alarm.findings]])
+guard = Guard(Observer(Machine.here()), report, os.environ.get("GUARD", "warn"))
+Hooks(guard).install()
+def tried(load):
+    try:
+        load()
+    except (ImportError, OSError) as error:
+        return type(error).__name__
+    return "ok"
+"""
+
+
+def test_the_guard_refuses_what_mkl_would_exit_over() -> None:
+    python = environment("mkl-torch", MKL_AND_TORCH)
+    code = GUARDED + (
+        "import torch\nprint(json.dumps([tried(lambda: importlib.import_module('mkl')),"
+        " 'mkl' in sys.modules, torch.ones(2).sum().item()]))"
+    )
+    refused = run_in(python, code, MKL_THREADING_LAYER="INTEL", GUARD="raise")
+    assert refused.code == 0, refused.err
+    assert eval_json(refused.out) == ["DuplicateRuntimeError", False, 2.0]
+    warned = run_in(
+        python,
+        GUARDED.replace("alarms.append(", "print(") + "import torch\nimport mkl",
+        MKL_THREADING_LAYER="INTEL",
+    )
+    assert "OMP104" in warned.out
+    assert warned.code == 1
+
+
+def test_the_guard_knows_what_mkl_opens_in_c(libomp: str) -> None:
+    """mkl-service opens libiomp5 from C, past every hook: a table says so."""
+    python = environment("mkl-torch", MKL_AND_TORCH)
+    first = f"llvm = ctypes.CDLL({libomp!r}); llvm.omp_get_max_threads()\n"
+    code = GUARDED + first + "print(json.dumps([tried(lambda: importlib.import_module('mkl'))]))"
+    refused = run_in(python, code, GUARD="raise")
+    assert eval_json(refused.out) == ["DuplicateRuntimeError"], refused.err
+    use = "import mkl; print(json.dumps(alarms), flush=True); mkl.get_max_threads()"
+    warned = run_in(python, GUARDED + first + use)
+    ((what, codes),) = eval_json(warned.out.strip().split("\n")[0])
+    assert (what, codes) == ("import mkl._mklinit", ["OMP101"])
+    assert warned.code == -6
+    # With mkl first its runtime serves all that comes later, and nothing happens.
+    order = f"import mkl\nllvm = ctypes.CDLL({libomp!r})\nprint(json.dumps(alarms))"
+    quiet = run_in(python, GUARDED + order)
+    assert (quiet.code, eval_json(quiet.out)) == (0, []), quiet.err
+
+
+RELOADED = (
+    GUARDED
+    + """
+import sklearn
+guard.after_cell()
+old = sklearn.__version__
+command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "-U", "scikit-learn"]
+subprocess.run(command, check=True, env=dict(os.environ))
+how = tried(lambda: importlib.reload(sklearn))
+more = tried(lambda: importlib.import_module("sklearn.cluster"))
+told = [[what, codes] for what, codes in alarms if "sklearn" in what]
+brings = [e for p in guard._observer.take().packages for e in p.brings]
+print(json.dumps([how, more, sklearn.__version__ == old, told, len(brings)]))
+"""
+)
+
+
+def test_a_reload_after_an_upgrade_is_told_before_it() -> None:
+    python = environment("upgrade", ("numpy", "scipy", "joblib", "threadpoolctl"))
+    install = [python, "-m", "pip", "install", "--quiet", "scikit-learn==1.5.2"]
+    for mode in ("warn", "raise"):
+        ended = subprocess.run(install, check=False, capture_output=True, text=True, timeout=300)
+        if ended.returncode:
+            pytest.skip(f"scikit-learn 1.5.2 cannot be installed here: {ended.stderr[-120:]}")
+        run = run_in(python, RELOADED, timeout=300, GUARD=mode)
+        assert run.code == 0, run.err
+        how, more, is_old, told, brings = eval_json(run.out.strip().split("\n")[-1])
+        assert brings == 1
+        if mode == "warn":
+            assert how == "ok"
+            assert not is_old
+            assert told[0] == ["import or reload of sklearn", ["OMP110"]]
+            assert all(codes != ["OMP110"] for _, codes in told[1:])  # once
+        else:
+            assert (how, more, is_old) == ("DuplicateRuntimeError",) * 2 + (True,)

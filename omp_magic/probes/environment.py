@@ -100,7 +100,8 @@ def _mkl_is_to_come(rows: tuple[_Row, ...], libraries: tuple[Library, ...]) -> b
     """
     if not any(name == _LAYER and value is not None for name, _, value, _ in rows):
         return False
-    if "mkl" in sys.modules or any(library.family == "mkl" for library in libraries):
+    # Not "mkl": that stands there from the start of its import, and it is its C part that exits.
+    if "mkl._mklinit" in sys.modules or any(library.family == "mkl" for library in libraries):
         return False
     from importlib.machinery import PathFinder  # noqa: PLC0415 - where the variable is set only
 

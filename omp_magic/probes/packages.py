@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..catalog import family_of
 from ..elf import parse_segments
 from ..errors import ParseError
 from ..machine import Machine
@@ -50,6 +51,7 @@ class PackageProbe:
         self._native = native
         self._mapped: tuple[Mapped, ...] | None = None
         self._tops: dict[str, list[_Place]] = {}
+        self._by_module: dict[str, str] = {}
         self._times: dict[str, tuple[int, int] | None] = {}
         self._changed: dict[str, dict[str, bool]] = {}
         self._groups: dict[str, dict[str, list[str]]] = {}
@@ -68,6 +70,7 @@ class PackageProbe:
         if fresh:
             self._mapped = mapped
             self._tops = _by_top(mapped, self._native)
+            self._by_module = {os.path.basename(top): top for top in self._tops}
         stirred = [top for top in self._tops if self._is_stirred(top)]
         for top in self._tops if fresh else stirred:
             self._changed[top] = self._compared(top)
@@ -84,6 +87,11 @@ class PackageProbe:
             for name, files in sorted(self._groups.items())
             if any(not changed.keys().isdisjoint(paths) for paths in files.values())
         )
+
+    def was_touched(self, module: str) -> bool:
+        """Tell whether the folder of a loaded package changed since the last look; 2 us."""
+        top = self._by_module.get(module)
+        return top is not None and self._machine.inode_and_time_of(top) != self._times.get(top)
 
     def _is_stirred(self, top: str) -> bool:
         now = self._machine.inode_and_time_of(top)
@@ -172,8 +180,20 @@ def _package(name: str, files: dict[str, list[str]], changed: dict[str, bool]) -
         replaced_files=sum(path in changed for path in paths),
         changed_files=len(others),
         folders=tuple(sorted(files)),
+        brings=_brought(files),
         paths=tuple((others or [path for path in paths if path in changed])[:_MOST_PATHS]),
     )
+
+
+def _brought(files: dict[str, list[str]]) -> tuple[str, ...]:
+    """Give the runtimes on disk in a package's folder of bundled libraries, NAME.libs."""
+    found: list[str] = []
+    for top, paths in files.items():
+        mapped = {os.path.basename(path) for path in paths}
+        if top.endswith(".libs") and os.path.isdir(top):
+            names = (name for name in os.listdir(top) if family_of(name) is not None)
+            found.extend(name for name in sorted(names) if name not in mapped)
+    return tuple(found)
 
 
 def _reported(folders: Iterable[str]) -> str | None:

@@ -50,6 +50,7 @@ def _replaced(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
                     f"longer those on disk{among}"
                 ),
                 _versions(package),
+                *(f"on disk it has {name}, which is not loaded" for name in package.brings),
                 *package.paths,
             ),
             remedies=(_RESTART,),

@@ -12,6 +12,8 @@ from ..snapshots import Snapshot
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..checks import Check
+
 
 def _text(snapshot: Snapshot) -> str:
     from .text import render_text  # noqa: PLC0415 - rich, 12 ms
@@ -30,5 +32,20 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
 
     return render_frame(snapshot)
 
+
+def _check_text(check: Check) -> str:
+    from .check import render_text  # noqa: PLC0415 - only a check pays
+
+    return render_text(check)
+
+
+def _check_html(check: Check) -> str:
+    from .html import render_check  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_check(check)
+
+
+check_renderers = {"text": _check_text, "html": _check_html}
+"""For `Check.renderers`: views come with the first check."""
 
 Snapshot.renderers.update(text=_text, html=_html, frame=_frame)

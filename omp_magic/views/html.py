@@ -5,6 +5,7 @@ It reads in light and dark themes, and without its CSS.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
+from ..checks import Check
 from ..cpus import Bound
+from ..facts import Finding
 from ..rules.explain import Explanation
 from ..snapshots import Snapshot
+from . import check as check_words
 from . import words
 
 _WIDTH = 570
@@ -52,6 +56,18 @@ def render_page(explanations: tuple[Explanation, ...], intro: str, prefix: str) 
     template = _environment().get_template("explain.html")
     parts = [template.render(e=each, w=words, prefix=prefix) for each in explanations]
     return (f"<p>{escape(words.printable(intro))}</p>\n" if intro else "") + "\n".join(parts)
+
+
+def render_alarm(findings: tuple[Finding, ...], lead: str, prefix: str) -> str:
+    """Give an alarm of the guard as one fragment with its own style."""
+    template = _environment().get_template("alarm.html")
+    return template.render(findings=findings, lead=lead, prefix=prefix, w=words)
+
+
+def render_check(check: Check) -> str:
+    """Give a check as one fragment with its own style."""
+    template = _environment().get_template("check.html")
+    return template.render(check=check, c=check_words, w=words, prefix=sys.prefix)
 
 
 def bar_of(snapshot: Snapshot) -> Bar:

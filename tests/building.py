@@ -1,0 +1,59 @@
+"""Libraries and Python extension modules with OpenMP in them, built with gcc."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+EXTENSION = """
+#include <omp.h>
+int par(void) {
+    int n = 0;
+    #pragma omp parallel reduction(+:n)
+    n += 1;
+    return n;
+}
+"""
+
+
+def extension(gcc: str, folder: Path, runtime: str) -> str:
+    """Build a library whose OpenMP code is linked with `runtime`, and give its path.
+
+    LLVM's runtimes have libgomp's functions too, so gcc's code works with them.
+    """
+    folder.mkdir()
+    shutil.copy(runtime, folder)
+    (folder / "par.c").write_text(EXTENSION)
+    made = folder / "ext.so"
+    subprocess.run([gcc, "-fPIC", "-fopenmp", "-c", "par.c", "-o", "par.o"], check=True, cwd=folder)
+    name = os.path.basename(runtime)
+    link = [gcc, "-shared", "par.o", "-o", str(made), "-L.", f"-l:{name}"]
+    subprocess.run([*link, "-Wl,-rpath,$ORIGIN"], check=True, cwd=folder)
+    return str(made)
+
+
+MODULE = """
+#include <Python.h>
+static PyObject *call(PyObject *self, PyObject *none) { return PyLong_FromLong(par()); }
+static PyMethodDef methods[] = {{"par", call, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "NAME", "", -1, methods};
+PyMODINIT_FUNC PyInit_NAME(void) { return PyModule_Create(&module); }
+"""
+
+
+def python_extension(gcc: str, folder: Path, name: str, runtime: str) -> str:
+    """Build an extension module that is linked with `runtime`, beside it; give its folder."""
+    folder.mkdir()
+    shutil.copy(runtime, folder)
+    (folder / "module.c").write_text(EXTENSION + MODULE.replace("NAME", name))
+    include = sysconfig.get_paths()["include"]
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    compiled = [gcc, "-fPIC", "-fopenmp", f"-I{include}", "-c", "module.c", "-o", "module.o"]
+    subprocess.run(compiled, check=True, cwd=folder)
+    link = [gcc, "-shared", "module.o", "-o", f"{name}{suffix}", "-L."]
+    rest = [f"-l:{os.path.basename(runtime)}", "-Wl,-rpath,$ORIGIN"]
+    subprocess.run([*link, *rest], check=True, cwd=folder)
+    return str(folder)

@@ -1,0 +1,188 @@
+"""The guard in real kernels: it speaks before a real Error #15, and refuses when it is told to."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from building import python_extension
+from live import LINUX, Kernel
+
+pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
+
+MAPPED = "sorted({l.rsplit('/')[-1].strip() for l in open('/proc/self/maps') if 'omp' in l})"
+
+
+def shown(reply: Any) -> str:
+    return "\n".join(data["text/plain"] for data in reply.displays)
+
+
+@pytest.fixture
+def extensions(gcc: str, tmp_path: Path, libiomp5: str, libomp: str) -> list[str]:
+    """Folders of two modules, ext_intel and ext_llvm, each linked with its own runtime."""
+    if not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")):
+        pytest.skip("no Python.h: extension modules cannot be built")
+    return [
+        python_extension(gcc, tmp_path / "intel", "ext_intel", libiomp5),
+        python_extension(gcc, tmp_path / "llvm", "ext_llvm", libomp),
+    ]
+
+
+def test_an_import_is_warned_of_before_it_and_the_warning_is_true(
+    kernel: Kernel, extensions: list[str]
+) -> None:
+    kernel.run(f"import sys; sys.path[:0] = {extensions}\n%load_ext omp_magic")
+    first = kernel.run("import ext_intel; ext_intel.par()")
+    assert (first.status, first.displays) == ("ok", [])
+    second = kernel.run(f"import ext_llvm; {MAPPED}")
+    assert second.status == "ok"
+    assert len(second.displays) == 1
+    assert set(second.displays[0]) == {"text/plain", "text/html"}
+    text = shown(second)
+    assert "import ext_llvm, before it is loaded" in text
+    assert "OMP101" in text
+    assert "libomp.so will end this kernel" in text
+    assert "RTLD_GLOBAL" in text
+    assert "libomp.so" in second.text  # it was a warning: it is loaded now
+    again = kernel.run("import importlib; importlib.reload(ext_llvm)")
+    assert again.displays == []  # one warning a finding
+    assert kernel.run("ext_llvm.par()").status == "dead"
+
+
+def test_a_refused_import_maps_nothing_and_works_once_the_guard_is_off(
+    kernel: Kernel, extensions: list[str]
+) -> None:
+    kernel.run(f"import sys; sys.path[:0] = {extensions}\n%load_ext omp_magic")
+    assert "raise" in kernel.run("%omp_guard raise").stdout
+    assert kernel.run("import ext_intel; ext_intel.par()").status == "ok"
+    for _ in range(2):
+        refused = kernel.run("import ext_llvm")
+        assert (refused.status, refused.ename) == ("error", "DuplicateRuntimeError")
+        assert "OMP101" in refused.evalue
+        assert kernel.value(MAPPED) == ["libiomp5.so"]
+        assert kernel.value("'ext_llvm' in sys.modules") is False
+    caught = (
+        "try:\n    import ext_llvm\nexcept ImportError as error:\n    print(type(error).__name__)"
+    )
+    assert kernel.run(caught).stdout == "DuplicateRuntimeError\n"
+    assert kernel.run("ext_intel.par()").status == "ok"
+    assert "3 alarms" in kernel.run("%omp_guard").stdout
+    assert "off" in kernel.run("%omp_guard off").stdout
+    assert kernel.run("import ext_llvm").status == "ok"
+    assert "libomp.so" in kernel.value(MAPPED)
+
+
+def test_no_alarm_where_one_runtime_serves_all(
+    kernel: Kernel, extensions: list[str], libiomp5: str
+) -> None:
+    kernel.run(f"import sys, ctypes; sys.path[:0] = {extensions}\n%load_ext omp_magic")
+    kernel.run("%omp_guard raise")
+    kernel.run(f"ctypes.CDLL({libiomp5!r}, ctypes.RTLD_GLOBAL)")
+    for module in ("ext_llvm", "ext_intel"):
+        reply = kernel.run(f"import {module}; {module}.par()")
+        assert (reply.status, reply.displays) == ("ok", [])
+
+
+def test_ctypes_is_watched_and_what_slips_past_is_seen_after_the_cell(
+    kernel: Kernel, libiomp5: str, libomp: str
+) -> None:
+    kernel.run("%load_ext omp_magic\nimport ctypes, _ctypes")
+    kernel.run(f"first = ctypes.CDLL({libiomp5!r}); first.omp_get_max_threads()")
+    kernel.run("%omp_guard raise")
+    refused = kernel.run(f"ctypes.CDLL({libomp!r})")
+    assert (refused.status, refused.ename) == ("error", "DuplicateRuntimeLoadError")
+    assert kernel.value(MAPPED) == ["libiomp5.so"]
+    past = kernel.run(f"handle = _ctypes.dlopen({libomp!r}, 0)")
+    assert past.status == "ok"
+    assert "this cell, loaded past the guard" in shown(past)
+    assert "OMP101" in shown(past)
+    assert kernel.run("1 + 1").displays == []
+
+
+def test_the_users_warning_filters_hold(kernel: Kernel, libiomp5: str, libomp: str) -> None:
+    kernel.run("%load_ext omp_magic\nimport ctypes, warnings, omp_magic")
+    kernel.run(f"first = ctypes.CDLL({libiomp5!r}); first.omp_get_max_threads()")
+    kernel.run("warnings.simplefilter('error', omp_magic.DuplicateRuntimeWarning)")
+    refused = kernel.run(f"ctypes.CDLL({libomp!r})")
+    assert refused.status == "error"
+    assert "OMP101" in refused.evalue
+    assert kernel.value(MAPPED) == ["libiomp5.so"]
+    kernel.run("warnings.simplefilter('ignore', omp_magic.DuplicateRuntimeWarning)")
+    silent = kernel.run(f"second = ctypes.CDLL({libomp!r})")
+    assert (silent.status, silent.displays, silent.stderr) == ("ok", [], "")
+
+
+def test_a_masked_duplicate_is_warned_of_too(kernel: Kernel, libiomp5: str, libomp: str) -> None:
+    kernel.run(
+        "%load_ext omp_magic\nimport ctypes, os; os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'"
+    )
+    kernel.run(f"first = ctypes.CDLL({libiomp5!r}); first.omp_get_max_threads()")
+    assert "OMP102" in shown(kernel.run(f"second = ctypes.CDLL({libomp!r})"))
+    assert kernel.run("second.omp_get_max_threads()").status == "ok"
+
+
+HOOKED = (
+    "[f.__code__.co_filename for f in (importlib.machinery.ExtensionFileLoader.create_module,"
+    " importlib.machinery.SourceFileLoader.exec_module)] + [type(ctypes._dlopen).__name__,"
+    " 'exec_module' in vars(importlib.machinery.SourceFileLoader)]"
+)
+
+
+def test_unloading_takes_every_hook_out(kernel: Kernel) -> None:
+    kernel.run("import ctypes, importlib.machinery")
+    before = kernel.value(HOOKED)
+    for off in ("%unload_ext omp_magic", "%omp_guard off", "%config OmpMagics.guard = 'off'"):
+        kernel.run("%load_ext omp_magic\n%omp_guard warn")
+        assert kernel.value(HOOKED) != before
+        assert kernel.run(off).status == "ok"
+        assert kernel.value(HOOKED) == before
+    kernel.run("%unload_ext omp_magic")
+    assert kernel.value(HOOKED) == before
+
+
+def test_a_fault_of_the_guard_is_one_line_and_the_import_goes_on(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\nimport omp_magic.probes.imports as imports")
+    kernel.run(
+        "def fail(*a, **k): raise ZeroDivisionError('of ours')\nimports.LoaderModel.predict = fail"
+    )
+    reply = kernel.run("import numpy")
+    assert reply.status == "ok"
+    lines = [line for line in reply.stderr.split("\n") if "not guarded" in line]
+    assert len(lines) == 1
+    assert "ZeroDivisionError: of ours" in lines[0]
+
+
+def test_an_import_error_has_no_frame_of_ours(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "broken_one.py").write_text("import broken_two\n")
+    (tmp_path / "broken_two.py").write_text("1 / 0\n")
+    kernel.run(f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    bare = kernel.run("import broken_one").traceback
+    kernel.run("%load_ext omp_magic")
+    guarded = kernel.run("import broken_one").traceback
+    assert "ZeroDivisionError" in guarded
+    assert "omp_magic" not in guarded
+    assert "importlib" not in guarded
+    assert guarded.count("\n") == bare.count("\n")
+
+
+def test_wrong_words_and_a_wrong_profile(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic")
+    for line in ("%omp_guard nope", "%omp_guard raise warn", "%omp_guard --x"):
+        reply = kernel.run(line)
+        assert (reply.status, reply.ename) == ("error", "UsageError")
+        assert "accepted: warn, raise, off, status" in reply.stderr
+        assert reply.stderr.strip().count("\n") == 0
+    kernel.run("%config OmpMagics.guard = 'loud'")
+    assert "omp_guard warn" in kernel.run("%omp_guard").stdout
+    assert kernel.run("%reload_ext omp_magic").status == "ok"
+    kernel.run("get_ipython().config.OmpMagics.guard = 'loud'")
+    reply = kernel.run("%reload_ext omp_magic")
+    assert reply.status == "ok"
+    assert "OmpMagics.guard: found 'loud'; accepted: warn, raise, off" in reply.stderr
+    kernel.run("get_ipython().config.OmpMagics.guard = 'raise'\n%reload_ext omp_magic")
+    assert "omp_guard raise" in kernel.run("%omp_guard").stdout
+    kernel.run("%config OmpMagics.guard = 'off'")
+    assert "omp_guard off" in kernel.run("%omp_guard").stdout
