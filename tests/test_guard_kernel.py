@@ -186,3 +186,71 @@ def test_wrong_words_and_a_wrong_profile(kernel: Kernel) -> None:
     assert "omp_guard raise" in kernel.run("%omp_guard").stdout
     kernel.run("%config OmpMagics.guard = 'off'")
     assert "omp_guard off" in kernel.run("%omp_guard").stdout
+
+
+@pytest.fixture
+def upgraded(gcc: str, tmp_path: Path, libiomp5: str) -> tuple[str, str]:
+    """A package in a site-packages, and a cell that puts another version in its place."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    folder = Path(python_extension(gcc, site / "pkg", "_pkg", libiomp5))
+    (folder / "__init__.py").write_text(
+        "__version__ = '1'\nfrom . import _pkg\ndef load_ipython_extension(shell): pass\n"
+    )
+    (folder / "more.py").write_text("x = 1\n")
+    (folder / "__init__.py").chmod(0o644)
+    source = folder / "module.c"
+    source.write_text(source.read_text().replace("n += 1", "n += 100"))
+    include = sysconfig.get_paths()["include"]
+    name = f"_pkg{sysconfig.get_config_var('EXT_SUFFIX')}"
+    cell = (
+        "import os, shutil, subprocess, time\n"
+        f"new = {str(tmp_path / 'new')!r}; old = {str(folder)!r}\n"
+        "shutil.copytree(old, new); os.chdir(new)\n"
+        f"subprocess.run([{gcc!r}, '-fPIC', '-fopenmp', '-I{include}', '-shared', 'module.c',"
+        f" '-o', {name!r}, '-L.', '-l:libiomp5.so', '-Wl,-rpath,$ORIGIN'], check=True)\n"
+        "open('__init__.py', 'a').write('__version__ = \"22\"\\n')\n"
+        "open('more.py', 'a').write('y = 2\\n')\n"
+        "os.chdir('/'); shutil.rmtree(old); os.rename(new, old)"
+    )
+    return str(site), cell
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("", "import importlib; importlib.reload(pkg)"),
+        ("", "for n in [n for n in sys.modules if n[:3] == 'pkg']: del sys.modules[n]\nimport pkg"),
+        ("", "import pkg.more"),
+        ("%load_ext pkg", "%reload_ext pkg"),
+        ("%load_ext autoreload\n%autoreload 2", "1 + 1"),
+    ],
+)
+def test_a_package_replaced_on_disk_is_told_before_its_code_runs(
+    kernel: Kernel, upgraded: tuple[str, str], first: str, again: str
+) -> None:
+    site, upgrade = upgraded
+    kernel.run(f"import sys; sys.path.insert(0, {site!r})\n%load_ext omp_magic")
+    assert kernel.run(f"{first}\nimport pkg; pkg._pkg.par()").status == "ok"
+    assert kernel.run(upgrade).status == "ok"
+    told = shown(kernel.run(again))
+    assert "import or reload of pkg" in told
+    assert "before it is loaded" in told
+    assert "OMP110" in told
+    assert "pkg was replaced on disk" in told
+    assert shown(kernel.run("import importlib; importlib.reload(pkg)")).count("OMP110") == 0
+
+
+def test_a_reload_is_refused_and_the_old_module_stays(
+    kernel: Kernel, upgraded: tuple[str, str]
+) -> None:
+    site, upgrade = upgraded
+    kernel.run(f"import sys; sys.path.insert(0, {site!r})\n%load_ext omp_magic")
+    kernel.run("%omp_guard raise\nimport pkg, importlib; before = pkg._pkg.par()")
+    kernel.run(upgrade)
+    for _ in range(2):
+        refused = kernel.run("importlib.reload(pkg)")
+        assert (refused.status, refused.ename) == ("error", "DuplicateRuntimeError")
+    assert kernel.value("[pkg.__version__, pkg._pkg.par() == before]") == ["1", True]
+    kernel.run("%omp_guard off")
+    assert kernel.run("importlib.reload(pkg).__version__").text == "'22'"
