@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from .errors import MissingRendererError
 from .experiments import OrderSearch, Trial
 from .facts import Finding, Gap, Library
+from .mime import bundle
 from .probes.distributions import may_load
 from .probes.expected import Coming
 from .rules import judge
@@ -94,12 +95,8 @@ class Check:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Give text/plain and text/html."""
-        makers: dict[str, Callable[[], str]] = {
-            "text/plain": self.__str__,
-            "text/html": lambda: self._render("html"),
-        }
-        wanted = set(makers if include is None else include) - set(exclude or ())
-        return {kind: make() for kind, make in makers.items() if kind in wanted}
+        makers = {"text/plain": self.__str__, "text/html": lambda: self._render("html")}
+        return bundle(makers, include, exclude)
 
 
 def check_modules(

@@ -27,8 +27,8 @@ class ParseError(OmpMagicError):
         super().__init__(f"{what}: found {_short(found)}, expected {expected}")
 
 
-class LimitError(OmpMagicError, ValueError):
-    """A limit was asked for that cannot be set; nothing was changed.
+class RequestError(OmpMagicError, ValueError):
+    """Something was asked for in words that cannot be followed; nothing was changed.
 
     Parameters
     ----------
@@ -45,6 +45,14 @@ class LimitError(OmpMagicError, ValueError):
         self.accepted = accepted
         self.example = example
         super().__init__(f"found {_short(found)}; accepted: {accepted}; example: {example}")
+
+
+class LimitError(RequestError):
+    """A limit was asked for that cannot be set; nothing was changed."""
+
+
+class TrialError(RequestError):
+    """A trial was asked for that cannot be run; nothing was started."""
 
 
 class WrongThreadError(OmpMagicError, RuntimeError):

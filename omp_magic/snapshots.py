@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .cpus import Budget, Load, Throttling
 from .errors import MissingRendererError
 from .facts import Finding, Gap, Library, Limit, Pool
+from .mime import bundle
 from .processes import Child, Package, Thread
 from .settings import EnvSetting
 
@@ -169,8 +170,7 @@ class Snapshot:
         }
         if "json" in self.shown:
             makers = {"text/plain": self.to_json, "application/json": self.to_dict}
-        wanted = set(makers if include is None else include) - set(exclude or ())
-        return {kind: make() for kind, make in makers.items() if kind in wanted}
+        return bundle(makers, include, exclude)
 
 
 def as_plain(value: Any) -> Any:

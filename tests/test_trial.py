@@ -15,7 +15,8 @@ import pytest
 from environments import CACHE, MKL_AND_TORCH, environment, values_in
 from live import CLEAN, LINUX, Kernel, run_program, run_python
 
-from omp_magic.experiments import OrderSearch, Step, Trial, TrialError
+from omp_magic.errors import TrialError
+from omp_magic.experiments import OrderSearch, Step, Trial
 from omp_magic.experiments.order import find_order
 from omp_magic.experiments.trial import fresh_environment, run_trial
 
@@ -59,9 +60,11 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if "kernel" in request.fixturenames:
         yield  # a kernel's client has sockets and a process of its own
         return
-    before = _open_files(), _children()
+    files, children = set(_open_files()), set(_children())
     yield
-    assert (_open_files(), _children()) == before
+    # A kernel of an earlier test may still lose a socket to the garbage collector.
+    assert set(_open_files()) <= files
+    assert set(_children()) <= children
 
 
 def _open_files() -> list[str]:

@@ -10,33 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OmpMagicError
 from ..facts import Gap, Library
 from ..snapshots import as_plain
 
 GOOD = ("ok", "skipped")
 """Outcomes of a step after which the process goes on."""
-
-
-class TrialError(OmpMagicError, ValueError):
-    """A trial was asked for that cannot be run; nothing was started.
-
-    Parameters
-    ----------
-    found
-        The words at fault.
-    accepted
-        What would have been accepted.
-    example
-        A line that works.
-    """
-
-    def __init__(self, found: str, accepted: str, example: str) -> None:
-        self.found = found
-        self.accepted = accepted
-        self.example = example
-        shown = found if len(found) <= 60 else found[:57] + "..."
-        super().__init__(f"found {shown!a}; accepted: {accepted}; example: {example}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

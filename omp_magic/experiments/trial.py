@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ..catalog import VARIABLES
+from ..errors import TrialError
 from ..facts import Library
 from ..machine import Machine
 from ..native import Native
 from ..probes.environment import probe_at_exec, probe_environment
 from ..probes.owners import Owners
-from . import Trial, TrialError, Withheld
+from . import Trial, Withheld
 from .log import Log
 from .watched import Watched
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from ..guard import Alarm
+from ..mime import bundle
 from .words import printable, shortened, split_remedy
 
 
@@ -43,8 +44,7 @@ class AlarmView:
     ) -> dict[str, str]:
         """Give text/plain and text/html."""
         makers = {"text/plain": self.__str__, "text/html": self._html}
-        wanted = set(makers if include is None else include) - set(exclude or ())
-        return {kind: make() for kind, make in makers.items() if kind in wanted}
+        return bundle(makers, include, exclude)
 
     def _html(self) -> str:
         from .html import render_alarm  # noqa: PLC0415 - jinja2, 20 ms

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from ..mime import bundle
 from ..rules.explain import Explanation
 from .words import printable, shortened, split_remedy
 
@@ -45,8 +46,7 @@ class Page:
     ) -> dict[str, str]:
         """Give text/plain and text/html."""
         makers = {"text/plain": self.__str__, "text/html": self._html}
-        wanted = set(makers if include is None else include) - set(exclude or ())
-        return {kind: make() for kind, make in makers.items() if kind in wanted}
+        return bundle(makers, include, exclude)
 
     def _html(self) -> str:
         from .html import render_page  # noqa: PLC0415 - jinja2, 20 ms
