@@ -66,15 +66,28 @@ class Watch:
             self._guard = Guard(HERE.observer, self._report, self._mode)
         return self._guard
 
+    def _ready(self) -> Guard | None:
+        """Give the guard; None in the middle of an import of what it needs itself.
+
+        ctypes loads _ctypes, for example, and omp_magic.api may be half imported. What is wrong
+        for good is told after the cell.
+        """
+        try:
+            return self.guard()
+        except Exception:  # noqa: BLE001 - made again, and told of, after the cell
+            return None
+
     def before_extension(self, name: str, path: str) -> None:
         """Be told of an extension module; see `hooks`."""
-        if self._hooks is not None and name in ("_ctypes", "_struct"):
-            return  # ctypes is on its way in, and the guard needs it
-        self.guard().before_extension(name, path)
+        guard = self._ready()
+        if guard is not None:
+            guard.before_extension(name, path)
 
     def before_library(self, name: str) -> None:
         """Be told of a library that ctypes loads; see `hooks`."""
-        self.guard().before_library(name)
+        guard = self._ready()
+        if guard is not None:
+            guard.before_library(name)
 
     def before_source(self, name: str) -> None:
         """Be told of a Python module that is to be run; see `hooks`."""

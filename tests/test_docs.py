@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from live import LINUX
 
 from omp_magic import __version__
 from omp_magic.catalog import BY_KEY
@@ -44,6 +45,17 @@ def test_the_pages_of_findings_are_those_of_the_rules() -> None:
         sys.modules.pop("write_findings", None)
     written = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
     assert written == pages()
+
+
+@pytest.mark.skipif(not LINUX, reason="the notebook's outputs are those of Linux")
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
+def test_a_notebook_runs_from_top_to_bottom(name: str) -> None:
+    command = [sys.executable, "notebooks/run.py", f"notebooks/{name}"]
+    ended = subprocess.run(
+        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=170
+    )
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert "ran without an error" in ended.stdout
 
 
 def test_the_changelog_has_this_version() -> None:

@@ -254,3 +254,15 @@ def test_a_reload_is_refused_and_the_old_module_stays(
     assert kernel.value("[pkg.__version__, pkg._pkg.par() == before]") == ["1", True]
     kernel.run("%omp_guard off")
     assert kernel.run("importlib.reload(pkg).__version__").text == "'22'"
+
+
+def test_the_cell_that_loads_the_extension_may_do_everything(kernel: Kernel) -> None:
+    """Our own modules are half imported when they load something themselves."""
+    reply = kernel.run(
+        "%load_ext omp_magic\nimport numpy\n%omp_status\n%omp_check json\n"
+        "import sqlite3, decimal, sklearn.cluster"
+    )
+    assert (reply.status, reply.stderr) == ("ok", "")
+    fresh = kernel.run("%reload_ext omp_magic\n%omp_guard")
+    assert (fresh.status, fresh.stderr) == ("ok", "")
+    assert "native loads seen" in fresh.stdout
