@@ -121,10 +121,12 @@ def test_the_command(pair: str) -> None:
 def test_numpy_and_scikit_learn_from_their_files() -> None:
     ended = run_python(
         "import json, sys, omp_magic\n"
-        "c = omp_magic.check('sklearn.cluster'); may = sorted(l.path for l in c.runtimes)\n"
+        "c = omp_magic.check('sklearn.cluster')\n"
+        "may = sorted([l.path, l.owner, l.owner_version] for l in c.runtimes)\n"
         "assert 'numpy' not in sys.modules\n"
         "import sklearn.cluster\n"
-        "are = sorted(l.path for l in omp_magic.snapshot().libraries)\n"
+        "libraries = omp_magic.snapshot().libraries\n"
+        "are = sorted([l.path, l.owner, l.owner_version] for l in libraries)\n"
         "print(json.dumps([may, are, str(c) != '', omp_magic.check('sklearn').runtimes == ()]))"
     )
     assert ended.code == 0, ended.err

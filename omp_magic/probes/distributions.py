@@ -219,7 +219,7 @@ class _Question:
             path=each.path,
             device=f"{os.major(each.device):02x}:{os.minor(each.device):02x}",
             inode=each.inode,
-            owner=dist.name if dist is not None else None,
+            owner=dist.title if dist is not None else None,
             owner_version=dist.version if dist is not None else None,
             initialized=family.starts == AT_LOAD,
             static=static,

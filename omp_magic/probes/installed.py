@@ -65,6 +65,20 @@ class Dist(NamedTuple):
     version: str
     record: str
 
+    @property
+    def title(self) -> str:
+        """Its name as its metadata write it, which an installer takes: ``scikit-learn``."""
+        folder = os.path.dirname(self.record)
+        for file in ("METADATA", "PKG-INFO"):
+            try:
+                text = _read(os.path.join(folder, file))
+            except OSError:
+                continue
+            found = re.search(rb"^Name: *([\w.-]+)", text, re.MULTILINE)
+            if found is not None:
+                return found[1].decode()
+        return self.name
+
 
 class _Entry(NamedTuple):
     """What a folder holds under one name: perhaps a folder, and the file that is imported."""
