@@ -76,6 +76,7 @@ class Guard:
         self._observer = observer
         self._report = report
         self._model = LoaderModel(observer.machine, observer.native)
+        self._pid = os.getpid()
         self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
         self._replaced: set[str] = set()
@@ -87,7 +88,7 @@ class Guard:
         """Look at an extension module before it is mapped."""
         if self.mode == "off":
             return
-        with self._lock:
+        with self._own_lock():
             self.loads += 1
             if name not in _IN_C and self._brings_only_itself(path):
                 return
@@ -96,6 +97,12 @@ class Guard:
                 new += self._opened_in_c(library, path)
             alarm = self._alarm(f"import {name}", new, always=name in _IN_C)
         self._act(alarm, DuplicateRuntimeError)
+
+    def _own_lock(self) -> threading.RLock:
+        """Give the lock; a forked child's own, since nobody there would let go of the other."""
+        if self._pid != os.getpid():
+            self._pid, self._lock = os.getpid(), threading.RLock()
+        return self._lock
 
     def _predicted(self, name: str) -> tuple[str, ...]:
         new = self._model.predict(name).new
@@ -147,7 +154,7 @@ class Guard:
         """Look at a library that ctypes is about to load."""
         if self.mode == "off":
             return
-        with self._lock:
+        with self._own_lock():
             self.loads += 1
             alarm = self._alarm(f"ctypes.CDLL({name!r})", self._predicted(name))
         self._act(alarm, DuplicateRuntimeLoadError)
@@ -163,7 +170,7 @@ class Guard:
         again = self.mode == "raise" and top in self._replaced
         if not again and not self._observer.was_touched(top):
             return
-        with self._lock:
+        with self._own_lock():
             facts = self._observer.take()
             packages = tuple(
                 package
