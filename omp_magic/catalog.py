@@ -230,6 +230,14 @@ def mkl_layer_of(file_name: str) -> str | None:
     return next((layer for pattern, layer in _LAYERS if pattern.match(file_name)), None)
 
 
+def answers_for(serving: str, kin: str) -> bool:
+    """Tell whether a runtime of the kin `serving` has all that users of one of `kin` call.
+
+    libomp and libiomp5 have libgomp's functions too, libgomp does not have theirs.
+    """
+    return serving in (kin, "llvm")
+
+
 VARIABLES: dict[str, str] = {
     "OMP_NUM_THREADS": "threads of an OpenMP parallel region; a list gives one number a level",
     "OMP_THREAD_LIMIT": "threads that all OpenMP regions together may have",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .catalog import AT_LOAD, family_of
+from .catalog import AT_LOAD, answers_for, family_of
 from .facts import Library
 from .machine import Machine
 from .probes.owners import Owners
@@ -41,7 +41,7 @@ def coming_libraries(
     for path, family in found:
         idle = None
         if family.api == "openmp":
-            idle = serving is not None and serving.kin in (family.kin, "llvm")
+            idle = serving is not None and answers_for(serving.kin, family.kin)
         libraries.append(
             Library(
                 family=family.key,

@@ -7,7 +7,6 @@ dlopen in C, is seen by the loader's counter after the cell.
 
 from __future__ import annotations
 
-import mmap
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from .catalog import family_of
 from .coming import coming_libraries
-from .elf import parse_elf
 from .errors import DuplicateRuntimeError, DuplicateRuntimeLoadError, OmpMagicError
 from .facts import Finding, Library
 from .probes.imports import LoaderModel
@@ -106,10 +104,13 @@ class Guard:
 
     def _predicted(self, name: str) -> tuple[str, ...]:
         new = self._model.predict(name).new
-        native = self._observer.native
-        changes = native.loader_changes() if native is not None else None
+        changes = self._loader_changes()
         self._names, self._removed = self._model.names, changes[1] if changes else -1
         return new
+
+    def _loader_changes(self) -> tuple[int, int] | None:
+        native = self._observer.native
+        return None if native is None else native.loader_changes()
 
     def _brings_only_itself(self, path: str) -> bool:
         """Tell by a file's own NEEDED that it maps nothing else; a third of a prediction.
@@ -117,8 +118,7 @@ class Guard:
         That is so for nine extension modules of ten. Nothing was unloaded since the names were
         read, so what was loaded then still is.
         """
-        native = self._observer.native
-        changes = native.loader_changes() if native is not None else None
+        changes = self._loader_changes()
         if changes is None or changes[1] != self._removed or family_of(os.path.basename(path)):
             return False
         try:
@@ -138,12 +138,8 @@ class Guard:
             return ()
         if (native.getenv("MKL_THREADING_LAYER") or "INTEL").strip().upper() != "INTEL":
             return ()
-        with (
-            open(asker, "rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            elf = parse_elf(data)
-        for folder in (elf.runpath or elf.rpath or "").split(":"):
+        dynamic = read_object(asker).dynamic
+        for folder in (dynamic.runpath or dynamic.rpath or "").split(":"):
             place = folder.replace("$ORIGIN", os.path.dirname(os.path.realpath(asker)))
             candidate = os.path.join(place, library)
             if place and os.path.exists(candidate):

@@ -89,6 +89,10 @@ class Snapshot:
     renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
     """Filled by `omp_magic.views`: facts stand below views and do not import them."""
 
+    def setting(self, name: str) -> EnvSetting | None:
+        """Give one variable; None when it is set nowhere."""
+        return next((each for each in self.environment if each.name == name), None)
+
     def with_findings(self, findings: tuple[Finding, ...]) -> Snapshot:
         """Give the same facts with findings."""
         return replace(self, findings=findings)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from ..catalog import answers_for
 from ..facts import Library
 from ..machine import Machine
 from ..native import Native
@@ -213,7 +214,7 @@ class Context:
         )
         if own is None:
             return openmp
-        if serving is None or serving is own or serving.kin not in (own.kin, "llvm"):
+        if serving is None or serving is own or not answers_for(serving.kin, own.kin):
             return [own]
         ends = native.dependency_symbol(path, symbol), native.global_symbol(_OMP_SYMBOL)
         bases = [native.base_of(end) if end is not None else None for end in ends]

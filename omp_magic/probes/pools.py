@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..catalog import BY_KEY, OMP_LAYERS
+from ..catalog import BY_KEY, OMP_LAYERS, answers_for
 from ..envvars import threads_in
 from ..facts import Gap, Library, Pool
 from ..machine import Machine
@@ -143,7 +143,7 @@ def _idle(image: Image, provider: Image | None, images: tuple[Image, ...]) -> bo
     if provider is None or image is provider or image.static:
         return False
     earlier = images.index(provider) < images.index(image)
-    return earlier and provider.family.kin in (image.family.kin, "llvm")
+    return earlier and answers_for(provider.family.kin, image.family.kin)
 
 
 def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, str]:

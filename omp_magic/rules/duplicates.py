@@ -31,12 +31,8 @@ def _llvm(libraries: tuple[Library, ...]) -> tuple[Library, ...]:
     return tuple(each for each in libraries if each.kin == "llvm" and not each.idle)
 
 
-def _setting(snapshot: Snapshot, name: str) -> EnvSetting | None:
-    return next((each for each in snapshot.environment if each.name == name), None)
-
-
 def _masked(snapshot: Snapshot) -> bool:
-    setting = _setting(snapshot, "KMP_DUPLICATE_LIB_OK")
+    setting = snapshot.setting("KMP_DUPLICATE_LIB_OK")
     return setting is not None and is_true(setting.native)
 
 
@@ -102,7 +98,7 @@ def _intel_first(library: Library) -> bool:
 
 def _silenced(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     copies = _llvm(libraries)
-    setting = _setting(snapshot, "KMP_DUPLICATE_LIB_OK")
+    setting = snapshot.setting("KMP_DUPLICATE_LIB_OK")
     if len(copies) < 2 or setting is None or not _masked(snapshot):
         return
     running = sum(bool(library.initialized) for library in copies)
@@ -158,7 +154,7 @@ def _hanging(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
 
 
 def _refused(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    setting = _setting(snapshot, "MKL_THREADING_LAYER")
+    setting = snapshot.setting("MKL_THREADING_LAYER")
     if setting is None or (setting.native or "").strip().upper() != "INTEL":
         return
     provider = next((each for each in libraries if each.serves), None)

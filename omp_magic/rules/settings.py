@@ -125,7 +125,7 @@ def _named(modules: tuple[str, ...]) -> str:
 
 
 def _duplicate_ok(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    setting = next((each for each in snapshot.environment if each.name == _DUPLICATE), None)
+    setting = snapshot.setting(_DUPLICATE)
     if setting is None or not is_true(setting.native):
         return
     # Every import of scikit-learn sets it; without a runtime of the family that means nothing.
