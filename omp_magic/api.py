@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from . import views  # noqa: F401 - gives Snapshot its views
 from .errors import LimitError
 from .facts import Gap, Limit
-from .limits import Held, Limiter
+from .limits.held import Held, surely
+from .limits.limiter import Limiter
+from .limits.spread import running_loop
 from .limitspec import parse_limit
 from .machine import Machine
 from .observe import Observer
@@ -37,8 +41,6 @@ class Here:
         self._pid = 0
         self._observer: Observer | None = None
         self._limiter: Limiter | None = None
-        self.session_limits: tuple[Limit, ...] = ()
-        """What `%omp_limit SPEC` holds; shown by every snapshot."""
 
     @property
     def observer(self) -> Observer:
@@ -58,9 +60,14 @@ class Here:
         return self._limiter
 
     @property
-    def limited(self) -> bool:
-        """Whether a limit is in force now."""
-        return self._limiter is not None and self._limiter.holds
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that are in force now."""
+        return self._limiter.told if self._limiter is not None else ()
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """The variables that limits have set."""
+        return self._limiter.variables.names if self._limiter is not None else ()
 
 
 HERE = Here()
@@ -100,8 +107,8 @@ def snapshot(
         threads=threads,
         measure=measure,
         shown=shown,
-        limits=HERE.session_limits,
-        limited=HERE.limited,
+        limits=HERE.limits,
+        altered=HERE.altered,
     )
     try:
         return facts.with_findings(judge(facts))
@@ -175,21 +182,27 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
     """Limit the threads of every pool while a block or a function runs.
 
     Can be used as a context manager or as a decorator, also of ``async def`` functions; may
-    be nested, and may be entered again after it was left. Only on the main thread, because an
-    OpenMP count belongs to the thread that sets it.
+    be nested, and may be entered again after it was left. Threads, tasks of executors and child
+    processes that are started inside have the limit too.
+
+    OpenMP's counts belong to threads: those of threads that were there before are not changed.
+    A coroutine's limit is taken back while it waits, so other tasks of the event loop run
+    without it. What has one count for the process (OpenBLAS, numexpr, OpenCV, Arrow) cannot be
+    kept apart between threads that run at the same time: the limit entered last holds for all.
 
     Parameters
     ----------
     spec
         A number of threads, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, a family
-        (``"openblas=1"``), a SONAME, or a mapping of such names to numbers.
+        (``"openblas=1"``), a package (``"numexpr=1"``), a SONAME or path, or a mapping of such
+        names to numbers.
+    env
+        Whether child processes inherit the limit by their variables.
 
     Raises
     ------
     LimitError
         At once, when `spec` is none of these.
-    WrongThreadError
-        On entering, when this is not the main thread.
 
     Examples
     --------
@@ -199,14 +212,16 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
     '1'
     """
 
-    def __init__(self, spec: str | int | Mapping[str, int | str]) -> None:
+    def __init__(self, spec: str | int | Mapping[str, int | str], *, env: bool = True) -> None:
         self._spec = parse_limit(spec)
-        self._held: list[Held] = []
+        self._env = env
+        self._held: list[tuple[object, Held]] = []
 
     def __enter__(self) -> Held:
         """Put the limit in force."""
-        held = HERE.limiter.enter(self._spec)
-        self._held.append(held)
+        runner, limiter = _runner(), HERE.limiter
+        held = limiter.enter(self._spec, env=self._env)
+        self._held.append((runner, held))
         return held
 
     def __exit__(
@@ -216,7 +231,19 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
         traceback: TracebackType | None,
     ) -> None:
         """Take it back, whatever happened inside."""
-        self._held.pop().leave()
+        mine: list[tuple[object, Held]] = []
+
+        def end() -> None:
+            if not mine:
+                runner = _runner()
+                # Threads and tasks may share the object: each leaves what it has entered.
+                entered = [each for each in self._held if each[0] == runner] or self._held
+                mine.append(entered[-1])
+            mine[0][1].leave()
+            if mine[0] in self._held:
+                self._held.remove(mine[0])
+
+        surely(end)
 
     def __call__(self, function: _Function) -> _Function:
         """Give a function that runs under the limit."""
@@ -241,3 +268,12 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
                 return function(*args, **kwargs)
 
         return cast("_Function", limited)
+
+
+def _runner() -> object:
+    """Give what tells one thread or task from another."""
+    tasks = sys.modules.get("asyncio.tasks")
+    task = None
+    if tasks is not None and running_loop() is not None:
+        task = tasks.current_task()
+    return threading.get_ident() if task is None else task

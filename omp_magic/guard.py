@@ -17,6 +17,7 @@ from .catalog import family_of
 from .coming import coming_libraries
 from .errors import DuplicateRuntimeError, DuplicateRuntimeLoadError, OmpMagicError
 from .facts import Finding, Library
+from .hooks import Watcher
 from .probes.imports import LoaderModel
 from .probes.sharedobjects import read_object
 from .rules import judge
@@ -52,7 +53,7 @@ class Alarm:
     before: bool
 
 
-class Guard:
+class Guard(Watcher):
     """Watches what is loaded.
 
     Parameters

@@ -12,10 +12,23 @@ from .errors import LimitError
 MOST_THREADS = 8192
 """Largest number accepted: NR_CPUS of the largest x86 kernels; libgomp would start 10**6."""
 
+BORROWERS = ("faiss", "xgboost")
+"""Packages without a pool of their own: the OpenMP runtime that they call is limited."""
+
+NAMES = (
+    *APIS,
+    *BY_KEY,
+    *("torch", "numexpr", "numba", "cv2", "pyarrow", "pyarrow-io", "blosc2"),
+    *BORROWERS,
+    *("polars", "tensorflow"),
+)
+"""What a limit may name, besides libraries by SONAME, file name or path. The last two can be
+limited in child processes only."""
+
 EXAMPLE = "%omp_limit blas=1 openmp=2"
 ACCEPTED = (
     f"N (1 to {MOST_THREADS}), auto, auto/N, or NAME=N with NAME one of "
-    f"{', '.join((*APIS, *BY_KEY))} or the SONAME of a loaded library"
+    f"{', '.join(NAMES)} or the SONAME or path of a loaded library"
 )
 
 
@@ -72,8 +85,7 @@ def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
     ----------
     spec
         A number, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, or a mapping of names to
-        numbers. Names are APIs, families of `catalog.FAMILIES`, or SONAMEs; the most
-        particular one wins.
+        numbers. Names are those of `NAMES`, SONAMEs or paths; the most particular one wins.
 
     Returns
     -------
@@ -101,7 +113,7 @@ def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
     amounts: dict[str, Amount] = {}
     for word in words:
         name, equals, value = word.rpartition("=")
-        if equals and not (name in APIS or name in BY_KEY or family_of(name) is not None):
+        if equals and not (name in NAMES or family_of(name.rpartition("/")[2]) is not None):
             raise LimitError(word, ACCEPTED, EXAMPLE)
         if name in amounts:
             raise LimitError(word, "each name once", EXAMPLE)

@@ -153,18 +153,22 @@ class OmpMagics(Magics):
         "spec",
         nargs="*",
         help="N threads; auto (the CPUs allowed) or auto/N; NAME=N with NAME blas, openmp, "
-        "a family (openblas, mkl, blis, libgomp, libomp, libiomp5) or a SONAME; or off",
+        "a family (openblas, mkl, blis, libgomp, libomp, libiomp5), a package (torch, numexpr, "
+        "numba, cv2, pyarrow, blosc2, faiss ...), a SONAME or a path; or off",
     )
+    @argument("--no-env", action="store_true", help="child processes do not inherit the limit")
     @argument("-v", "--verbose", action="store_true", help="say after the cell what it cost")
+    @argument("--record", metavar="NAME", help="append what the cell cost to this DataFrame")
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @no_var_expand
     @line_cell_magic
     def omp_limit(self, line: str, cell: str | None = None) -> Coroutine[Any, Any, None] | None:
         """Limit the threads of every pool, for one cell or for the session.
 
-        For one cell, after which everything is as before::
+        For one cell, after which everything is as before. Threads, tasks and child processes
+        that the cell starts have the limit too::
 
-            %%omp_limit 2 -v
+            %%omp_limit 2 -v --record costs
             a @ a
 
         For the session, until off; alone it says what is in force::
@@ -172,7 +176,9 @@ class OmpMagics(Magics):
             %omp_limit blas=1 openmp=auto
             %omp_limit off
         """
-        accepted = "N, auto, auto/N, NAME=N" + (", off" if cell is None else ", -v")
+        accepted = "N, auto, auto/N, NAME=N, --no-env" + (
+            ", off" if cell is None else ", -v, --record NAME"
+        )
         example = "%omp_limit auto" if cell is None else "%%omp_limit 2 -v"
         options = _parsed(self.omp_limit, line, accepted, example)
         if options is None:
@@ -182,14 +188,22 @@ class OmpMagics(Magics):
             from .cellbody import run_body  # noqa: PLC0415 - see the top of the file
             from .session import limited, spec_of  # noqa: PLC0415 - see the top of the file
 
-            around = limited(spec_of(text), report=options.verbose)
+            around = limited(
+                self._shell,
+                spec_of(text),
+                env=not options.no_env,
+                report=options.verbose,
+                record=options.record,
+            )
             return run_body(self._shell, around, f"omp_limit {line}", cell)
-        if options.verbose:
-            raise UsageError(_wrong("omp_limit", "found -v without a cell", accepted, example))
-        print(self._session_limit(text))
+        if options.verbose or options.record is not None:
+            flag = "-v" if options.verbose else "--record"
+            found = f"found {flag} without a cell"
+            raise UsageError(_wrong("omp_limit", found, accepted, example))
+        print(self._session_limit(text, env=not options.no_env))
         return None
 
-    def _session_limit(self, text: str) -> str:
+    def _session_limit(self, text: str, *, env: bool) -> str:
         """Set, end or tell the session's limit."""
         if self.session is None:
             from .session import Session  # noqa: PLC0415 - see the top of the file
@@ -197,7 +211,7 @@ class OmpMagics(Magics):
             self.session = Session()
         if text == "off":
             return self.session.end()
-        return self.session.set(text) if text else self.session.tell()
+        return self.session.set(text, env=env) if text else self.session.tell()
 
     def before_cell(self) -> None:
         """Hold the session's limit also on libraries that were loaded since."""

@@ -6,21 +6,33 @@ Reads the kernel's view only, from a thread of its own; no library is asked anyt
 from __future__ import annotations
 
 import os
-import threading
-import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
+from .cpus import Throttling
 from .errors import ParseError
+from .facts import Gap
 from .machine import Machine
-from .probes.budget import probe_budget, probe_throttling
-from .probes.threads import count_threads
+from .native import Native
+from .observe import Observer
+from .probes.budget import probe_budget, probe_throttling, unknown_budget
+from .probes.marks import Marks, most_throttled
+from .probes.sampler import Peaks, Sampler, Sizes, own_cpu_s, own_threads
+from .probes.threadcpu import ThreadCpu, Work
 
-_EVERY_S = 0.01
+_Value = TypeVar("_Value")
+_OWNERS = "owners of threads"
+_Peaks = tuple[tuple[str, int], ...]
+_Worked = tuple[tuple[str, int, float], ...]
+Labels = Callable[[Collection[str]], Mapping[str, str]]
+"""Gives names for people by the paths of files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """The cost of a stretch of code.
+    """The cost of a stretch of code; our own work is not in it.
 
     Parameters
     ----------
@@ -29,12 +41,35 @@ class Usage:
     allowed_cpus
         CPUs the process may use.
     threads_before, peak_threads
-        OS threads at the start and at most; None when unknown. Sampled every 10 ms.
+        OS threads at the start and at most; None when unknown. Sampled every 10 ms, less often
+        where that would take 1 % of a CPU or Python code keeps the GIL: a thread that came and
+        went in between is missed.
     peak_rss_bytes
         Largest resident memory; exact when the code set a new record for the process,
-        sampled every 10 ms otherwise; None when unknown.
+        sampled as the threads are otherwise; None when unknown.
     throttled_s
-        Time in which the cgroup was stopped, summed over CPUs; None when no quota is set.
+        Time in which the cgroup was stopped, summed over CPUs; None when no quota is set. The
+        group's other processes are in it.
+    throttled_periods
+        Enforcement periods in which that happened.
+    children_cpu_s
+        CPU time of child processes that were waited for in the stretch, all of their life;
+        None when unknown. Not part of `cpu_s`. See RUSAGE_CHILDREN in getrusage(2).
+    started_at
+        Start in seconds since 1970, UTC; None when unknown.
+    rss_before_bytes, rss_after_bytes
+        Resident memory at the start and at the end; None when unknown.
+    peak_threads_by_owner
+        (Owner, threads at most at one look), most first; None when unknown. Peaks of two
+        owners need not have been at the same time. The main thread is one of ``"Python"``.
+    worked_by_owner
+        (Owner, threads that worked, CPU time in s), most time first; None when unknown. A thread
+        worked when it used a tenth of what its owner's busiest thread used; owners with less
+        than 1 % of the CPU time are left out. A thread that no look met is missing, and of one
+        that ended what it did after the last sample. New threads are looked for every 0.1 s,
+        and when their number changes. The caller of a parallel region is ``"Python"``.
+    gaps
+        What could not be read.
     """
 
     wall_s: float
@@ -44,6 +79,14 @@ class Usage:
     peak_threads: int | None
     peak_rss_bytes: int | None
     throttled_s: float | None
+    throttled_periods: int | None = None
+    children_cpu_s: float | None = None
+    started_at: float | None = None
+    rss_before_bytes: int | None = None
+    rss_after_bytes: int | None = None
+    peak_threads_by_owner: tuple[tuple[str, int], ...] | None = None
+    worked_by_owner: tuple[tuple[str, int, float], ...] | None = None
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def busy_cpus(self) -> float:
@@ -52,93 +95,206 @@ class Usage:
 
 
 class Meter:
-    """Measures from `start` to `stop`.
+    """Measures from `start` to `stop`, once.
 
     Parameters
     ----------
     machine
         The machine to read.
+    labels
+        Names for people by the paths of files, asked by `stop`; a file without one is called
+        by its file name.
+    threads
+        Follows the threads; made for this meter when None.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(
+        self, machine: Machine, *, labels: Labels | None = None, threads: ThreadCpu | None = None
+    ) -> None:
         self._machine = machine
-        self._stop = threading.Event()
-        self._sampler = threading.Thread(target=self._sample, name="omp_magic meter", daemon=True)
-        self._peak_threads = 0
-        self._peak_rss_bytes = 0
+        self._labels = labels
+        self._threads = threads
+        self._idle: list[ThreadCpu] = []
+        self._gaps: dict[str, Gap] = {}
+        self._pid = 0
+        self._sampler: Sampler | None = None
+        self._begin: Marks | None = None
+        self._end: Marks | None = None
+        self._last: dict[int, int] | None = None
+        self._ends: tuple[int | None, int | None] = (None, None)
+        self._throttled_after: dict[str, Throttling] = {}
+        self._usage: Usage | None = None
+
+    @classmethod
+    def of(cls, observer: Observer) -> Meter:
+        """Give a meter that names owners as snapshots do; `stop` asks the observer.
+
+        What is known about the process's threads is kept for the observer's next meter: the
+        first needs 6 ms before the stretch, a later one less than 1 ms.
+        """
+        idle = _IDLE.setdefault(observer, [])
+        # Meters that run at the same time have one each.
+        threads = idle.pop() if idle else ThreadCpu(observer.machine, observer.native)
+        meter = cls(
+            observer.machine, labels=lambda paths: labels_of(observer, paths), threads=threads
+        )
+        meter._idle = idle
+        return meter
 
     def start(self) -> None:
-        """Begin to measure."""
-        self._budget = probe_budget(self._machine)
-        self._throttled_us = self._throttled()
-        self._threads_before = self._threads()
-        self._record_bytes = self._high_water_bytes()
-        self._sampler.start()
-        self._cpu_s = time.process_time()
-        self._wall_s = time.perf_counter()
+        """Begin to measure. What cannot be read becomes a gap; nothing is raised for it."""
+        moment = self._machine.once()
+        self._pid = os.getpid()
+        own_cpu_s()  # a forked child forgets its parent's samplers
+        self._budget = self._filed("budget", lambda: probe_budget(moment)) or unknown_budget()
+        self._sizes = Sizes(self._machine)
+        threads = self._filed(_OWNERS, self._prepared)
+        self._sampler = Sampler(self._sizes, threads)
+        self._threads_before = self._sizes.threads()
+        self._filed("samples", self._sampler.start)
+        self._rss_before_bytes = self._sizes.rss_bytes()
+        self._record_bytes = self._sizes.high_water_bytes()
+        if threads is not None:
+            self._filed(_OWNERS, lambda: threads.begin(threads.readings(own_threads())))
+        self._throttled = self._throttling()
+        self._sampler.go()
+        self._begin = Marks.begin()
 
     def stop(self) -> Usage:
-        """End and give what was measured."""
-        wall_s = time.perf_counter() - self._wall_s
-        cpu_s = time.process_time() - self._cpu_s
-        self._look()
-        self._stop.set()
-        self._sampler.join()
-        throttled_us = self._throttled()
-        record_bytes = self._high_water_bytes()
-        peak_rss_bytes = self._peak_rss_bytes
-        if record_bytes is not None and self._record_bytes is not None:
-            # VmHWM only grows: when it grew, the record was set here. Resetting it
-            # (/proc/self/clear_refs) would be exact always, and would spoil it for others.
-            peak_rss_bytes = record_bytes if record_bytes > self._record_bytes else peak_rss_bytes
+        """End and give what was measured; a second call gives the same.
+
+        After an interrupt it may be called again: the end stays where it was first called.
+
+        Raises
+        ------
+        RuntimeError
+            When it was not started, and in a child that a fork in the stretch made: nothing
+            was measured there.
+        """
+        if self._usage is not None:
+            return self._usage
+        if self._begin is None or self._sampler is None or os.getpid() != self._pid:
+            raise RuntimeError("nothing was measured in this process: start has not been called")
+        sampler, sizes, threads = self._sampler, self._sizes, self._threads
+        if self._end is None:
+            self._end = Marks.end()
+            # The sampler lives until `halt`: it is certain that it is among the threads.
+            if threads is not None:
+                self._last = self._filed(_OWNERS, lambda: threads.readings(own_threads()))
+            self._ends = sizes.threads(), sizes.rss_bytes()
+            self._throttled_after = self._throttling()
+        halted = sampler.halt()
+        work = self._filed(_OWNERS, self._work) if halted else None
+        if not halted:
+            self._missing(_OWNERS, "other Python threads keep the GIL")
+        if sampler.fault is not None:
+            self._gaps.setdefault("samples", Gap.of("samples", sampler.fault))
+        sampler.peaks.note(*self._ends)
+        self._usage = self._made(self._begin, self._end, sampler.peaks, work)
+        return self._usage
+
+    def _made(self, begin: Marks, end: Marks, peaks: Peaks, work: Work | None) -> Usage:
+        peaks.note(self._threads_before, self._rss_before_bytes)
+        record_bytes = self._sizes.high_water_bytes() or 0
+        # VmHWM only grows: when it grew, the record was set here. Resetting it
+        # (/proc/self/clear_refs) would be exact always, and would spoil it for others.
+        if record_bytes > (self._record_bytes or record_bytes):
+            peaks.note(None, record_bytes)
+        by_owner = (None, None) if work is None else self._named(work)
+        throttled_s, throttled_periods = most_throttled(self._throttled, self._throttled_after)
         return Usage(
-            wall_s=wall_s,
-            cpu_s=cpu_s,
+            wall_s=end.wall_s - begin.wall_s,
+            cpu_s=max(0.0, end.cpu_s - begin.cpu_s),
             allowed_cpus=self._budget.cpus,
             threads_before=self._threads_before,
-            peak_threads=self._peak_threads or None,
-            peak_rss_bytes=peak_rss_bytes or None,
-            throttled_s=(
-                (throttled_us - self._throttled_us) / 1e6
-                if throttled_us is not None and self._throttled_us is not None
-                else None
-            ),
+            peak_threads=peaks.threads or None,
+            peak_rss_bytes=peaks.rss_bytes or None,
+            throttled_s=throttled_s,
+            throttled_periods=throttled_periods,
+            children_cpu_s=end.children_since(begin),
+            started_at=begin.at,
+            rss_before_bytes=self._rss_before_bytes,
+            rss_after_bytes=self._ends[1],
+            peak_threads_by_owner=by_owner[0],
+            worked_by_owner=by_owner[1],
+            gaps=(*self._gaps.values(), *self._sizes.gaps),
         )
 
-    def _sample(self) -> None:
-        while not self._stop.wait(_EVERY_S):
-            self._look()
+    def __del__(self) -> None:
+        # A meter that nobody stops must not leave a thread that looks for ever.
+        if self._sampler is not None:
+            self._sampler.release()
 
-    def _look(self) -> None:
-        threads = self._threads()
-        if threads is not None:
-            self._peak_threads = max(self._peak_threads, threads - 1)  # not the sampler
-        self._peak_rss_bytes = max(self._peak_rss_bytes, self._rss_bytes() or 0)
-
-    def _threads(self) -> int | None:
-        try:
-            return count_threads(self._machine)
-        except (OSError, ParseError):
+    def _prepared(self) -> ThreadCpu | None:
+        """Give what follows the threads, ready to begin."""
+        threads, self._threads = self._threads, None
+        if not self._machine.live or not self._machine.linux:
+            why = "only on Linux, and for the running process, do threads tell"
+            self._missing(_OWNERS, why)
             return None
+        threads = threads or ThreadCpu(self._machine, Native())
+        threads.prepare()
+        self._threads = threads
+        return threads
 
-    def _rss_bytes(self) -> int | None:
-        if not self._machine.linux:
-            import psutil  # noqa: PLC0415 - 6 ms that Linux never pays
-
-            return int(psutil.Process().memory_info().rss)
-        try:
-            pages = self._machine.read("/proc/self/statm").split()[1]
-            return int(pages) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError, IndexError):
+    def _work(self) -> Work | None:
+        """Take the last look into account; the sampler has ended."""
+        threads, begin, end = self._threads, self._begin, self._end
+        self._threads = None
+        if threads is None or self._last is None or begin is None or end is None:
+            self._missing(_OWNERS, "the last look was interrupted")
             return None
-
-    def _high_water_bytes(self) -> int | None:
-        try:
-            status = self._machine.read("/proc/self/status")
-            return int(status.split("VmHWM:", 1)[1].split(None, 1)[0]) * 1024
-        except (OSError, ValueError, IndexError):
+        # The callers' own clocks were read at the very ends of the stretch.
+        threads.restart(begin.tid, begin.thread_ns)
+        threads.note({**self._last, end.tid: end.thread_ns}, last=True)
+        work = threads.end()
+        self._idle.append(threads)
+        if work.why is not None:
+            self._missing(_OWNERS, work.why)
             return None
+        return work
 
-    def _throttled(self) -> int | None:
-        counters = probe_throttling(self._machine, self._budget)
-        return max((each.throttled_us for each in counters), default=None)
+    def _named(self, work: Work) -> tuple[_Peaks, _Worked]:
+        paths = work.paths
+        names = self._filed("names of owners", lambda: self._labels(paths) if self._labels else {})
+        return work.named(names or {})
+
+    def _throttling(self) -> dict[str, Throttling]:
+        read = self._filed("throttling", lambda: probe_throttling(self._machine, self._budget))
+        return {each.group: each for each in read or ()}
+
+    def _filed(self, what: str, read: Callable[[], _Value]) -> _Value | None:
+        """Read something; its failure is a gap."""
+        try:
+            return read()
+        except (OSError, ParseError) as error:
+            self._gaps.setdefault(what, Gap.of(what, error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
+            why = f"a fault in omp_magic: {type(error).__name__}: {error}"
+            self._missing(what, why)
+        return None
+
+    def _missing(self, what: str, why: str) -> None:
+        self._gaps.setdefault(what, Gap(what=what, why=why))
+
+
+def labels_of(observer: Observer, paths: Collection[str]) -> dict[str, str]:
+    """Give names for files by their paths: ``"OpenBLAS (numpy)"``, as snapshots have them.
+
+    Raises
+    ------
+    OSError
+        When the process's map cannot be read.
+    """
+    names = {}
+    for image in observer.scan().images:
+        whose = image.owner.name or image.soname or image.mapped.file_name
+        names[image.kernel_path or image.mapped.path] = f"{image.family.label} ({whose})"
+    for path, owner in observer.owners.of(set(paths) - names.keys()).items():
+        if owner.name is not None:
+            names[path] = f"{os.path.basename(path)} ({owner.name})"
+    return names
+
+
+_IDLE: WeakKeyDictionary[Observer, list[ThreadCpu]] = WeakKeyDictionary()
+"""By observer, what no running meter uses."""

@@ -87,7 +87,7 @@ class Observer:
         measure: bool = False,
         shown: frozenset[str] = frozenset(),
         limits: tuple[Limit, ...] = (),
-        limited: bool = False,
+        altered: tuple[str, ...] = (),
     ) -> Snapshot:
         """Take a snapshot. What cannot be read becomes a `Gap`; nothing is raised for it.
 
@@ -100,9 +100,9 @@ class Observer:
         shown
             Parts that views should open.
         limits
-            Limits that are held for the session.
-        limited
-            Whether a limit of ours is in force, so that counts do not tell what variables did.
+            The limits that are in force, under which counts do not tell what variables did.
+        altered
+            Variables that these limits have set.
         """
         gaps = list(self._lasting)
         machine = self.machine.once()
@@ -142,7 +142,8 @@ class Observer:
                 libraries=libraries,
                 pools=pools,
                 affinity_cpus=budget.affinity_cpus,
-                limited=limited,
+                limited=bool(limits),
+                altered=altered,
             ),
         )
         listed = (

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
 from .api import HERE
 from .errors import OmpMagicError
 from .facts import Limit
-from .limits import Held
+from .limits.fixed import fixed
+from .limits.held import Held
 from .limitspec import LimitSpec, more_than_cpus, parse_limit
-from .meter import Meter
+from .meter import Meter, Usage
 from .probes.topology import probe_affinity
+from .views.record import appended, check_name, check_target
 from .views.usage import render_usage
 from .views.words import counted
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 _LOG = logging.getLogger("omp_magic")
 
@@ -39,49 +44,83 @@ def spec_of(text: str) -> LimitSpec:
 
 
 @contextmanager
-def limited(spec: LimitSpec, *, report: bool) -> Iterator[None]:
+def limited(
+    shell: InteractiveShell, spec: LimitSpec, *, env: bool, report: bool, record: str | None
+) -> Iterator[None]:
     """Limit the pools while a cell runs, and say afterwards what it cost.
+
+    Parameters
+    ----------
+    shell
+        Whose cell it is.
+    spec
+        The limit.
+    env
+        Whether child processes inherit it.
+    report
+        Whether to say what the cell cost.
+    record
+        Name of the DataFrame that a row of it is appended to, or None.
 
     Raises
     ------
     UsageError
-        Before the cell runs, when the limit cannot be set here.
+        Before the cell runs, when the limit cannot be set here, or the name is no DataFrame's.
     """
-    held = _entered(spec)
-    meter = _started() if report else None
+    if record is not None:
+        with _in_one_line():
+            check_target(shell.user_ns.get(check_name(record)))
+    held = _entered(spec, env=env)
+    meter = _started() if report or record is not None else None
+    usage = None
     try:
         yield
     finally:
-        line = _stopped(meter, spec) if meter is not None else None
-        if held is not None:
-            with _logged("the limits could not be put back"):
-                held.leave()
-            with _logged("what the cell loaded is not known"):
-                for name in held.missed():
-                    print(f"omp_limit: {name} was loaded in this cell, unlimited", file=sys.stderr)
-        if line is not None:
-            print(line)
+        try:
+            usage = _stopped(meter) if meter is not None else None
+        finally:
+            if held is not None:
+                with _logged("the limits could not be put back"):
+                    held.leave()
+                _say(held.afterwards)
+        if usage is not None and report:
+            print(render_usage(spec.text, usage))
+        if usage is not None and record is not None:
+            with _logged("not recorded"):
+                _record(shell, record, usage, spec)
 
 
-def _entered(spec: LimitSpec) -> Held | None:
+def _record(shell: InteractiveShell, name: str, usage: Usage, spec: LimitSpec) -> None:
+    """Append a row to the user's DataFrame; importing pandas may load a BLAS, so it comes last."""
+    frame = shell.user_ns.get(name)  # looked up again: the cell may have changed it
+    try:
+        cell = getattr(getattr(shell.displayhook, "exec_result", None), "execution_count", None)
+        number = shell.execution_count if cell is None else cell
+        shell.user_ns[name] = appended(frame, usage, spec=spec.text, cell=number)
+    except OmpMagicError as error:
+        print(f"omp_limit: not recorded: {error}", file=sys.stderr)
+
+
+def _entered(spec: LimitSpec, *, env: bool) -> Held | None:
     held = None
+    told = Limit(spec=spec.text, set_by=f"%%omp_limit {spec.text}", undo="the end of its cell")
     with _logged("not limited"), _in_one_line():
-        held = HERE.limiter.enter(spec)
-        _say(spec, held)
+        held = HERE.limiter.enter(spec, env=env, told=told)
+        _say(_entry_notes(spec, held))
     return held
 
 
 def _started() -> Meter | None:
     with _logged("not measured"):
-        meter = Meter(HERE.observer.machine)
+        meter = Meter.of(HERE.observer)
         meter.start()
         return meter
     return None
 
 
-def _stopped(meter: Meter, spec: LimitSpec) -> str | None:
+def _stopped(meter: Meter) -> Usage | None:
     with _logged("not measured"):
-        return render_usage(spec.text, meter.stop())
+        return meter.stop()
     return None
 
 
@@ -90,9 +129,17 @@ class Session:
 
     def __init__(self) -> None:
         self._held: Held | None = None
+        self._said: tuple[str, ...] = ()
 
-    def set(self, text: str) -> str:
+    def set(self, text: str, *, env: bool = True) -> str:
         """Put a limit in force instead of the one before, and give a line that says so.
+
+        Parameters
+        ----------
+        text
+            The limit.
+        env
+            Whether child processes inherit it.
 
         Raises
         ------
@@ -100,14 +147,13 @@ class Session:
             When it cannot be set; the one before stays in force.
         """
         spec = spec_of(text)
+        told = Limit(spec=spec.text, set_by=f"%omp_limit {spec.text}", undo="%omp_limit off")
         with _in_one_line():
-            held = HERE.limiter.enter(spec)
+            held = HERE.limiter.enter(spec, env=env, everywhere=True, told=told)
         self._leave()
-        self._held = held
-        line = f"%omp_limit {spec.text}"
-        HERE.session_limits = (Limit(spec=spec.text, set_by=line, undo="%omp_limit off"),)
-        _say(spec, held)
-        pools = counted(len(held.keys), "pool")
+        self._held, self._said = held, held.notes
+        _say(_entry_notes(spec, held))
+        pools = counted(len(held.amounts), "pool")
         return (
             f"omp_limit {spec.text}: in force for this session on {pools}; %omp_limit off ends it"
         )
@@ -128,29 +174,42 @@ class Session:
         return f"omp_limit {self._held.spec.text} is in force; %omp_limit off ends it"
 
     def cover(self) -> None:
-        """Before a cell: hold the limit also on libraries that were loaded since.
+        """Before a cell: follow the budget, and hold the limit on what was loaded past Python.
 
-        Cells of a subshell run on another thread (ipykernel 7); the limit is the main one's.
+        Cells of a subshell run on another thread (ipykernel 7), which gets the limit too.
         """
-        main = threading.current_thread() is threading.main_thread()
-        if self._held is not None and main:
+        if self._held is not None:
             with _logged("new libraries are not limited"):
-                self._held.cover()
+                self._held.follow()
+                new = tuple(note for note in self._held.notes if note not in self._said)
+                self._said += new
+                _say(new)
 
     def _leave(self) -> None:
         if self._held is not None:
-            self._held.leave()
-            self._held = None
-            HERE.session_limits = ()
+            held, self._held = self._held, None
+            held.leave()
+            _say(held.afterwards)
 
 
-def _say(spec: LimitSpec, held: Held) -> None:
-    notes = list(held.notes)
-    if any(not amount.auto for _, amount in spec.amounts):
-        note = more_than_cpus(spec, probe_affinity(HERE.observer.machine, []))
-        notes.extend([note] if note else [])
+def _entry_notes(spec: LimitSpec, held: Held) -> tuple[str, ...]:
+    """Give what is worth a line when a limit begins."""
+    if all(amount.auto for _, amount in spec.amounts):
+        return held.notes
+    line = more_than_cpus(spec, probe_affinity(HERE.observer.machine, []))
+    return held.notes if line is None else (*held.notes, line)
+
+
+_said: set[str] = set()
+"""What nobody can change, and was said once: every limited cell would say it again."""
+
+
+def _say(notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"omp_limit: {note}", file=sys.stderr)
+        if note not in _said:
+            print(f"omp_limit: {note}", file=sys.stderr)
+        if note in fixed():
+            _said.add(note)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ after the cell that loaded the extension, whichever is first: its modules cost s
 
 from __future__ import annotations
 
-from .hooks import Hooks
+from .hooks import LOADS, Watcher
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .guard import Alarm, Guard
 
 
-class Watch:
+class Watch(Watcher):
     """The guard in one shell.
 
     Parameters
@@ -32,7 +32,7 @@ class Watch:
         self._shell = shell
         self._mode = "off"
         self._guard: Guard | None = None
-        self._hooks: Hooks | None = None
+        self._watching = False
         self.set_mode(mode)
 
     @property
@@ -45,17 +45,16 @@ class Watch:
         self._mode = mode
         if mode == "off":
             self.remove()
-        elif self._hooks is None:
-            self._hooks = Hooks(self)
-            self._hooks.install()
+        elif not self._watching:
+            self._watching = True
+            LOADS.add(self)
         if self._guard is not None:
             self._guard.mode = mode
 
     def remove(self) -> None:
         """Take the hooks out."""
-        hooks, self._hooks = self._hooks, None
-        if hooks is not None:
-            hooks.remove()
+        self._watching = False
+        LOADS.remove(self)
 
     def guard(self) -> Guard:
         """Give the guard, made when it is first needed."""
@@ -96,10 +95,10 @@ class Watch:
 
     def after_cell(self, *_: Any) -> None:
         """Look for what was loaded past the hooks; called after every cell."""
-        if self._mode == "off" or self._hooks is None:
+        if self._mode == "off" or not self._watching:
             return
         try:
-            self._hooks.cover_ctypes()
+            LOADS.cover_ctypes()
             self.guard().after_cell()
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
             import logging  # noqa: PLC0415 - never needed when all goes well

@@ -53,7 +53,7 @@ def test_cpythons_own_tests_of_importing_give_the_same(name: str) -> None:
     for how in ("bare", "guarded"):
         ended = run_python(SUITE, name, how, timeout=400)
         assert ended.code == 0, ended.err[-2000:]
-        assert "not guarded" not in ended.err
+        assert "not watched" not in ended.err
         seen.append(json.loads(ended.out.strip().split("\n")[-1]))
     bare, guarded = seen
     assert bare[0] > 50
@@ -81,7 +81,7 @@ def test_threads_that_import_at_once() -> None:
     )
     assert ended.code == 0, ended.err
     assert ended.out.strip() == "[] [] True"
-    assert "not guarded" not in ended.err
+    assert "not watched" not in ended.err
 
 
 def test_broken_files_and_folders_fail_as_they_do_without_the_guard(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_broken_files_and_folders_fail_as_they_do_without_the_guard(tmp_path: Pa
     guarded = run_python(INSTALL + "guard, hooks, alarms = guarded()\n" + code)
     assert bare.code == guarded.code == 0, guarded.err
     assert json.loads(guarded.out) == json.loads(bare.out)
-    assert "not guarded" not in guarded.err
+    assert "not watched" not in guarded.err
 
 
 def test_an_import_in_a_subinterpreter() -> None:

@@ -150,7 +150,7 @@ def test_a_fault_of_the_guard_is_one_line_and_the_import_goes_on(kernel: Kernel)
     )
     reply = kernel.run("import numpy")
     assert reply.status == "ok"
-    lines = [line for line in reply.stderr.split("\n") if "not guarded" in line]
+    lines = [line for line in reply.stderr.split("\n") if "not watched" in line]
     assert len(lines) == 1
     assert "ZeroDivisionError: of ours" in lines[0]
 

@@ -328,12 +328,137 @@ def test_a_library_that_goes_away_under_a_limit_is_no_error(kernel: Kernel, libi
     assert kernel.value("ctypes.PyDLL(None).getenv(b'OMP_NUM_THREADS')") == 0
 
 
-def test_a_library_loaded_inside_the_cell_is_named(kernel: Kernel) -> None:
+def test_a_library_loaded_inside_the_cell_is_limited_there(kernel: Kernel) -> None:
     kernel.run("%load_ext omp_magic")
-    reply = kernel.run("%%omp_limit 1\nimport numpy")
-    assert reply.stderr == "omp_limit: OpenBLAS (numpy) was loaded in this cell, unlimited\n"
-    assert kernel.run("%%omp_limit openmp=1\nimport scipy.linalg").stderr.count("scipy") == 0
+    reply = kernel.run(f"%%omp_limit 1\nimport numpy, scipy.linalg, sklearn.cluster\n{PROBE}")
+    assert (reply.status, reply.stderr) == ("ok", "")
+    assert kernel.value("seen") == [1, 1, 1]
+    cpus = kernel.value("len(__import__('os').sched_getaffinity(0))")
+    assert kernel.value(COUNTS) == [cpus] * 3
+    # A thread that comes later starts with what the library has of itself.
+    kernel.run("import threading; found = []\n" + THREAD)
+    assert kernel.value("found") == [[cpus] * 3]
+
+
+THREAD = """
+from omp_magic.api import HERE
+from omp_magic.native import call_get
+def look(): found.append([call_get(i.getter) for i in HERE.observer.scan().images])
+thread = threading.Thread(target=look); thread.start(); thread.join()
+"""
+
+
+def test_threads_and_tasks_of_a_cell_have_the_limit_and_lose_it(kept: Kernel) -> None:
+    kept.run("import threading; found = []; from concurrent.futures import ThreadPoolExecutor")
+    kept.run("old = ThreadPoolExecutor(1); old.submit(int).result()")
+    kept.run(f"%%omp_limit 1\n{THREAD}\nnew = ThreadPoolExecutor(1)\n"
+             "for pool in (old, new): pool.submit(look).result()")  # fmt: skip
+    assert [set(each) for each in kept.value("found")] == [{1}, {1}, {1}]
+    kept.run("found.clear()\nfor pool in (old, new): pool.submit(look).result()")
+    assert [set(each) for each in kept.value("found")] == [{2}, {2}]
+    kept.run("%omp_limit 1\nfound.clear()")
+    kept.run(f"{THREAD}\nfor pool in (old, new): pool.submit(look).result()")
+    assert [set(each) for each in kept.value("found")] == [{1}, {1}, {1}]
+    kept.run("%omp_limit off\nfound.clear()")
+    kept.run("for pool in (old, new): pool.submit(look).result(); pool.shutdown()")
+    assert [set(each) for each in kept.value("found")] == [{2}, {2}]
+
+
+def test_a_thread_that_outlives_its_cell_is_named(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\nimport sklearn.cluster, threading; go = threading.Event()")
+    reply = kernel.run(
+        "%%omp_limit 1\nt = threading.Thread(target=go.wait, name='mine'); t.start()"
+    )
+    assert reply.stderr.count("\n") == 1
+    assert "mine" in reply.stderr
+    kernel.run("go.set(); t.join()")
     assert kernel.run("%%omp_limit 1\n1").stderr == ""
+
+
+CHILD = (
+    "import os, subprocess, sys\n"
+    "def child(**o):\n"
+    "    code = 'import os; print(os.environ.get(\"OMP_NUM_THREADS\"))'\n"
+    "    return subprocess.run([sys.executable, '-c', code], capture_output=True, **o).stdout\n"
+    "def children(): return child().decode(), child(env=os.environ.copy()).decode()"
+)
+
+
+def test_child_processes_inherit_the_limit(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\n" + CHILD)
+    assert kernel.run("%%omp_limit 3\nchildren()").text == repr(("3\n", "3\n"))
+    assert kernel.run("children()").text == repr(("None\n", "None\n"))
+    assert kernel.run("%%omp_limit 3 --no-env\nchildren()").text == repr(("None\n", "None\n"))
+    kernel.run("%omp_limit openmp=3")
+    assert kernel.run("children()").text == repr(("3\n", "3\n"))
+    assert kernel.value("'OPENBLAS_NUM_THREADS' in os.environ") is False
+    kernel.run("%omp_limit off")
+    kernel.run("%omp_limit 3 --no-env")
+    assert kernel.run("children()").text == repr(("None\n", "None\n"))
+
+
+def test_a_waiting_cell_leaves_other_tasks_alone(kept: Kernel) -> None:
+    kept.run(
+        "import asyncio, time, omp_magic\n"
+        "log = []\n"
+        "def now(): return [l.num_threads for l in omp_magic.snapshot().libraries]\n"
+        "async def other():\n"
+        "    while True:\n"
+        "        log.append(now()); await asyncio.sleep(0.02)\n"
+        "task = asyncio.ensure_future(other())"
+    )
+    reply = kept.run(
+        "%%omp_limit 1\nlog.clear(); mine = []\n"
+        "for _ in range(5):\n    mine.append(now()); await asyncio.sleep(0.05)\n"
+        "others = list(log)"
+    )
+    assert reply.status == "ok", reply.traceback
+    kept.run("task.cancel()")
+    assert {count for each in kept.value("mine") for count in each} == {1}
+    assert len(kept.value("others")) > 2
+    assert {count for each in kept.value("others") for count in each} == {2}
+
+
+def test_the_status_says_who_limits_and_the_way_back(kept: Kernel) -> None:
+    kept.run("%omp_limit 3")
+    text = kept.run("%%omp_limit 1\n%omp_status --env").text
+    assert "limit 3, set by %omp_limit 3; back with %omp_limit off" in text
+    assert "limit 1, set by %%omp_limit 1; back with the end of its cell" in text
+    assert "by omp_limit" in text
+    codes = kept.value("[f.code for f in omp_magic.snapshot().findings]")
+    assert not {"OMP301", "OMP302", "OMP305"} & set(codes)
+    kept.run("%omp_limit off")
+    text = kept.run("%omp_status").text
+    assert "set by %omp_limit" not in text
+    assert "limit 2, set by omp_magic.limit('2'); back with the end of its block" in text
+
+
+def test_unloading_the_extension_ends_the_session_limit(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\nimport numpy, omp_magic, os\nbefore = dict(os.environ)")
+    before = kernel.value(COUNTS)
+    kernel.run("%omp_limit 1")
+    assert kernel.value(COUNTS) == [1]
+    kernel.run("%unload_ext omp_magic")
+    assert kernel.value(COUNTS) == before
+    assert kernel.value("dict(os.environ) == before") is True
+
+
+def test_a_path_names_one_of_two_copies(kernel: Kernel) -> None:
+    """Two files with one SONAME are two runtimes."""
+    kernel.run(
+        "%load_ext omp_magic\nimport sklearn.cluster, omp_magic, shutil, ctypes, tempfile, os\n"
+        "first = [l.path for l in omp_magic.snapshot().libraries if l.api == 'openmp'][0]\n"
+        "second = shutil.copy(first, tempfile.mkdtemp())\n"
+        "library = ctypes.CDLL(second)"
+    )
+    rows = "{l.path: l.num_threads for l in omp_magic.snapshot().libraries if l.api == 'openmp'}"
+    before = kernel.value(rows)
+    second = kernel.value("second")
+    assert len(before) == 2
+    kernel.run(f"%%omp_limit {second}=5\nseen = {rows}")
+    assert kernel.value("seen") == {**before, second: 5}
+    assert kernel.value(rows) == before
+    kernel.run("shutil.rmtree(os.path.dirname(second))")
 
 
 def test_limits_come_back_when_no_file_can_be_opened(kernel: Kernel) -> None:
@@ -351,7 +476,7 @@ def test_limits_come_back_when_no_file_can_be_opened(kernel: Kernel) -> None:
 
 
 def test_a_failure_of_ours_does_not_break_the_cell(kernel: Kernel) -> None:
-    kernel.run("%load_ext omp_magic\nimport numpy, omp_magic.limits as limits")
+    kernel.run("%load_ext omp_magic\nimport numpy, omp_magic.limits.limiter as limits")
     kernel.run("limits.Limiter.enter = limits.Limiter.leave = None")
     reply = kernel.run("%%omp_limit 1 -v\n6 * 7")
     assert reply.status == "ok"

@@ -410,13 +410,13 @@ def test_workers_that_start_all_threads_each(tmp_path: Path) -> None:
 GUARDED = """
 import ctypes, importlib, json, os, subprocess, sys
 from omp_magic.guard import Guard
-from omp_magic.hooks import Hooks
+from omp_magic.hooks import LOADS
 from omp_magic.machine import Machine
 from omp_magic.observe import Observer
 alarms = []
 def report(alarm): alarms.append([alarm.what, [f.code for f in alarm.findings]])
 guard = Guard(Observer(Machine.here()), report, os.environ.get("GUARD", "warn"))
-Hooks(guard).install()
+LOADS.add(guard)
 def tried(load):
     try:
         load()

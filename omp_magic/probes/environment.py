@@ -41,6 +41,7 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
     pools: tuple[Pool, ...] = (),
     affinity_cpus: int = 0,
     limited: bool = False,
+    altered: tuple[str, ...] = (),
 ) -> tuple[EnvSetting, ...]:
     """Give each variable of `catalog.VARIABLES` that is set somewhere.
 
@@ -60,17 +61,20 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
         CPUs in the affinity mask; 0 when unknown.
     limited
         Whether a limit of omp_magic is in force.
+    altered
+        Variables that it has set; what libraries make of them ends with it and is left out.
     """
     global _last  # noqa: PLW0603 - one process has one environment
     rows = tuple(_rows(machine, native, at_exec))
     if not rows:
         return ()
     setters = tuple(
-        setters_of(name, value, started, sys.modules) for name, _, value, started in rows
+        ("omp_limit",) if name in altered else setters_of(name, value, started, sys.modules)
+        for name, _, value, started in rows
     )
     packages = tuple(name for name in _PACKAGES if name in sys.modules)
     mkl = _mkl_is_to_come(rows, libraries)
-    key = (rows, setters, packages, libraries, pools, affinity_cpus, limited, mkl)
+    key = (rows, setters, packages, libraries, pools, affinity_cpus, limited, altered, mkl)
     if _last is not None and _last[0] == key:
         return _last[1]
     readings = readings_of(
@@ -86,7 +90,7 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
         readings[_LAYER] = (*readings.get(_LAYER, ()), service)
     loaded = frozenset((*packages, *(library.family for library in libraries)))
     found = tuple(
-        _setting(row, by, readings.get(row[0], ()), loaded)
+        _setting(row, by, () if row[0] in altered else readings.get(row[0], ()), loaded)
         for row, by in zip(rows, setters, strict=True)
     )
     _last = key, found

@@ -8,7 +8,7 @@ it is known to have started.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..catalog import BY_KEY, OMP_LAYERS, answers_for
@@ -21,9 +21,18 @@ from .startup import Startup, probe_startup
 
 
 def threads_at_start(
-    image: Image, machine: Machine, native: Native | None, affinity_cpus: int
+    image: Image, getenv: Callable[[str], str | None], affinity_cpus: int
 ) -> int | None:
     """Give the threads a runtime will use once it starts, from the variables it will read.
+
+    Parameters
+    ----------
+    image
+        The runtime.
+    getenv
+        Gives a variable as the runtime will read it.
+    affinity_cpus
+        CPUs in the affinity mask.
 
     Returns
     -------
@@ -31,7 +40,7 @@ def threads_at_start(
         None when the library decides by rules of its own (MKL counts physical cores).
     """
     for name in image.family.variables:
-        value = native.getenv(name) if native is not None else machine.environ.get(name)
+        value = getenv(name)
         threads = None if value is None else threads_in(image.family.key, name, value)
         if threads is not None:
             return threads
@@ -74,13 +83,14 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     startup = probe_startup(machine, native, images)
     on_main = threading.current_thread() is threading.main_thread()
     provider = provider_of(native, images)
+    getenv = native.getenv if native is not None else machine.environ.get
     libraries = []
     for image in images:
         initialized = startup.of(image)
         count, note = _count(image, startup, on_main)
         would_use = None
         if initialized is False:
-            would_use = threads_at_start(image, machine, native, affinity_cpus)
+            would_use = threads_at_start(image, getenv, affinity_cpus)
         family = image.family
         libraries.append(
             Library(

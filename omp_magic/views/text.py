@@ -75,9 +75,9 @@ def layout(snapshot: Snapshot) -> RenderableType:
         parts.extend(("", _pools(snapshot)))
     if snapshot.children:
         parts.extend(("", _children(snapshot)))
-    for limit in snapshot.limits:
+    for number, limit in enumerate(snapshot.limits):
         line = f"limit {limit.spec}, set by {limit.set_by}; back with {limit.undo}"
-        parts.extend(("", _indented(Text(printable(line)))))
+        parts.extend((*([] if number else [""]), _indented(Text(printable(line)))))
     if snapshot.findings:
         parts.extend(("", _findings(snapshot)))
     if "cpus" in snapshot.shown:

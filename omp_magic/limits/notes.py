@@ -1,0 +1,103 @@
+"""What a limit could not do as asked, a line each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from .dials import label_of
+from .fixed import fixed
+from .held import Held
+from .inventory import Inventory
+from .settlement import ThreadLedger
+
+
+def left_alone(held: Held, inventory: Inventory, others: Iterable[Held]) -> list[str]:
+    """Give a line for each pool that a limit is for and that does not have it.
+
+    Parameters
+    ----------
+    held
+        The limit.
+    inventory
+        The pools.
+    others
+        Limits that are in force for other threads.
+    """
+    lines = _disputed(held, inventory, others)
+    lines += [
+        f"{label_of(image)} is left alone: whether it has started cannot be known"
+        for image in inventory.unknown
+        if inventory.wants(held.spec, image)
+    ]
+    if not held.env:
+        lines += [
+            f"{label_of(image)} is left alone: it has not started, and could be limited by a "
+            "variable only"
+            for key, image in inventory.waiting.items()
+            if key in held.amounts
+        ]
+    for key, threads in held.amounts.items():
+        dial = inventory.dials.get(key)
+        taken = dial.count() if dial is not None else None
+        if dial is not None and taken is not None and taken != threads:
+            lines.append(f"{dial.label} took {taken} threads instead of {threads}")
+    lines += _fixed(held)
+    if not held.isolated:
+        lines.append("this event loop cannot be watched: its other tasks have the limit too")
+    return lines
+
+
+def _disputed(held: Held, inventory: Inventory, others: Iterable[Held]) -> list[str]:
+    """Give a line for each other thread's limit that wants a pool of the process differently."""
+    lines = []
+    for other in others:
+        labels = [
+            dial.label
+            for key, dial in inventory.dials.items()
+            if not dial.per_thread
+            and key in held.amounts
+            and other.amounts.get(key, held.amounts[key]) != held.amounts[key]
+        ]
+        if labels:
+            lines.append(
+                f"another thread is under {other.told.set_by}; {', '.join(labels)}: one count for "
+                f"the whole process, that of {held.told.set_by} now"
+            )
+    return lines
+
+
+def _fixed(held: Held) -> list[str]:
+    """Give a line for each pool of a package that nobody can change."""
+    return [line for line in fixed() if held.spec.for_pool((line.split()[0], "")) is not None]
+
+
+def not_given_back(
+    held: Held, inventory: Inventory, ledgers: Iterable[ThreadLedger]
+) -> tuple[str, ...]:
+    """Give a line for each thing that goes on under a limit that has ended.
+
+    Parameters
+    ----------
+    held
+        The limit.
+    inventory
+        The pools.
+    ledgers
+        Those of other threads that have counts although no limit is in force.
+    """
+    lines = [
+        f"{label_of(image)} read this limit's variable: threads that are started later have the "
+        "limit there until the kernel is restarted"
+        for image in inventory.images
+        if image.key in inventory.leaked and image.key not in held.known_leaks
+    ]
+    lines += [line for line in _fixed(held) if line not in held.notes]
+    idents = {ledger.ident for ledger in ledgers if not ledger.synced}
+    going_on = [thread.name for thread in threading.enumerate() if thread.ident in idents]
+    if going_on:
+        lines.append(
+            f"threads that go on keep this limit's OpenMP count, which nobody but themselves can "
+            f"set: {', '.join(going_on)}"
+        )
+    return tuple(lines)

@@ -1,0 +1,154 @@
+"""Brings variables, pools of the process and those of a thread to what limits say now."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Collection, Hashable
+
+from .held import Held
+from .inventory import Inventory
+from .ledger import Ledger
+from .spread import SCOPE
+from .variables import Variables, inherited
+
+
+class ThreadLedger(Ledger):
+    """The ledger of one thread.
+
+    Parameters
+    ----------
+    synced
+        Whether the thread asks again by itself, before its next task.
+    """
+
+    def __init__(self, *, synced: bool) -> None:
+        super().__init__()
+        self.synced = synced
+        self.ident = threading.get_ident()
+
+
+class Settlement:
+    """What was found and set by all limits.
+
+    Parameters
+    ----------
+    inventory
+        The pools.
+    variables
+        The variables.
+    ended
+        Called when a thread that had a ledger has ended.
+    """
+
+    def __init__(
+        self, inventory: Inventory, variables: Variables, ended: Callable[[], None]
+    ) -> None:
+        self._inventory = inventory
+        self._variables = variables
+        self._process = Ledger()
+        self._own = threading.local()
+        self._ledgers: set[weakref.ref[ThreadLedger]] = set()
+        self._ended = ended
+
+    def ledger(self, *, synced: bool = False, fresh: bool = False) -> ThreadLedger:
+        """Give this thread's ledger.
+
+        Parameters
+        ----------
+        synced
+            Whether the thread asks again by itself.
+        fresh
+            Whether it has run nothing yet.
+        """
+        found: ThreadLedger | None = getattr(self._own, "ledger", None)
+        if found is None:
+            found = self._own.ledger = ThreadLedger(synced=synced)
+            self._ledgers.add(weakref.ref(found, self._forget))
+            self._own.leaked = dict(self._inventory.leaked) if fresh else {}
+        found.synced = found.synced or synced
+        return found
+
+    def stale(self, held: Collection[object]) -> list[ThreadLedger]:
+        """Give the ledgers of other threads that have counts although no limit is in force."""
+        mine = self.ledger()
+        ledgers = [] if held else [reference() for reference in tuple(self._ledgers)]
+        return [each for each in ledgers if each and each is not mine]
+
+    def _forget(self, reference: weakref.ref[ThreadLedger]) -> None:
+        self._ledgers.discard(reference)
+        self._ended()
+
+    def settle(self, held: Collection[Held], *, anew: bool = False) -> list[Exception]:
+        """Bring everything to these limits; give what failed, when all the rest is done.
+
+        What every pool has is read before anything is set: torch's getter sets this thread's
+        OpenMP count, and pyarrow's and OpenCV's make a pool that reads the variables.
+
+        Parameters
+        ----------
+        held
+            The limits in force.
+        anew
+            Whether others may have changed counts: blosc2's import sets numexpr's, and numba's
+            launch this thread's count of the OpenMP runtime that it uses.
+        """
+        inventory, here, everywhere = self._inventory, self._here(held), self._everywhere(held)
+        ledger = self.ledger()
+        ledger.open(here, inventory.dials, inventory.own)
+        self._process.open(everywhere, inventory.dials, inventory.own)
+        self._variables.settle(self._wanted_variables(held))
+        errors = self._process.settle(everywhere, inventory.dials, anew=anew)
+        # A pool that read a limit's variable, and that no limit is for, gets its own count.
+        while inventory.own:
+            key, own = inventory.own.popitem()
+            if key in inventory.dials:
+                inventory.dials[key].undo(own)
+        return errors + ledger.settle(here, inventory.dials, anew=anew)
+
+    def settle_process(self, held: Collection[Held]) -> list[Exception]:
+        """Bring the pools of the process to these limits."""
+        everywhere, dials = self._everywhere(held), self._inventory.dials
+        self._process.open(everywhere, dials, {})
+        return self._process.settle(everywhere, dials)
+
+    def settle_thread(
+        self, held: Collection[Held], *, fresh: bool, synced: bool
+    ) -> list[Exception]:
+        """Bring this thread to these limits; `fresh` and `synced` as in `ledger`."""
+        ledger, here = self.ledger(synced=synced, fresh=fresh), self._here(held)
+        ledger.open(here, self._inventory.dials, self._own.leaked)
+        return ledger.settle(here, self._inventory.dials)
+
+    def _here(self, held: Collection[Held]) -> dict[Hashable, int]:
+        """Give the threads of the pools that have a count for every thread, for this one."""
+        ident, inside = threading.get_ident(), SCOPE.get()
+        found: dict[Hashable, int] = {}
+        for each in held:
+            mine = each.loop_thread == ident
+            if each.everywhere or (not each.suspended if mine else each in inside):
+                found.update(each.amounts)
+        dials = self._inventory.dials
+        return {key: n for key, n in found.items() if key in dials and dials[key].per_thread}
+
+    def _everywhere(self, held: Collection[Held]) -> dict[Hashable, int]:
+        """Give the threads of the pools that have one count for the process."""
+        found: dict[Hashable, int] = {}
+        for each in held:
+            if not each.suspended or each.tasks:
+                found.update(each.amounts)
+        dials = self._inventory.dials
+        return {key: n for key, n in found.items() if key in dials and not dials[key].per_thread}
+
+    def _wanted_variables(self, held: Collection[Held]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for each in held:
+            if each.env and not each.suspended:
+                found.update(inherited(each.spec, each.budget_threads))
+                for key, image in self._inventory.waiting.items():
+                    if key in each.amounts:
+                        found[image.family.variables[0]] = str(each.amounts[key])
+        if found:
+            for name in self._inventory.hidden():
+                found.pop(name, None)
+        return found
