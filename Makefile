@@ -62,7 +62,7 @@ docs: $(VENV)/.test
 	@$(BIN)/python docs/write_findings.py
 
 bench: $(VENV)/.test
-	@missed=0; for name in bench threads guard imports distributions; do \
+	@missed=0; for name in bench limits quota threads guard imports distributions; do \
 	  $(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 lint: $(VENV)/.dev

@@ -15,12 +15,12 @@ IMPORT = """
 import ctypes, sys, time
 if sys.argv[2] == "guarded":
     from omp_magic.guard import Guard
-    from omp_magic.hooks import Hooks
+    from omp_magic.hooks import LOADS
     from omp_magic.machine import Machine
     from omp_magic.observe import Observer
     guard = Guard(Observer(Machine.here()), print)
     guard.after_cell()  # as after the cell that loaded the extension
-    Hooks(guard).install()
+    LOADS.add(guard)
 start = time.perf_counter()
 __import__(sys.argv[1])
 print(time.perf_counter() - start)

@@ -55,24 +55,6 @@ class TrialError(RequestError):
     """A trial was asked for that cannot be run; nothing was started."""
 
 
-class WrongThreadError(OmpMagicError, RuntimeError):
-    """A limit was entered or left on a thread where it would not hold.
-
-    Parameters
-    ----------
-    thread
-        Name of the thread that tried.
-    """
-
-    def __init__(self, thread: str) -> None:
-        self.thread = thread
-        super().__init__(
-            f"found thread {_short(thread)}; accepted: the main thread, because an OpenMP count "
-            "belongs to the thread that sets it; example: enter omp_magic.limit(2) before "
-            "starting the threads"
-        )
-
-
 class UnknownCodeError(OmpMagicError, LookupError):
     """A finding's code was asked for that does not exist.
 

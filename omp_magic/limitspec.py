@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .catalog import APIS, BY_KEY, family_of
 from .errors import LimitError
@@ -66,6 +66,11 @@ class LimitSpec:
 
     text: str
     amounts: tuple[tuple[str, Amount], ...]
+    _by_name: dict[str, Amount] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Kept: a limit asks for every pool and every variable.
+        object.__setattr__(self, "_by_name", dict(self.amounts))
 
     @property
     def auto(self) -> bool:
@@ -74,8 +79,11 @@ class LimitSpec:
 
     def for_pool(self, names: tuple[str, ...]) -> Amount | None:
         """Give the amount for a pool by its names, the most particular name first."""
-        amounts = dict(self.amounts)
-        return next((amounts[name] for name in names if name in amounts), None)
+        for name in names:
+            amount = self._by_name.get(name)
+            if amount is not None:
+                return amount
+        return None
 
 
 def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:

@@ -159,15 +159,15 @@ class Native:
 
     def getenv(self, name: str) -> str | None:
         """Give a variable as C sees it, which is what libraries read."""
-        value = self._getenv(os.fsencode(name))
+        value = self._getenv(encoded(name))
         return None if value is None else os.fsdecode(value)
 
     def setenv(self, name: str, value: str | None) -> None:
         """Set a variable for C alone, or unset it with None; ``os.environ`` is not touched."""
         if value is None:
-            self._unsetenv(os.fsencode(name))
+            self._unsetenv(encoded(name))
         else:
-            self._setenv(os.fsencode(name), os.fsencode(value), 1)
+            self._setenv(encoded(name), os.fsencode(value), 1)
 
     def symbols(
         self, path: str, starts: tuple[int, ...], wanted: tuple[tuple[str, ...], ...]
@@ -246,6 +246,12 @@ class Native:
 
 
 Symbols = tuple["int | None", ...]
+
+
+@lru_cache(maxsize=256)
+def encoded(name: str) -> bytes:
+    """Give a variable's name as C has it."""
+    return os.fsencode(name)
 
 
 def _copier(libc: ctypes.PyDLL, target: _PhdrInfo) -> ctypes._FuncPointer:

@@ -59,6 +59,7 @@ class Kernel:
         self.manager.start_kernel(env={**CLEAN, **(env or {})})
         self.client = self.manager.client()
         self.client.start_channels()
+        self.subshell: str | None = None
         self.client.wait_for_ready(timeout=60)
 
     def run(self, code: str, timeout: float = 60, interrupt_after: float | None = None) -> Reply:
@@ -119,6 +120,20 @@ class Kernel:
         reply = self.run(f"import json as _json; print(_json.dumps({expression}))")
         assert reply.status == "ok", reply.traceback
         return json.loads(reply.stdout)
+
+    def run_in_subshell(self, code: str, timeout: float = 60) -> str:
+        """Run a cell in the kernel's subshell, made when first asked for; give its status."""
+        session = self.client.session
+        if self.subshell is None:
+            request = session.msg("create_subshell_request", {})
+            self.client.control_channel.send(request)
+            answer = self.client.get_control_msg(timeout=timeout)
+            self.subshell = answer["content"]["subshell_id"]
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+        request = session.msg("execute_request", {**content, "allow_stdin": False})
+        request["header"]["subshell_id"] = self.subshell
+        self.client.shell_channel.send(request)
+        return str(self._answer(request["header"]["msg_id"], timeout)["status"])
 
     def complete(self, code: str) -> list[str]:
         return list(self._answer(self.client.complete(code), 30)["matches"])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live import CLEAN, LINUX
+from live import CLEAN, LINUX, Kernel
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
 
@@ -172,3 +172,23 @@ def test_a_realtime_policy_is_said_to_escape_the_quota(half_a_cpu: str) -> None:
     if "refused" in seen:
         pytest.skip(f"real-time scheduling is refused here: {seen['refused']}")
     assert any("SCHED_FIFO: a quota does not hold" in note for note in seen["notes"])
+
+
+def test_auto_follows_the_budget_at_each_cell(half_a_cpu: str, kernel: Kernel) -> None:
+    counts = "[l.num_threads for l in omp_magic.snapshot().libraries]"
+    kernel.run("%load_ext omp_magic\nimport numpy, sklearn.cluster, omp_magic, os")
+    own = kernel.value(counts)
+    cpus = kernel.value("len(os.sched_getaffinity(0))")
+    _write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
+    kernel.run("%omp_limit auto openmp=auto/2")
+    assert kernel.value(counts) == [1] * len(own)
+    _set_quota(half_a_cpu, 150_000)
+    kernel.run("1")
+    # 1.5 CPUs are two threads, where there are two; half of them is one.
+    assert kernel.value(counts) == [*[min(2, cpus)] * (len(own) - 1), 1]
+    assert kernel.value("os.environ['OPENBLAS_NUM_THREADS']") == str(min(2, cpus))
+    _set_quota(half_a_cpu, 50_000)
+    kernel.run("1")
+    assert kernel.value(counts) == [1] * len(own)
+    kernel.run("%omp_limit off")
+    assert kernel.value(counts) == own

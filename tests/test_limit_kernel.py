@@ -486,3 +486,25 @@ def test_a_failure_of_ours_does_not_break_the_cell(kernel: Kernel) -> None:
     reply = kernel.run("%%omp_limit 1 -v\n6 * 7")
     assert reply.text == "42"
     assert "not measured" in reply.stderr
+
+
+def test_a_limit_in_a_subshell_is_that_threads(kernel: Kernel) -> None:
+    """ipykernel 7 runs cells of a subshell on a thread of its own."""
+    if kernel.value("__import__('ipykernel').version_info[0]") < 7:
+        pytest.skip("ipykernel below 7 has no subshells")
+    kernel.run("%load_ext omp_magic\nimport sklearn.utils._openmp_helpers, threading")
+    kernel.run(
+        "from omp_magic.api import HERE\nfrom omp_magic.native import call_get\n"
+        "gomp = HERE.observer.scan().images[-1]\n"
+        "def count(): return call_get(gomp.getter)"
+    )
+    before = kernel.value("count()")
+    kernel.run_in_subshell("inside = None")
+    reply = kernel.run_in_subshell(
+        "%%omp_limit 7\ninside = count(), threading.current_thread() is threading.main_thread()"
+    )
+    assert reply == "ok"
+    assert kernel.value("inside") == [7, False]
+    assert kernel.value("count()") == before
+    kernel.run_in_subshell("after = count()")
+    assert kernel.value("after") == before

@@ -80,10 +80,27 @@ def test_threads_are_counted_and_whose_they_are() -> None:
 
 @linux
 def test_who_worked_and_for_how_long() -> None:
-    usage = measured(lambda: at_once(3, lambda: busy(0.3)))
+    ready, over = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        busy(0.3)
+        ready.release()
+        over.wait()
+
+    def all_of_it() -> None:
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            ready.acquire()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    usage = measured(all_of_it)
+    over.set()
+    for thread in threads:
+        thread.join()
     number, cpu_s = worked(usage)["Python"]
     assert number == 3  # the main thread only waited
-    assert 0.6 < cpu_s <= usage.cpu_s + 0.01
+    assert 0.85 < cpu_s <= usage.cpu_s + 0.01
     assert usage.cpu_s == pytest.approx(0.9, abs=0.15)
     number, cpu_s = worked(measured(lambda: busy(0.2)))["Python"]
     assert number == 1

@@ -73,6 +73,8 @@ class Held:
         """The same, of what `leave` could not give back."""
         self.amounts: dict[Hashable, int] = {}
         """Threads by pool."""
+        self.variables: dict[str, str] = {}
+        """Variables for child processes and for what is loaded meanwhile."""
         self.budget_threads = 1
         self.known_leaks: frozenset[Hashable] = frozenset()
         """Runtimes that had read another limit's variable before."""

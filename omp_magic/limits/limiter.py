@@ -24,7 +24,7 @@ from .loads import LoadsUnderLimit
 from .notes import left_alone, not_given_back
 from .settlement import Settlement
 from .spread import SCOPE, Spread
-from .variables import Variables
+from .variables import Variables, inherited
 
 
 class Limiter:
@@ -250,6 +250,7 @@ class Limiter:
         if budget and held.spec.auto:
             held.budget_threads = probe_budget(self._machine).threads
         held.amounts = self.inventory.amounts(held.spec, held.budget_threads)
+        held.variables = inherited(held.spec, held.budget_threads) if held.env else {}
 
     def _thread_ended(self) -> None:
         """Take the wrappers out when the last thread that needed them has ended."""

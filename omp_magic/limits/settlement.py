@@ -10,7 +10,7 @@ from .held import Held
 from .inventory import Inventory
 from .ledger import Ledger
 from .spread import SCOPE
-from .variables import Variables, inherited
+from .variables import Variables
 
 
 class ThreadLedger(Ledger):
@@ -144,7 +144,7 @@ class Settlement:
         found: dict[str, str] = {}
         for each in held:
             if each.env and not each.suspended:
-                found.update(inherited(each.spec, each.budget_threads))
+                found.update(each.variables)
                 for key, image in self._inventory.waiting.items():
                     if key in each.amounts:
                         found[image.family.variables[0]] = str(each.amounts[key])

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..limitspec import LimitSpec
-from ..native import Native
+from ..native import Native, encoded
 
 INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("OMP_NUM_THREADS", ("openmp", "")),
@@ -132,6 +132,8 @@ class Variables:
                 del os.environ[name]
             else:
                 os.environ[name] = page.python
+            if page.python == native:
+                return  # os.environ has set C's too
         if self._native.getenv(name) != native:
             self._native.setenv(name, native)
 
@@ -142,5 +144,5 @@ def _python_value(name: str) -> str | None:
     raw = getattr(os.environ, "_data", None)
     if os.name != "posix" or not isinstance(raw, dict):
         return os.environ.get(name)
-    value = raw.get(os.fsencode(name))
+    value = raw.get(encoded(name))
     return None if value is None else os.fsdecode(value)
