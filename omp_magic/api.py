@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import os
 import sys
 import threading
@@ -28,6 +29,7 @@ from .views.explain import Page
 if TYPE_CHECKING:
     from .checks import Check
 
+_LOG = logging.getLogger("omp_magic")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -243,7 +245,11 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
             if mine[0] in self._held:
                 self._held.remove(mine[0])
 
-        surely(end)
+        try:
+            surely(end)
+        except Exception as failure:  # noqa: BLE001 - law 7: the block has run, whatever we fail at
+            name = type(failure).__name__
+            _LOG.warning("omp_magic: not every limit is taken back (%s: %s)", name, failure)
 
     def __call__(self, function: _Function) -> _Function:
         """Give a function that runs under the limit."""

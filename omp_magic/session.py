@@ -178,7 +178,10 @@ class Session:
 
         Cells of a subshell run on another thread (ipykernel 7), which gets the limit too.
         """
-        if self._held is not None:
+        if self._held is None:
+            with _logged("this thread may have an older limit"):
+                HERE.limiter.sync()
+        else:
             with _logged("new libraries are not limited"):
                 self._held.follow()
                 new = tuple(note for note in self._held.notes if note not in self._said)

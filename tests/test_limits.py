@@ -354,3 +354,54 @@ def test_two_threads_that_want_one_pool_differently_are_told() -> None:
     (line,) = json.loads(ended.out)
     assert line.startswith("another thread is under omp_magic.limit('1'); OpenBLAS (numpy), ")
     assert "libgomp" not in line
+
+
+BROKEN = (
+    HEAD
+    + """
+import types
+import numpy, sklearn.cluster
+before = state()
+module = types.ModuleType("numexpr")
+module.MAX_THREADS = 8
+def fails(*_): raise ValueError("no")
+counted = [2]
+module.get_num_threads = fails if sys.argv[1] == "reading" else lambda: counted[0]
+module.set_num_threads = (
+    fails if sys.argv[1] != "putting back" else lambda n: fails() if n == 2 else counted.append(n)
+)
+module.utils = types.ModuleType("numexpr.utils")
+sys.modules["numexpr"] = module
+for _ in range(2):
+    with omp_magic.limit(1) as held:
+        assert set(counts_of_libraries()) == {1}
+        if sys.argv[1] == "putting back":
+            counted[0] = 1
+    if sys.argv[1] != "putting back":
+        assert any("numexpr is left alone: ValueError: no" in note for note in held.notes)
+    counted[0] = 2
+    del sys.modules["numexpr"]
+    check(before, held.notes)
+    sys.modules["numexpr"] = module
+"""
+).replace("counts_of_libraries()", "[l.num_threads for l in omp_magic.snapshot().libraries]")
+
+
+@pytest.mark.parametrize("what", ["reading", "setting", "putting back"])
+def test_a_package_that_fails_is_left_alone_and_the_others_are_limited(what: str) -> None:
+    ended = run_python(BROKEN, what, PYTHONPATH=TESTS)
+    assert ended.code == 0, ended.err
+    assert ended.err.count("not every limit is taken back") == 2 * (what == "putting back")
+
+
+def test_a_numba_that_is_another_one_is_left_alone() -> None:
+    code = HEAD + (
+        "import types, numpy\n"
+        "sys.modules['numba'] = types.ModuleType('numba')\n"
+        "with omp_magic.limit(1) as held:\n"
+        "    assert [l.num_threads for l in omp_magic.snapshot().libraries] == [1]\n"
+        "(line,) = held.notes\n"
+        "assert line.startswith('numba is left alone: LookupError'), line\n"
+    )
+    ended = run_python(code, PYTHONPATH=TESTS)
+    assert ended.code == 0, ended.err

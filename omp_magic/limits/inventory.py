@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable
+from contextlib import suppress
 from types import ModuleType
 
 from ..errors import LimitError
@@ -55,6 +56,8 @@ class Inventory:
         """Counts that pools would have had of themselves, of those made under a limit."""
         self.leaked: dict[Hashable, int] = {}
         """The same, of runtimes whose other threads start with the limit's count for good."""
+        self.failures: dict[str, Exception] = {}
+        """Why pools of packages cannot be turned, by their label."""
         self.imported: set[str] = set()
         """Packages whose import has ended, though Python still marks it as going on."""
         self._known: set[int] = set()
@@ -130,12 +133,18 @@ class Inventory:
 
     def _add_packages(self, dials: dict[Hashable, Dial], images: tuple[Image, ...]) -> None:
         self._lender = None
+        self.failures.clear()
         to_launch = []
         for pool in DIALS:
             if pool.module not in self._packages:
                 continue
             module = sys.modules[pool.module]
-            if not pool.started(module):
+            try:
+                started = pool.started(module)
+            except Exception as error:  # noqa: BLE001 - another version of the package, say
+                self.failures[pool.label] = error
+                continue
+            if not started:
                 to_launch.append(module)
                 continue
             names: tuple[str, ...] = ()
@@ -169,7 +178,9 @@ class Inventory:
         self._variables.lift(names)
         try:
             for pool in pools:
-                self.own[pool.label] = pool.own(sys.modules[module])
+                # Where it cannot be told, what the pool has is taken for its own.
+                with suppress(Exception):
+                    self.own[pool.label] = pool.own(sys.modules[module])
         finally:
             self._variables.lower(names)
 
@@ -261,9 +272,11 @@ class Inventory:
 
     def hidden(self) -> frozenset[str]:
         """Give the variables that must be left alone for what is loaded."""
-        loaded = HIDDEN_WHILE_LOADED.items() if self._observer.machine.live else ()
         return frozenset(
-            name for module, names in loaded if module in sys.modules for name in names
+            name
+            for module, names in HIDDEN_WHILE_LOADED.items()
+            if module in sys.modules
+            for name in names
         )
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from .dials import Dial
 
+Failures = dict[Hashable, Exception]
+"""What could not be read or set, by pool."""
+
 
 @dataclass(slots=True)
 class _Page:
@@ -38,7 +41,7 @@ class Ledger:
 
     def open(
         self, wanted: Collection[Hashable], dials: Mapping[Hashable, Dial], own: dict[Hashable, int]
-    ) -> None:
+    ) -> Failures:
         """Note what each pool has, before anything is changed.
 
         Parameters
@@ -50,11 +53,21 @@ class Ledger:
         own
             Counts of pools that were made under a limit, which tell nothing; those that are
             used here are taken out.
+
+        Returns
+        -------
+        dict
+            Failures by pool; such a pool is left alone.
         """
+        failures: Failures = {}
         for key in wanted:
             if key not in self._pages:
-                former = own.pop(key, None)
-                self._pages[key] = _Page(dials[key].read() if former is None else former)
+                try:
+                    former = own.pop(key, None)
+                    self._pages[key] = _Page(dials[key].read() if former is None else former)
+                except Exception as error:  # noqa: BLE001 - code of others
+                    failures[key] = error
+        return failures
 
     def settle(
         self,
@@ -62,7 +75,7 @@ class Ledger:
         dials: Mapping[Hashable, Dial],
         *,
         anew: bool = False,
-    ) -> list[Exception]:
+    ) -> Failures:
         """Set what is wanted, and give all others their former count.
 
         Parameters
@@ -76,10 +89,10 @@ class Ledger:
 
         Returns
         -------
-        list of Exception
-            Failures; the other pools are set all the same.
+        dict
+            Failures by pool; the others are set all the same.
         """
-        errors: list[Exception] = []
+        failures: Failures = {}
         # The last one that was opened first: torch's count is that of a runtime opened before.
         for key, page in reversed(list(self._pages.items())):
             dial, threads = dials.get(key), wanted.get(key)
@@ -98,7 +111,7 @@ class Ledger:
                     if first and page.former is None:
                         page.former = told
             except Exception as error:  # noqa: BLE001 - the other pools must be set
-                errors.append(error)
+                failures[key] = error
             if threads is None:
                 del self._pages[key]
-        return errors
+        return failures

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..errors import LimitError
 from ..facts import Limit
@@ -20,6 +21,7 @@ from ..probes.budget import probe_budget
 from .held import Held, surely
 from .inventory import Inventory
 from .launch import on_launch
+from .ledger import Failures
 from .loads import LoadsUnderLimit
 from .notes import left_alone, not_given_back
 from .settlement import Settlement
@@ -114,10 +116,7 @@ class Limiter:
                 self._held[held.number] = held
                 if not everywhere:
                     SCOPE.set((*SCOPE.get(), held))
-                self.settle()
-                mine = self.scope()
-                others = [each for each in self._held.values() if each not in mine]
-                held.notes = (*notes, *left_alone(held, self.inventory, others))
+                held.notes = (*notes, *self._notes(held, self.settle()))
                 return held  # noqa: TRY300 - an interrupt just before it must end the limit too
             except BaseException:
                 self.leave(held)
@@ -134,13 +133,18 @@ class Limiter:
         surely(end)
 
     def _end(self, held: Held) -> None:
-        self.inventory.refresh(limited=True)
+        failures: Failures = {}
+        try:
+            self.inventory.refresh(limited=True)
+        except Exception as error:  # noqa: BLE001 - the pools known so far must be put back
+            failures[""] = error
         self._held.pop(held.number, None)
         SCOPE.set(tuple(each for each in SCOPE.get() if each.number in self._held))
-        self.settle()
+        failures |= self.settle()
         stale = self._settlement.stale(self._held)
         held.afterwards = not_given_back(held, self.inventory, stale)
         held.ended = True
+        _raise(failures)
 
     def follow(self, held: Held) -> None:
         """Count anew what a limit is for, by the budget and the pools of now."""
@@ -148,7 +152,7 @@ class Limiter:
             if held.number in self._held:
                 self.inventory.refresh(limited=True)
                 self._count(held)
-                self.settle()
+                held.notes = tuple(self._notes(held, self.settle()))
 
     def loaded(self, lifted: frozenset[str] = frozenset(), imported: str = "") -> None:
         """Limit what was loaded just now.
@@ -166,7 +170,7 @@ class Limiter:
             if self._held and (self.inventory.refresh(limited=True, lifted=lifted) or imported):
                 for held in self._held.values():
                     self._count(held, budget=False)
-                self.settle(anew=bool(imported))
+                _raise(self.settle(anew=bool(imported)))
 
     def launched(self) -> None:
         """Limit numba, which has launched its threads in this thread just now."""
@@ -175,20 +179,19 @@ class Limiter:
                 self.inventory.refresh(limited=False)
                 for held in self._held.values():
                     self._count(held, budget=False)
-                self.settle(anew=True)
+                _raise(self.settle(anew=True))
 
-    def settle(self, *, anew: bool = False) -> None:
-        """Bring everything to the limits in force.
+    def settle(self, *, anew: bool = False) -> Failures:
+        """Bring everything to the limits in force; give what failed, by pool.
 
-        Raises
-        ------
-        Exception
-            The first failure, when all the rest is done.
+        Parameters
+        ----------
+        anew
+            As in `Settlement.settle`.
         """
-        errors = self._settlement.settle(self._held.values(), anew=anew)
+        failures = self._settlement.settle(self._held.values(), anew=anew)
         self._tidy()
-        if errors:
-            raise errors[0]
+        return failures
 
     def scope(self) -> tuple[Held, ...]:
         """Give the limits in force for the code that asks, the oldest first."""
@@ -214,10 +217,9 @@ class Limiter:
             SCOPE.set(scope)
         with self.lock:
             held = self._held.values()
-            errors = self._settlement.settle_thread(held, fresh=fresh, synced=synced)
+            failures = self._settlement.settle_thread(held, fresh=fresh, synced=synced)
             self._tidy()
-        if errors:
-            raise errors[0]
+        _raise(failures)
 
     def focus(self, scope: tuple[Held, ...]) -> None:
         """Suspend the limits of this thread's coroutines that are not among these."""
@@ -227,7 +229,7 @@ class Limiter:
                 held.suspended, changed = not held.suspended, True
         if changed:
             with self.lock:
-                self.settle()
+                _raise(self.settle())
 
     def has_coroutines(self) -> bool:
         """Tell whether a coroutine of this thread has a limit."""
@@ -244,7 +246,12 @@ class Limiter:
             for held in scope:
                 held.tasks += number
             if any(held.suspended for held in scope):
-                self._settlement.settle_process(self._held.values())
+                _raise(self._settlement.settle_process(self._held.values()))
+
+    def _notes(self, held: Held, failures: Failures) -> list[str]:
+        mine = self.scope()
+        others = [each for each in self._held.values() if each not in mine]
+        return left_alone(held, self.inventory, others, failures)
 
     def _count(self, held: Held, *, budget: bool = True) -> None:
         if budget and held.spec.auto:
@@ -269,7 +276,9 @@ class Limiter:
             for module in self.inventory.to_launch:
                 name = module.__name__
                 if name not in self._unlaunch:
-                    self._unlaunch[name] = on_launch(module, self.launched)
+                    # A numba without the function that we know is limited once it runs.
+                    with suppress(LookupError):
+                        self._unlaunch[name] = on_launch(module, self.launched)
         else:
             for name, undo in tuple(self._unlaunch.items()):
                 undo()
@@ -283,3 +292,9 @@ class Limiter:
         elif self._watching and not self._held:
             LOADS.remove(self._loads)
             self._watching = False
+
+
+def _raise(failures: Failures) -> None:
+    """Raise the first failure, now that all the rest is done."""
+    for error in failures.values():
+        raise error

@@ -9,10 +9,13 @@ from .dials import label_of
 from .fixed import fixed
 from .held import Held
 from .inventory import Inventory
+from .ledger import Failures
 from .settlement import ThreadLedger
 
 
-def left_alone(held: Held, inventory: Inventory, others: Iterable[Held]) -> list[str]:
+def left_alone(
+    held: Held, inventory: Inventory, others: Iterable[Held], failures: Failures
+) -> list[str]:
     """Give a line for each pool that a limit is for and that does not have it.
 
     Parameters
@@ -23,8 +26,14 @@ def left_alone(held: Held, inventory: Inventory, others: Iterable[Held]) -> list
         The pools.
     others
         Limits that are in force for other threads.
+    failures
+        What could not be read or set, by pool.
     """
     lines = _disputed(held, inventory, others)
+    lines += [
+        f"{label} is left alone: {type(error).__name__}: {error}"[:200]
+        for label, error in (*inventory.failures.items(), *_labelled(failures, inventory))
+    ]
     lines += [
         f"{label_of(image)} is left alone: whether it has started cannot be known"
         for image in inventory.unknown
@@ -38,7 +47,7 @@ def left_alone(held: Held, inventory: Inventory, others: Iterable[Held]) -> list
             if key in held.amounts
         ]
     for key, threads in held.amounts.items():
-        dial = inventory.dials.get(key)
+        dial = inventory.dials.get(key) if key not in failures else None
         taken = dial.count() if dial is not None else None
         if dial is not None and taken is not None and taken != threads:
             lines.append(f"{dial.label} took {taken} threads instead of {threads}")
@@ -46,6 +55,14 @@ def left_alone(held: Held, inventory: Inventory, others: Iterable[Held]) -> list
     if not held.isolated:
         lines.append("this event loop cannot be watched: its other tasks have the limit too")
     return lines
+
+
+def _labelled(failures: Failures, inventory: Inventory) -> list[tuple[str, Exception]]:
+    return [
+        (inventory.dials[key].label, error)
+        for key, error in failures.items()
+        if key in inventory.dials
+    ]
 
 
 def _disputed(held: Held, inventory: Inventory, others: Iterable[Held]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Hashable
 
 from .held import Held
 from .inventory import Inventory
-from .ledger import Ledger
+from .ledger import Failures, Ledger
 from .spread import SCOPE
 from .variables import Variables
 
@@ -79,7 +79,7 @@ class Settlement:
         self._ledgers.discard(reference)
         self._ended()
 
-    def settle(self, held: Collection[Held], *, anew: bool = False) -> list[Exception]:
+    def settle(self, held: Collection[Held], *, anew: bool = False) -> Failures:
         """Bring everything to these limits; give what failed, when all the rest is done.
 
         What every pool has is read before anything is set: torch's getter sets this thread's
@@ -95,30 +95,27 @@ class Settlement:
         """
         inventory, here, everywhere = self._inventory, self._here(held), self._everywhere(held)
         ledger = self.ledger()
-        ledger.open(here, inventory.dials, inventory.own)
-        self._process.open(everywhere, inventory.dials, inventory.own)
+        failures = ledger.open(here, inventory.dials, inventory.own)
+        failures |= self._process.open(everywhere, inventory.dials, inventory.own)
         self._variables.settle(self._wanted_variables(held))
-        errors = self._process.settle(everywhere, inventory.dials, anew=anew)
+        failures |= self._process.settle(everywhere, inventory.dials, anew=anew)
         # A pool that read a limit's variable, and that no limit is for, gets its own count.
         while inventory.own:
             key, own = inventory.own.popitem()
             if key in inventory.dials:
                 inventory.dials[key].undo(own)
-        return errors + ledger.settle(here, inventory.dials, anew=anew)
+        return failures | ledger.settle(here, inventory.dials, anew=anew)
 
-    def settle_process(self, held: Collection[Held]) -> list[Exception]:
+    def settle_process(self, held: Collection[Held]) -> Failures:
         """Bring the pools of the process to these limits."""
         everywhere, dials = self._everywhere(held), self._inventory.dials
-        self._process.open(everywhere, dials, {})
-        return self._process.settle(everywhere, dials)
+        return self._process.open(everywhere, dials, {}) | self._process.settle(everywhere, dials)
 
-    def settle_thread(
-        self, held: Collection[Held], *, fresh: bool, synced: bool
-    ) -> list[Exception]:
+    def settle_thread(self, held: Collection[Held], *, fresh: bool, synced: bool) -> Failures:
         """Bring this thread to these limits; `fresh` and `synced` as in `ledger`."""
         ledger, here = self.ledger(synced=synced, fresh=fresh), self._here(held)
-        ledger.open(here, self._inventory.dials, self._own.leaked)
-        return ledger.settle(here, self._inventory.dials)
+        failures = ledger.open(here, self._inventory.dials, self._own.leaked)
+        return failures | ledger.settle(here, self._inventory.dials)
 
     def _here(self, held: Collection[Held]) -> dict[Hashable, int]:
         """Give the threads of the pools that have a count for every thread, for this one."""
@@ -143,7 +140,7 @@ class Settlement:
     def _wanted_variables(self, held: Collection[Held]) -> dict[str, str]:
         found: dict[str, str] = {}
         for each in held:
-            if each.env and not each.suspended:
+            if each.env and (not each.suspended or each.tasks):
                 found.update(each.variables)
                 for key, image in self._inventory.waiting.items():
                     if key in each.amounts:

@@ -102,8 +102,7 @@ class LibraryProbe:
         self._native = native if machine.live else None
         self.owners = Owners(machine)
         self._files = Files(machine)
-        self._changes: tuple[int, int] | None = None
-        self._scan: Scan | None = None
+        self._last: tuple[tuple[int, int] | None, Scan | None] = None, None
 
     def scan(self) -> Scan:
         """Give the runtimes that are mapped now; the same object when nothing changed.
@@ -114,10 +113,12 @@ class LibraryProbe:
             When the process's map cannot be read.
         """
         changes = self._native.loader_changes() if self._native is not None else None
-        if self._scan is None or changes is None or changes != self._changes:
-            self._scan = self._read()
-            self._changes = changes
-        return self._scan
+        known, scan = self._last
+        if scan is None or changes is None or changes != known:
+            scan = self._read()
+            # In one step: another thread may look at the same time.
+            self._last = changes, scan
+        return scan
 
     def _read(self) -> Scan:
         if not self._machine.linux:
