@@ -248,10 +248,8 @@ class Native:
 Symbols = tuple["int | None", ...]
 
 
-@lru_cache(maxsize=256)
-def encoded(name: str) -> bytes:
-    """Give a variable's name as C has it."""
-    return os.fsencode(name)
+encoded = lru_cache(maxsize=256)(os.fsencode)
+"""Gives a variable's name as C has it."""
 
 
 def _copier(libc: ctypes.PyDLL, target: _PhdrInfo) -> ctypes._FuncPointer:

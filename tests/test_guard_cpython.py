@@ -20,14 +20,13 @@ import sys
 def guarded():
     import ctypes
     from omp_magic.guard import Guard
-    from omp_magic.hooks import Hooks
+    from omp_magic.hooks import LOADS
     from omp_magic.machine import Machine
     from omp_magic.observe import Observer
     alarms = []
     guard = Guard(Observer(Machine.here()), alarms.append)
-    hooks = Hooks(guard)
-    hooks.install()
-    return guard, hooks, alarms
+    LOADS.add(guard)
+    return guard, LOADS, alarms
 """
 SUITE = (
     INSTALL

@@ -125,17 +125,15 @@ class Variables:
         page.ours = (value,)
 
     def _put_back(self, name: str, page: _Page) -> None:
-        now = self._native.getenv(name)
-        native = page.native if now in page.ours else now
-        if _python_value(name) in page.ours:
-            if page.python is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = page.python
-            if page.python == native:
-                return  # os.environ has set C's too
-        if self._native.getenv(name) != native:
-            self._native.setenv(name, native)
+        if _python_value(name) not in page.ours:
+            return
+        # os.environ sets C's variable too.
+        if page.python is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = page.python
+        if page.native != page.python:
+            self._native.setenv(name, page.native)
 
 
 def _python_value(name: str) -> str | None:
