@@ -29,6 +29,17 @@ MATRIX = (
 )
 def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
     session.install(".[test]", ipython, ipykernel)
-    kernels = ["status_kernel", "limit_kernel", "extension_kernel", "guard_kernel", "explain"]
-    tests = [*kernels, "check", "process", "loader", "children", "settings", "guard_cpython"]
+    kernels = ["status_kernel", "limit_kernel", "extension_kernel", "guard_kernel"]
+    tests = [
+        *kernels,
+        "dashboard_kernel",
+        "limits",
+        "explain",
+        "check",
+        "process",
+        "loader",
+        "children",
+        "settings",
+        "guard_cpython",
+    ]
     session.run("pytest", "-q", *(f"tests/test_{name}.py" for name in tests), *session.posargs)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 # An assignment may stand before a line magic: s = %omp_status --json
-_LINE = r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_status|omp_explain|omp_limit|omp_guard|omp_check)\s(.*)"
+_LINE = r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_(?:status|explain|limit|guard|check|dashboard))\s(.*)"
 _WORDS = ("auto", "off")
 
 
@@ -60,12 +60,14 @@ def candidates(shell: InteractiveShell, before: str) -> list[str]:
         if option not in used and option.startswith("--" if fragment != "-v" else "-")
     ]
     if name == "omp_limit":
-        from .catalog import APIS, BY_KEY  # noqa: PLC0415 - the first completion pays
+        from .limitspec import NAMES  # noqa: PLC0415 - the first completion pays
 
         words = [word for word in _WORDS if word != "off" or kind == "line"]
-        options = [*(f"{key}=" for key in (*APIS, *BY_KEY)), *words, *options]
+        options = [*(f"{name}=" for name in NAMES), *words, *options]
     if name == "omp_guard":
         options = [*("warn", "raise", "off", "status"), *options]
+    if name == "omp_dashboard":
+        options = ["off", *options]
     if name == "omp_explain":
         from .rules.stories import STORIES  # noqa: PLC0415 - the first completion pays
 

@@ -51,6 +51,13 @@ class Amount:
         """Give the threads for a budget of `budget_threads`, at least 1."""
         return max(1, budget_threads // self.number) if self.auto else self.number
 
+    @property
+    def text(self) -> str:
+        """How it is written."""
+        if not self.auto:
+            return str(self.number)
+        return "auto" if self.number == 1 else f"auto/{self.number}"
+
 
 @dataclass(frozen=True, slots=True)
 class LimitSpec:
@@ -111,7 +118,7 @@ def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
     (('', Amount(number=2, auto=True)),)
     """
     if isinstance(spec, Mapping):
-        words = [f"{name}={value}" for name, value in spec.items()]
+        words = [f"{name}={value}" if name else str(value) for name, value in spec.items()]
     elif isinstance(spec, bool) or not isinstance(spec, (int, str)):
         raise LimitError(repr(spec), ACCEPTED, EXAMPLE)
     else:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .checks import Check
+    from .dashboard import Panel
+    from .live import Live
     from .session import Session
     from .snapshots import Snapshot
     from .views.explain import Page
@@ -31,7 +33,7 @@ _STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
 
 @magics_class
 class OmpMagics(Magics):
-    """``%omp_status``, ``%omp_explain`` and ``%omp_limit``."""
+    """The magics of one shell."""
 
     def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
         super().__init__(shell)
@@ -39,6 +41,8 @@ class OmpMagics(Magics):
         self._watch = watch
         self.session: Session | None = None
         """The session's limit, from the first `%omp_limit` on."""
+        self.live: Live | None = None
+        """What the dashboards share, from the first one on."""
 
     @magic_arguments()
     @argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
@@ -205,13 +209,56 @@ class OmpMagics(Magics):
 
     def _session_limit(self, text: str, *, env: bool) -> str:
         """Set, end or tell the session's limit."""
+        session = self._session()
+        if text == "off":
+            return session.end()
+        return session.set(text, env=env) if text else session.tell()
+
+    def _session(self) -> Session:
         if self.session is None:
             from .session import Session  # noqa: PLC0415 - see the top of the file
 
             self.session = Session()
-        if text == "off":
-            return self.session.end()
-        return self.session.set(text, env=env) if text else self.session.tell()
+        return self.session
+
+    @magic_arguments()
+    @argument("what", nargs="*", help="nothing, or off to close every panel")
+    @argument("--interval", type=float, help="seconds between two looks, 0.2 to 60")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_dashboard(self, line: str) -> Panel | None:
+        """Show a panel that stays live while other cells run.
+
+        CPUs used against CPUs allowed, each runtime with its threads, who loaded it, child
+        processes, findings as they appear, and controls for limits and the guard::
+
+            %omp_dashboard
+            %omp_dashboard off
+
+        It gives a Panel; `to_frame()` and `save("threads.csv")` have its history.
+        """
+        accepted, example = "off, --interval SECONDS", "%omp_dashboard --interval 1"
+        options = _parsed(self.omp_dashboard, line, accepted, example)
+        if options is None:
+            return None
+        if options.what not in ([], ["off"]):
+            found = f"found {' '.join(options.what)!r}"
+            raise UsageError(_wrong("omp_dashboard", found, accepted, example))
+        if options.what:
+            if self.live is not None:
+                self.live.close()
+            return None
+        if options.interval is not None and not 0.2 <= options.interval <= 60:
+            found = f"found --interval {options.interval:g}"
+            accepted = "off, --interval with 0.2 to 60 seconds"
+            raise UsageError(_wrong("omp_dashboard", found, accepted, example))
+        if self.live is None:
+            from .live import Live  # noqa: PLC0415 - see the top of the file
+
+            self.live = Live(self._shell, self._session(), self._watch)
+        if options.interval is not None:
+            self.live.interval_s = options.interval
+        return self.live.open()
 
     def before_cell(self) -> None:
         """Hold the session's limit also on libraries that were loaded since."""
@@ -220,6 +267,8 @@ class OmpMagics(Magics):
 
     def end(self) -> None:
         """Take back what the magics hold."""
+        if self.live is not None:
+            self.live.end()
         if self.session is not None:
             self.session.end()
 

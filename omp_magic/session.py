@@ -149,14 +149,48 @@ class Session:
         spec = spec_of(text)
         told = Limit(spec=spec.text, set_by=f"%omp_limit {spec.text}", undo="%omp_limit off")
         with _in_one_line():
-            held = HERE.limiter.enter(spec, env=env, everywhere=True, told=told)
-        self._leave()
-        self._held, self._said = held, held.notes
+            held = self._put(spec, told, env=env)
         _say(_entry_notes(spec, held))
         pools = counted(len(held.amounts), "pool")
         return (
             f"omp_limit {spec.text}: in force for this session on {pools}; %omp_limit off ends it"
         )
+
+    def adjust(self, name: str, threads: int | str, set_by: str) -> str:
+        """Change the session's limit for one pool, and keep it for the others.
+
+        Parameters
+        ----------
+        name
+            Of the pool, as limits name it; ``""`` for every pool, instead of all before.
+        threads
+            A number or ``"auto"``.
+        set_by
+            Who asks, for people.
+
+        Returns
+        -------
+        str
+            A line that says what is in force.
+
+        Raises
+        ------
+        LimitError
+            When it cannot be set; the one before stays in force.
+        """
+        before = {} if self._held is None or not name else dict(self._held.spec.amounts)
+        amounts = {each: amount.text for each, amount in before.items()}
+        spec = parse_limit({**amounts, name: threads})
+        # A path is long, and its file's name tells people as much.
+        text = " ".join(word.rpartition("/")[2] for word in spec.text.split())
+        held = self._put(spec, Limit(spec=text, set_by=set_by, undo="%omp_limit off"))
+        return "; ".join((f"limit {text}", *held.notes))
+
+    def _put(self, spec: LimitSpec, told: Limit, *, env: bool = True) -> Held:
+        held = HERE.limiter.enter(spec, env=env, everywhere=True, told=told)
+        self._leave()
+        self._held, self._said = held, held.notes
+        return held
 
     def end(self) -> str:
         """Take the limit back and give a line that says so."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 NAMES = {
-    "line": ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check"),
+    "line": ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_dashboard"),
     "cell": ("omp_limit",),
 }
 """Our magics by kind."""

@@ -192,3 +192,24 @@ def test_auto_follows_the_budget_at_each_cell(half_a_cpu: str, kernel: Kernel) -
     assert kernel.value(counts) == [1] * len(own)
     kernel.run("%omp_limit off")
     assert kernel.value(counts) == own
+
+
+def test_the_dashboard_finds_throttling_while_the_cell_runs(
+    half_a_cpu: str, kernel: Kernel
+) -> None:
+    kernel.run("%load_ext omp_magic\nimport numpy as np, os, time")
+    kernel.run("dash = %omp_dashboard")
+    _write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
+    kernel.run("1")
+    reply = kernel.run(
+        "a = np.ones((600, 600)); end = time.time() + 20; found = False\n"
+        "while time.time() < end and not found:\n"
+        "    a @ a\n"
+        "    found = 'data-code=\"OMP203\"' in dash.controls.findings.value\n"
+        "auto = dash.controls.auto.description; ticks = list(dash._live.history)"
+    )
+    assert reply.status == "ok", reply.traceback
+    assert kernel.value("found") is True
+    assert kernel.value("auto") == "auto: 1"
+    assert kernel.value("max(tick.throttled or 0 for tick in ticks)") > 0
+    assert kernel.value("ticks[-1].allowed_cpus") == 0.5

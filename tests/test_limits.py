@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from environments import POOLS, ROOT, environment, run_in, values_in
+from environments import ROOT
 from live import LINUX, run_python
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
@@ -73,36 +73,6 @@ def test_any_program_of_limits_ends_where_it_began(libiomp5: str) -> None:
     ended = run_python(RANDOM, "0", "60", libiomp5, PYTHONPATH=TESTS)
     assert ended.code == 0, ended.err
     assert int(ended.out) > 1000
-
-
-PACKAGES = (
-    HEAD
-    + """
-import numpy, numexpr, cv2, pyarrow, blosc2, numba, torch, sklearn.cluster
-from numba import njit, prange
-numba.set_num_threads(1); numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
-specs = ["1", "2", "numexpr=1", "torch=1 numba=1", "cv2=1 pyarrow=1", "blosc2=1", "pyarrow-io=1",
-         "openmp=1", "auto", "libgomp=1", "faiss=1"]
-HERE.limiter.inventory.refresh(limited=False)
-ran = 0
-for seed in range(25):
-    before = state()
-    program = Program(seed, specs, [lambda: __import__("faiss")] if seed == 3 else [])
-    program.run(20)
-    check(before, program.steps)
-    ran += len(program.steps)
-print(json.dumps([ran, sorted(counts())]))
-"""
-)
-
-
-def test_any_program_of_limits_with_the_pools_of_packages() -> None:
-    python = environment("pools", POOLS)
-    ran, pools = values_in(python, PACKAGES, PYTHONPATH=f"{ROOT}:{TESTS}")
-    assert ran > 300
-    told = " ".join(pools)
-    for name in ("numexpr", "numba", "OpenCV", "pyarrow CPU", "pyarrow I/O", "blosc2", "torch"):
-        assert name in told
 
 
 INTERRUPTED = (
@@ -282,41 +252,6 @@ def test_variables_that_would_stay_for_good_are_left_alone(names: str) -> None:
     )
     ended = run_python(code, names, PYTHONPATH=TESTS)
     assert ended.code == 0, ended.err
-
-
-def test_polars_imported_under_a_limit_keeps_its_own_size() -> None:
-    code = (
-        "import json, omp_magic\n"
-        "with omp_magic.limit(1) as held:\n"
-        "    import polars\n"
-        "    size = polars.thread_pool_size()\n"
-        "import os\n"
-        "print(json.dumps([size, len(os.sched_getaffinity(0)), held.afterwards]))\n"
-    )
-    size, cpus, told = values_in(environment("pools", POOLS), code)
-    assert size == cpus
-    assert any("polars" in line for line in told)
-
-
-def test_one_line_says_what_a_limit_cannot_change() -> None:
-    code = (
-        "import json, polars, torch, omp_magic\n"
-        "with omp_magic.limit(1) as held: pass\n"
-        "with omp_magic.limit('openmp=1') as other: pass\n"
-        "print(json.dumps([held.notes, other.notes]))\n"
-    )
-    notes, others = values_in(environment("pools", POOLS), code)
-    assert len([note for note in notes if "polars" in note and "POLARS_MAX_THREADS" in note]) == 1
-    assert len([note for note in notes if "inter-op" in note]) == 1
-    assert others == []
-
-
-def test_run_in_says_no_more_than_it_must() -> None:
-    """A limit prints nothing by itself: the magics do."""
-    ended = run_in(
-        environment("pools", POOLS), "import polars, omp_magic\nwith omp_magic.limit(1): pass"
-    )
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 
 DISPUTED = (

@@ -67,7 +67,7 @@ class LoadProbe:
         base, at_s = self._base, machine.clock()
         if not machine.linux or (base is not None and at_s - base.at_s < _SHORTEST_S):
             return None
-        now = Sample(at_s, _process_s(machine), _group_s(machine), throttling, _waits(machine))
+        now = Sample(at_s, _process_s(machine), group_cpu_s(machine), throttling, _waits(machine))
         if now.waits and not any(map(any, now.waits.values())):
             why = "the kernel does not account for it (CONFIG_SCHED_INFO)"
             gaps.append(Gap(what="time spent waiting for a CPU", why=why))
@@ -136,8 +136,11 @@ def _process_s(machine: Machine) -> float | None:
     return (stat.user_ticks + stat.system_ticks) / os.sysconf("SC_CLK_TCK")
 
 
-def _group_s(machine: Machine) -> float | None:
-    """Read the CPU time of the own cgroup: cpuacct.usage (v1, ns) or cpu.stat (v2, us)."""
+def group_cpu_s(machine: Machine) -> float | None:
+    """Give the CPU time of the own cgroup in s: cpuacct.usage (v1, ns) or cpu.stat (v2, us).
+
+    None where there is none, or it cannot be read.
+    """
     try:
         place = place_of(machine, "cpuacct")
         groups = groups_of(machine, place)

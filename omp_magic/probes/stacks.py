@@ -118,6 +118,22 @@ class ThreadOwners:
         self.why: str | None = None
         """Why nothing can be known, after a call that gave nothing."""
 
+    def settle(self) -> None:
+        """Ask the C library where it keeps its threads: the one step that looks symbols up.
+
+        Whoever counts on a thread of its own calls this on the main thread before: a process
+        with one thread alone gives `workers` no reason to ask.
+
+        Raises
+        ------
+        OSError
+            When the process's memory cannot be read.
+        """
+        if not self._asked and self._native is not None:
+            with self._machine.memory() as own:
+                self._list = ThreadList.of(self._native, own)
+            self._asked = True
+
     def of(
         self,
         tids: Iterable[int],
@@ -204,10 +220,7 @@ class ThreadOwners:
             self.why = "the stacks of 32-bit processes are not read"
             return None
         with self._machine.memory(self._who) as memory:
-            if not self._asked and self._native is not None:
-                with self._machine.memory() as own:
-                    self._list = ThreadList.of(self._native, own)
-                self._asked = True
+            self.settle()
             if self._list is None:
                 return self._find_asleep(new, segments, memory)
             found = self._list.find(memory, new, self._moved(segments))

@@ -86,6 +86,32 @@ class Work:
         )
 
 
+def clocks_of(machine: Machine, left_out: Collection[int] = ()) -> dict[int, int]:
+    """Give the CPU time of each thread in ns by its tid. 1.5 us a thread.
+
+    Parameters
+    ----------
+    machine
+        The running process's machine.
+    left_out
+        Threads that are not to be seen: those of omp_magic itself.
+
+    Raises
+    ------
+    OSError
+        When the threads cannot be listed.
+    """
+    found = {}
+    for name, _ in machine.entries("/proc/self/task"):
+        tid = int(name)
+        if tid not in left_out:
+            try:
+                found[tid] = time.clock_gettime_ns((~tid << 3) | 6)
+            except OSError:
+                continue  # it ended after it was listed
+    return found
+
+
 class ThreadCpu:
     """Follows the threads of the running process over one stretch after the other.
 
@@ -115,27 +141,14 @@ class ThreadCpu:
         self._old_map = False
 
     def readings(self, left_out: Collection[int] = ()) -> dict[int, int]:
-        """Give the CPU time of each thread in ns by its tid. 1.5 us a thread; keeps nothing.
-
-        Parameters
-        ----------
-        left_out
-            Threads that are not to be seen: those of omp_magic itself.
+        """Give the CPU time of each thread in ns by its tid; see `clocks_of`. Keeps nothing.
 
         Raises
         ------
         OSError
             When the threads cannot be listed.
         """
-        found = {}
-        for name, _ in self._machine.entries("/proc/self/task"):
-            tid = int(name)
-            if tid not in left_out:
-                try:
-                    found[tid] = time.clock_gettime_ns((~tid << 3) | 6)
-                except OSError:
-                    continue  # it ended after it was listed
-        return found
+        return clocks_of(self._machine, left_out)
 
     def prepare(self) -> None:
         """Find the owners of the threads there are, so that a later look meets few new ones.
@@ -151,6 +164,7 @@ class ThreadCpu:
         if self._segments is None or changes is None or changes != self._changes:
             self._segments = Segments(self._machine.read("/proc/self/maps"))
             self._changes = changes
+        self._owners.settle()
         self._owners.workers(self._segments)
 
     def begin(self, readings: dict[int, int]) -> None:

@@ -1,16 +1,23 @@
-"""Snapshot -> pandas.DataFrame. Importing pandas imports NumPy, which loads OpenBLAS."""
+"""Snapshots and ticks -> pandas.DataFrame. Importing pandas imports NumPy, which loads OpenBLAS."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import pandas as pd
 
+from ..errors import RequestError
 from ..facts import Library
 from ..snapshots import Snapshot, as_plain
+from ..ticks import Tick
 
 _COUNTS = ("num_threads", "would_use")
 _TRUTHS = ("initialized", "serves", "replaced")
+_RATES = ("interval_s", "cpus", "group_cpus", "allowed_cpus", "throttled", "waiting")
+_SIZES = ("num_threads", "rss_bytes")
+SUFFIXES = (".csv", ".parquet")
 
 
 def render_frame(snapshot: Snapshot) -> pd.DataFrame:
@@ -20,3 +27,69 @@ def render_frame(snapshot: Snapshot) -> pd.DataFrame:
     kinds = {**dict.fromkeys(_COUNTS, "Int64"), **dict.fromkeys(_TRUTHS, "boolean")}
     typed: pd.DataFrame = frame.astype(kinds)
     return typed
+
+
+def ticks_frame(ticks: Sequence[Tick], labels: Mapping[str, str]) -> pd.DataFrame:
+    """Give what the dashboard saw as a table, one row a look; unknown values are missing.
+
+    Parameters
+    ----------
+    ticks
+        The oldest first.
+    labels
+        Names of owners of threads, by path.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By time in UTC. For each owner of threads ``alive OWNER`` and ``busy OWNER`` count its
+        threads: 0 where it had none, missing where owners were not known.
+    """
+    index = pd.to_datetime([tick.at_s for tick in ticks], unit="s", utc=True).rename("at")
+    frame = pd.DataFrame(index=index)
+    for name in _RATES:
+        frame[name] = pd.array([getattr(tick, name) for tick in ticks], dtype="Float64")
+    for name in _SIZES:
+        frame[name] = pd.array([getattr(tick, name) for tick in ticks], dtype="Int64")
+    frame["num_children"] = pd.array([len(tick.children) for tick in ticks], dtype="Int64")
+    counts = [_by_owner(tick, labels) for tick in ticks]
+    owners = sorted({owner for count in counts for owner in count or ()})
+    columns = {
+        f"{kind} {owner}": pd.array(
+            [None if count is None else count.get(owner, (0, 0))[at] for count in counts],
+            dtype="Int64",
+        )
+        for owner in owners
+        for at, kind in enumerate(("alive", "busy"))
+    }
+    joined: pd.DataFrame = pd.concat([frame, pd.DataFrame(columns, index=index)], axis=1)
+    return joined
+
+
+def _by_owner(tick: Tick, labels: Mapping[str, str]) -> dict[str, tuple[int, int]] | None:
+    if tick.owners is None:
+        return None
+    counts: dict[str, tuple[int, int]] = {}
+    for owner in tick.owners:
+        name = labels.get(owner.path) or os.path.basename(owner.path)
+        alive, busy = counts.get(name, (0, 0))
+        counts[name] = alive + owner.alive, busy + owner.busy
+    return counts
+
+
+def save_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a table to a file, as its name ends.
+
+    Raises
+    ------
+    RequestError
+        When it ends neither in .csv nor in .parquet. Nothing was written.
+    """
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix == ".csv":
+        frame.to_csv(path)
+    elif suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        accepted = f"a name that ends in {' or '.join(SUFFIXES)}"
+        raise RequestError(os.fspath(path), accepted, 'save("threads.csv")')

@@ -1,0 +1,287 @@
+"""What the dashboards of a shell share: a thread that looks, and the way to the main thread.
+
+The thread reads only what the kernel tells (`probes.pulse`). Counts of runtimes come from the
+main thread, after each cell and after a change of ours. What a person turns takes effect at once
+when no cell runs, else when the cell has ended.
+"""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .api import HERE, snapshot
+from .dashboard import Panel
+from .meter import labels_of
+from .probes.budget import probe_budget, probe_throttling
+from .probes.load import LoadProbe
+from .probes.pulse import Pulse
+from .rules import judge
+from .ticks import Tick
+from .views.panel import PanelFacts
+from .views.widgets import unparented
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .session import Session
+    from .snapshots import Snapshot
+    from .watch import Watch
+
+_LOG = logging.getLogger("omp_magic")
+_KEPT_TICKS = 3600
+_SHOWN_TICKS = 240
+_JUDGE_EVERY_S = 2.0
+INTERVAL_S = 0.5
+
+
+class Live:
+    """The dashboard of one shell: its history, its panels and the thread that looks.
+
+    Parameters
+    ----------
+    shell
+        The shell whose cells run.
+    session
+        Holds the session's limit.
+    watch
+        The guard.
+    """
+
+    def __init__(self, shell: InteractiveShell, session: Session, watch: Watch) -> None:
+        self._shell = shell
+        self.session = session
+        self.watch = watch
+        self.history: deque[Tick] = deque(maxlen=_KEPT_TICKS)
+        self.panels: list[Panel] = []
+        self.interval_s = INTERVAL_S
+        self.stopped = ""
+        """Why the thread has stopped by itself, or ""."""
+        self.threaded = "google.colab" not in sys.modules
+        """Whether a thread's messages are shown: Colab shows none (colabtools#3373)."""
+        self._pulse = Pulse(HERE.observer.machine)
+        self._snapshot: Snapshot | None = None
+        self._labels: dict[str, str] = {}
+        self._loaded_as: dict[str, str] = {}
+        self._queue: deque[Callable[[], None]] = deque()
+        self._depth = 0
+        self._cell: tuple[int, float] | None = None
+        self._last = "idle"
+        self._load = LoadProbe()
+        self._judge_from = 0.0
+        self._wake = threading.Event()
+        self._generation = 0
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        shell.events.register("pre_run_cell", self._before_cell)
+        shell.events.register("post_run_cell", self._after_cell)
+        # It is made by a cell that runs.
+        self._depth, self._cell = 1, (shell.execution_count, time.monotonic())
+        self.look()
+
+    @property
+    def facts_snapshot(self) -> Snapshot:
+        """The last snapshot of the main thread."""
+        return self._snapshot if self._snapshot is not None else self.look()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a cell runs."""
+        return self._depth > 0
+
+    @property
+    def cell(self) -> str:
+        """What the shell does."""
+        cell = self._cell
+        if cell is None:
+            return self._last
+        return f"cell [{cell[0]}] running {time.monotonic() - cell[1]:.0f} s"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names of owners of threads, by path."""
+        return self._labels
+
+    def look(self) -> Snapshot:
+        """Take a snapshot; on the main thread only, since OpenMP's counts are a thread's."""
+        found = self._snapshot = snapshot()
+        ticks = tuple(self.history)[-1:]
+        paths = {owner.path for tick in ticks for owner in tick.owners or ()}
+        self._labels = labels_of(HERE.observer, {path for path in paths if "/" in path})
+        # The kernel's name for a file, by which its threads are known, is not always ours.
+        images = HERE.observer.scan().images
+        self._loaded_as = {
+            image.kernel_path: image.mapped.path
+            for image in images
+            if image.kernel_path not in ("", image.mapped.path)
+        }
+        for kernels, ours in self._loaded_as.items():
+            self._labels.setdefault(ours, self._labels.get(kernels, ""))
+        return found
+
+    def open(self) -> Panel:
+        """Make a panel; the first one starts the thread."""
+        panel = Panel(self)
+        self.panels.append(panel)
+        self._tick()
+        panel.show()
+        panel.show_facts()
+        if self.threaded and len(self.panels) == 1:
+            self._generation += 1
+            self._wake.clear()
+            _thread.start_new_thread(unparented, (self._run, self._generation))
+        return panel
+
+    def close(self, panel: Panel | None = None) -> None:
+        """Take one panel away, or all; with the last one the thread ends."""
+        for each in [panel] if panel is not None else list(self.panels):
+            if each in self.panels:
+                self.panels.remove(each)
+                each.discard()
+        if not self.panels:
+            self._generation += 1
+            self._wake.set()
+
+    def end(self) -> None:
+        """Close every panel and let go of the shell."""
+        self.close()
+        for event, function in (
+            ("pre_run_cell", self._before_cell),
+            ("post_run_cell", self._after_cell),
+        ):
+            if function in self._shell.events.callbacks[event]:
+                self._shell.events.unregister(event, function)
+
+    def on_main(self, action: Callable[[], None]) -> bool:
+        """Run something on the main thread: now when it is idle, else when the cell has ended.
+
+        Returns
+        -------
+        bool
+            Whether it has been run, or will be at once.
+        """
+        if self.busy:
+            self._queue.append(action)
+            return False
+        if threading.current_thread() is threading.main_thread():
+            action()
+        elif self._loop is not None and self._loop.is_running():
+            self._queue.append(action)
+            self._loop.call_soon_threadsafe(self._drain)
+        else:
+            self._queue.append(action)
+            return False
+        return True
+
+    def set_interval(self, seconds: float) -> None:
+        """Look that often from now on."""
+        self.interval_s = seconds
+        self._wake.set()
+
+    def _run(self, generation: int) -> None:
+        """Look again and again, in the thread."""
+        due = time.monotonic()
+        while generation == self._generation:
+            try:
+                if any(not panel.paused for panel in self.panels):
+                    self._tick()
+                    if self._judge():
+                        for panel in tuple(self.panels):
+                            panel.show_findings()
+                    for panel in tuple(self.panels):
+                        panel.show()
+            except Exception as error:  # noqa: BLE001 - law 7: a dead thread must say so
+                self.stopped = f"{type(error).__name__}: {error}"
+                _LOG.warning("omp_magic: the dashboard has stopped (%s)", self.stopped)
+                for panel in tuple(self.panels):
+                    panel.say(f"stopped: {self.stopped}")
+                return
+            due = max(due + self.interval_s, time.monotonic())
+            self._wake.wait(max(0.0, due - time.monotonic()))
+            if self._wake.is_set() and generation == self._generation:
+                self._wake.clear()
+
+    def _tick(self) -> None:
+        tick = self._pulse.tick()
+        if self._loaded_as and tick.owners is not None:
+            owners = (
+                replace(each, path=self._loaded_as.get(each.path, each.path))
+                for each in tick.owners
+            )
+            tick = replace(tick, owners=tuple(owners))
+        self.history.append(tick)
+
+    def _judge(self) -> bool:
+        """Judge what the kernel tells, while a cell runs; tell whether the findings are others."""
+        now, known = time.monotonic(), self._snapshot
+        if known is None or not self.busy or now < self._judge_from:
+            return False
+        self._judge_from = now + _JUDGE_EVERY_S
+        machine = HERE.observer.machine.once()
+        budget = probe_budget(machine)
+        throttling = probe_throttling(machine, budget)
+        load = self._load.look(machine, throttling, [])
+        facts = replace(known, budget=budget, throttling=throttling, load=load)
+        found = self._snapshot = facts.with_findings(judge(facts))
+        return found.findings != known.findings or budget.threads != known.budget.threads
+
+    def facts(self, panel: Panel) -> PanelFacts:
+        """Give what a panel shows now."""
+        ticks = tuple(self.history)[-_SHOWN_TICKS:]
+        return PanelFacts(
+            snapshot=self.facts_snapshot,
+            ticks=ticks,
+            cell=self.cell,
+            paused=panel.paused,
+            interval_s=self.interval_s,
+            guard=self.watch.mode,
+            message=panel.message,
+            labels=self._labels,
+        )
+
+    def _before_cell(self, *_: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._depth += 1
+            if self._depth == 1:
+                self._drain()
+                self._cell = self._shell.execution_count, time.monotonic()
+
+    def _after_cell(self, *_: Any) -> None:
+        """Look at the counts, show findings, and do what was asked for meanwhile."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._depth = max(0, self._depth - 1)
+        if self._depth:
+            return
+        cell, self._cell = self._cell, None
+        if cell is not None:
+            self._last = f"idle · cell [{cell[0]}] took {time.monotonic() - cell[1]:.1f} s"
+        try:
+            if self.panels:
+                self._drain()
+                self.show_facts()
+        except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
+            _LOG.warning("omp_magic: the dashboard was not brought up to date (%s)", error)
+
+    def show_facts(self) -> None:
+        """Take a snapshot and show it in every panel."""
+        self.look()
+        if not self.threaded:
+            self._tick()
+        for panel in tuple(self.panels):
+            panel.show_facts()
+            panel.show()
+
+    def _drain(self) -> None:
+        while self._queue:
+            self._queue.popleft()()

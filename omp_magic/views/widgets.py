@@ -1,0 +1,174 @@
+"""The dashboard as core ipywidgets: what shows, and what a person can turn.
+
+Core controls only: widgets with front-end code of their own show an error where the server lacks
+their extension, even beside a text/html that would do.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from ..limitspec import MOST_THREADS
+
+_Value = TypeVar("_Value")
+
+INTERVALS_S = (0.5, 1.0, 2.0, 5.0)
+"""Seconds between two looks, to choose from."""
+
+_BUTTON = {"width": "auto"}
+_ROW = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
+
+
+def unparented(function: Callable[..., _Value], *arguments: Any) -> _Value:
+    """Call a function so that messages it sends belong to no cell.
+
+    ipykernel 7.4 answers a front-end on the shell that last sent on a widget; were that the main
+    shell, a click would wait for the cell that runs (BaseComm._reply_subshell_for). In 7.0 a
+    thread without a parent could send nothing at all (ContextVar shell_parent).
+
+    Parameters
+    ----------
+    function, arguments
+        What to call.
+    """
+
+    def alone() -> _Value:
+        kernelbase = sys.modules.get("ipykernel.kernelbase")
+        if kernelbase is not None and kernelbase.Kernel.initialized():
+            # Private; where it is missing or something else, nothing needs to be done.
+            parent = getattr(kernelbase.Kernel.instance(), "_shell_parent", None)
+            if isinstance(parent, contextvars.ContextVar):
+                parent.set({})
+        return function(*arguments)
+
+    return contextvars.copy_context().run(alone)
+
+
+class Controls:
+    """The widgets of one dashboard.
+
+    Parameters
+    ----------
+    act
+        Called with what a person did: ``("limit", name, threads)``, ``("auto",)``,
+        ``("restore",)``, ``("guard", mode)``, ``("interval", seconds)``, ``("pause",)``,
+        ``("refresh",)``, ``("close",)``.
+    style
+        The style of what it shows, as HTML.
+    guard
+        The guard's mode.
+    interval_s
+        Seconds between two looks.
+    refresh
+        Whether to offer a button that looks again: where no thread may send.
+    """
+
+    def __init__(
+        self,
+        act: Callable[..., None],
+        *,
+        style: str,
+        guard: str,
+        interval_s: float,
+        refresh: bool = False,
+    ) -> None:
+        import ipywidgets  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; 35 ms, for those who ask
+
+        self._widgets = ipywidgets
+        self._act = act
+        self._pools: dict[str, Any] = {}
+        self.style = ipywidgets.HTML(style)
+        self.live = ipywidgets.HTML()
+        self.findings = ipywidgets.HTML()
+        self.message = ipywidgets.HTML()
+        self.auto = self._button("auto", "limit every pool to the CPUs allowed", "auto")
+        self.restore = self._button("restore", "give every pool its own count again", "restore")
+        self.refresh = self._button("refresh", "look now", "refresh")
+        self.pause = self._button("pause", "stop showing, until resumed", "pause")
+        self.close_button = self._button("close", "stop, and take this panel away", "close")
+        self.guard = ipywidgets.ToggleButtons(
+            options=["off", "warn", "raise"],
+            value=guard,
+            tooltips=[
+                "guard off: imports are not watched",
+                "guard warn: warn before an import would end this kernel",
+                "guard raise: refuse an import that would end this kernel",
+            ],
+            style={"button_width": "auto"},
+            layout={"width": "auto"},
+        )
+        self.interval = ipywidgets.Dropdown(
+            options=[(f"{each:g} s", each) for each in sorted({*INTERVALS_S, interval_s})],
+            value=interval_s,
+            tooltip="seconds between two looks",
+            layout={"width": "75px"},
+        )
+        self.limits = ipywidgets.Box(layout={**_ROW, "margin": "6px 12px 0"})
+        bar = ipywidgets.Box(
+            [
+                self.auto,
+                self.restore,
+                self._caption("guard"),
+                self.guard,
+                self._caption("interval"),
+                self.interval,
+                *([self.refresh] if refresh else []),
+                self.pause,
+                self.close_button,
+            ],
+            layout={**_ROW, "margin": "4px 12px"},
+        )
+        self.root = ipywidgets.VBox(
+            [self.style, self.live, self.limits, bar, self.message, self.findings]
+        )
+        self.root.add_class("omp-dash")
+        self.guard.observe(lambda change: act("guard", change["new"]), "value")
+        self.interval.observe(lambda change: act("interval", change["new"]), "value")
+
+    def _caption(self, text: str) -> Any:
+        return self._widgets.Label(text, layout={"margin": "2px 4px 2px 14px", "width": "auto"})
+
+    def _button(self, text: str, why: str, *action: str) -> Any:
+        button = self._widgets.Button(description=text, tooltip=why, layout=_BUTTON)
+        button.on_click(lambda _: self._act(*action))
+        return button
+
+    def offer(self, pools: Iterable[tuple[str, str, int]]) -> None:
+        """Offer a limit for each pool: (name in a limit, label, threads it has)."""
+        wanted = {name: (label, threads) for name, label, threads in pools}
+        if wanted.keys() == self._pools.keys():
+            return
+        self._pools = {
+            name: self._pools.get(name) or self._limit(name, label, threads)
+            for name, (label, threads) in wanted.items()
+        }
+        self.limits.children = tuple(self._pools.values())
+
+    def _limit(self, name: str, label: str, threads: int) -> Any:
+        number = self._widgets.BoundedIntText(
+            value=max(1, threads),
+            min=1,
+            max=MOST_THREADS,
+            description=label,
+            style={"description_width": "auto"},
+            layout={"width": "auto"},
+        )
+        apply = self._widgets.Button(
+            description="set", tooltip=f"limit {label} to this many threads", layout=_BUTTON
+        )
+        apply.on_click(lambda _: self._act("limit", name, number.value))
+        number.add_class("omp-number")
+        return self._widgets.HBox([number, apply], layout={"margin": "0 14px 0 0"})
+
+    def bundle(self) -> dict[str, Any]:
+        """Give what a front-end with widgets shows."""
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.root.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view}
+
+    def close(self) -> None:
+        """Take the widgets away, in every front-end."""
+        for widget in (self.style, self.live, self.findings, self.message, self.limits, self.root):
+            widget.close()

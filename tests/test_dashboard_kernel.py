@@ -1,0 +1,263 @@
+"""The dashboard in real kernels: what its widgets send, and what clicks do, over the protocol."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from live import LINUX, Kernel
+
+pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+COUNTS = "[l.num_threads for l in __import__('omp_magic').snapshot().libraries]"
+
+
+@pytest.fixture
+def panel() -> Iterator[Kernel]:
+    """A kernel with libraries loaded and a panel open."""
+    started = Kernel({"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"})
+    started.run("%load_ext omp_magic\nimport numpy as np, sklearn.cluster, time, threading")
+    reply = started.run("dash = %omp_dashboard --interval 0.25\ndash")
+    assert reply.status == "ok", reply.traceback
+    yield started
+    started.close()
+
+
+def updates(kernel: Kernel, code: str, timeout: float = 60) -> tuple[list[dict[str, Any]], str]:
+    """Run a cell and give the frames of the live part that came meanwhile, and what it printed."""
+    message = kernel.client.execute(code)
+    frames, printed = [], ""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            got = kernel.client.get_iopub_msg(timeout=1)
+        except queue.Empty:
+            continue
+        content = got["content"]
+        if got["msg_type"] == "comm_msg":
+            value = content["data"].get("state", {}).get("value", "")
+            if "omp-live" in str(value):
+                match = re.search(r'data-tick="(\d+)" data-at="(\d+)"', value)
+                assert match is not None, value[:200]
+                size = len(json.dumps(content))
+                tick, at_ms = int(match[1]), int(match[2])
+                frames.append({"tick": tick, "delay_s": time.time() - at_ms / 1000, "bytes": size})
+        mine = got["parent_header"].get("msg_id") == message
+        if got["msg_type"] == "stream" and mine:
+            printed += content["text"]
+        if got["msg_type"] == "status" and mine and content["execution_state"] == "idle":
+            break
+    kernel.client.get_shell_msg(timeout=10)
+    return frames, printed
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "end = time.time() + 3\nwhile time.time() < end: pass",
+        "a = np.ones((700, 700)); end = time.time() + 3\nwhile time.time() < end: a @ a",
+        "time.sleep(3)",
+    ],
+    ids=["python", "matmul", "sleep"],
+)
+def test_it_stays_live_while_a_cell_runs(panel: Kernel, work: str) -> None:
+    frames, printed = updates(panel, work + "\nprint('end')")
+    assert printed == "end\n"
+    assert len(frames) >= 5
+    ticks = [each["tick"] for each in frames]
+    assert ticks == sorted(ticks)
+    assert len(set(ticks)) >= 5
+    assert max(each["bytes"] for each in frames) < 20_000
+
+
+def click(kernel: Kernel, expression: str, **state: Any) -> None:
+    """Send what a front-end sends when a person uses a widget."""
+    model = kernel.value(f"{expression}.model_id") if "." in expression else expression
+    data = {"method": "custom", "content": {"event": "click"}, "buffers": []}
+    if state:
+        data = {"method": "update", "state": state, "buffer_paths": []}
+    message = kernel.client.session.msg("comm_msg", {"comm_id": model, "data": data})
+    kernel.client.shell_channel.send(message)
+
+
+def until(kernel: Kernel, expression: str, wanted: Any) -> None:
+    deadline = time.monotonic() + 10
+    while (found := kernel.value(expression)) != wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found == wanted
+
+
+def test_a_click_limits_the_next_cell_and_restore_ends_it(panel: Kernel) -> None:
+    box = "dash.controls.limits.children[0].children"
+    label = panel.value(f"{box}[0].description")
+    assert label == "OpenBLAS (numpy)"
+    click(panel, f"{box}[0]", value=1)
+    click(panel, f"{box}[1]")
+    until(panel, COUNTS, [1, 2, 2])
+    assert "OpenBLAS" in panel.value("dash.controls.limits.children[0].children[1].tooltip")
+    text = panel.run("%omp_status").text
+    assert "set by the dashboard; back with %omp_limit off" in text
+    click(panel, "dash.controls.auto")
+    budget = panel.value("__import__('omp_magic').snapshot().budget.threads")
+    until(panel, COUNTS, [budget] * 3)
+    panel.run("%omp_limit off")
+    assert panel.value(COUNTS) == [2, 2, 2]
+    click(panel, f"{box}[1]")
+    until(panel, COUNTS, [1, 2, 2])
+    click(panel, "dash.controls.restore")
+    until(panel, COUNTS, [2, 2, 2])
+
+
+def test_a_click_while_a_cell_runs_applies_after_it(panel: Kernel) -> None:
+    panel.run("first = __import__('omp_magic').snapshot().libraries[0].path")
+    message = panel.client.execute(
+        f"dash.act('limit', first, 1); said = dash.message; inside = {COUNTS}"
+    )
+    assert panel.client.get_shell_msg(timeout=30)["parent_header"]["msg_id"] == message
+    assert panel.value("said") == "applies after this cell"
+    assert panel.value("inside") == [2, 2, 2]
+    assert panel.value(COUNTS) == [1, 2, 2]
+
+
+def test_guard_interval_pause_and_close(panel: Kernel) -> None:
+    click(panel, "dash.controls.guard", index=2)
+    until(panel, "dash._live.watch.mode", "raise")
+    click(panel, "dash.controls.interval", index=2)
+    until(panel, "dash._live.interval_s", 1.0)
+    click(panel, "dash.controls.pause")
+    until(panel, "dash.paused", True)
+    frames, _ = updates(panel, "time.sleep(1.5)")
+    assert frames == []
+    click(panel, "dash.controls.pause")
+    until(panel, "dash.paused", False)
+    click(panel, "dash.controls.close_button")
+    until(panel, "len(dash._live.panels)", 0)
+    before = panel.value("len(dash._live.history)")
+    panel.run("time.sleep(1.2)")
+    assert panel.value("len(dash._live.history)") == before
+    bundle = panel.run("dash").result
+    assert VIEW not in bundle
+    assert "omp" in bundle["text/html"]
+
+
+def test_a_duplicate_runtime_appears_as_a_finding(
+    kernel: Kernel, libiomp5: str, libomp: str
+) -> None:
+    kernel.run("%load_ext omp_magic\nimport ctypes")
+    kernel.run("dash = %omp_dashboard")
+    assert "OMP101" not in kernel.value("dash.controls.findings.value")
+    kernel.run(f"ctypes.CDLL({libiomp5!r}).omp_get_max_threads()")
+    kernel.run(f"second = ctypes.CDLL({libomp!r})")
+    assert 'data-code="OMP101"' in kernel.value("dash.controls.findings.value")
+
+
+def test_panels_share_one_thread_and_off_closes_them(panel: Kernel) -> None:
+    threads = "len(__import__('os').listdir('/proc/self/task'))"
+    before = panel.value(threads)
+    panel.run("other = %omp_dashboard")
+    assert panel.value(threads) == before
+    assert panel.value("len(dash._live.panels)") == 2
+    assert panel.value("other._live is dash._live") is True
+    panel.run("%omp_dashboard off")
+    assert panel.value("len(dash._live.panels)") == 0
+    until(panel, f"{threads} < {before}", True)
+    panel.run("third = %omp_dashboard")
+    until(panel, threads, before)
+    panel.run("%unload_ext omp_magic")
+    until(panel, f"{threads} < {before}", True)
+    assert panel.run("time.sleep(0.6)").status == "ok"
+
+
+def test_one_bundle_for_every_front_end(panel: Kernel) -> None:
+    result = panel.run("dash").result
+    assert set(result) == {VIEW, "text/html", "text/plain"}
+    assert "OpenBLAS (numpy)" in result["text/plain"]
+    assert "OpenBLAS (numpy)" in result["text/html"]
+    assert "<script" not in result["text/html"]
+
+
+def test_history_as_a_table_and_as_a_file(panel: Kernel, tmp_path: Any) -> None:
+    panel.run("a = np.ones((900, 900)); [a @ a for _ in range(40)]; time.sleep(0.6)")
+    panel.run("frame = dash.to_frame()")
+    assert panel.value("len(frame)") >= 2
+    assert panel.value("sorted(frame.columns)[:2]")
+    assert panel.value("bool((frame['cpus'].dropna() >= 0).all())") is True
+    assert panel.value("any(c.startswith('alive OpenBLAS') for c in frame.columns)") is True
+    path = str(tmp_path / "threads.csv")
+    panel.run(f"dash.save({path!r})")
+    assert panel.value(f"len(__import__('pandas').read_csv({path!r}))") >= 2
+    reply = panel.run("dash.save('threads.txt')")
+    assert reply.ename == "RequestError"
+    assert "accepted: a name that ends in .csv or .parquet" in reply.evalue
+
+
+def test_wrong_words_are_one_line(panel: Kernel) -> None:
+    for line in ("%omp_dashboard on", "%omp_dashboard --interval 0", "%omp_dashboard --interval x"):
+        reply = panel.run(line)
+        assert reply.ename == "UsageError"
+        assert reply.stderr.strip().count("\n") == 0
+        assert "example: %omp_dashboard --interval 1" in reply.stderr
+
+
+def test_a_thread_that_dies_says_so(panel: Kernel) -> None:
+    panel.run("dash._live._pulse = None")
+    until(panel, "'stopped' in dash.message", True)
+    assert panel.run("6 * 7").text == "42"
+
+
+def test_colab_has_no_thread_and_looks_after_each_cell(kernel: Kernel) -> None:
+    """Background threads' messages are not shown there (colabtools#3373)."""
+    kernel.run("import sys, types; sys.modules['google.colab'] = types.ModuleType('colab')")
+    threads = kernel.value("len(__import__('os').listdir('/proc/self/task'))")
+    kernel.run("%load_ext omp_magic\ndash = %omp_dashboard")
+    assert kernel.value("len(__import__('os').listdir('/proc/self/task'))") == threads
+    before = kernel.value("len(dash._live.history)")
+    kernel.run("1")
+    assert kernel.value("len(dash._live.history)") > before
+    click(kernel, "dash.controls.refresh")
+    assert "refresh" in kernel.value("dash.controls.refresh.description")
+
+
+def test_loading_the_extension_imports_no_widgets(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\n%omp_status")
+    assert kernel.value("'ipywidgets' in __import__('sys').modules") is False
+
+
+GROWTH = """
+import gc, os, threading
+from omp_magic.views.widgets import unparented
+def resident():
+    gc.collect()
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def ticks(number):
+    for at in range(number):
+        if at % 50 == 0:  # threads that come and go
+            others = [threading.Thread(target=time.sleep, args=(0.01,)) for _ in range(5)]
+            for other in others: other.start()
+        dash._live._tick()
+        dash.show()
+def accelerated(number):
+    thread = threading.Thread(target=unparented, args=(ticks, number))
+    thread.start(); thread.join()
+dash._live.set_interval(3600)
+accelerated(dash._live.history.maxlen + 200)  # the history is full
+before = resident()
+accelerated(3600)
+grown = resident() - before
+"""
+
+
+def test_an_hour_of_ticks_does_not_grow(panel: Kernel) -> None:
+    frames, printed = updates(panel, GROWTH, timeout=180)
+    assert printed == ""
+    assert panel.value("len(dash._live.history)") == 3600
+    assert panel.value("grown") < 2_000_000
+    # One message a tick, and the last is no larger than the first.
+    assert 7000 < len(frames) <= 7420
+    assert frames[-1]["bytes"] < 1.5 * frames[10]["bytes"] + 4000
