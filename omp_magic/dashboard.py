@@ -105,7 +105,7 @@ class Panel:
         session = self._live.session
         try:
             if what == "restore":
-                text = session.end()
+                text = session.end(quietly=True)
             elif what == "auto":
                 text = session.adjust("", "auto", _WHO)
             else:

@@ -23,7 +23,7 @@ from .dashboard import Panel
 from .meter import labels_of
 from .probes.budget import probe_budget, probe_throttling
 from .probes.load import LoadProbe
-from .probes.pulse import Pulse
+from .probes.pulse import SHORTEST_S, Pulse
 from .rules import judge
 from .ticks import Tick
 from .views.panel import PanelFacts
@@ -65,9 +65,10 @@ class Live:
         self.interval_s = INTERVAL_S
         self.stopped = ""
         """Why the thread has stopped by itself, or ""."""
-        self.threaded = "google.colab" not in sys.modules
-        """Whether a thread's messages are shown: Colab shows none (colabtools#3373)."""
-        self._pulse = Pulse(HERE.observer.machine)
+        self.threaded = hasattr(shell, "kernel") and "google.colab" not in sys.modules
+        """Whether a thread's messages are shown: a terminal shows none, nor does Colab
+        (colabtools#3373)."""
+        self._pulse, self._made_s = Pulse(HERE.observer.machine), time.monotonic()
         self._snapshot: Snapshot | None = None
         self._labels: dict[str, str] = {}
         self._loaded_as: dict[str, str] = {}
@@ -133,6 +134,8 @@ class Live:
         """Make a panel; the first one starts the thread."""
         panel = Panel(self)
         self.panels.append(panel)
+        # Rates need some time between two looks; only the first panel waits for it.
+        time.sleep(max(0.0, self._made_s + SHORTEST_S - time.monotonic()))
         self._tick()
         panel.show()
         panel.show_facts()
@@ -177,7 +180,7 @@ class Live:
             action()
         elif self._loop is not None and self._loop.is_running():
             self._queue.append(action)
-            self._loop.call_soon_threadsafe(self._drain)
+            self._loop.call_soon_threadsafe(self._when_idle)
         else:
             self._queue.append(action)
             return False
@@ -281,6 +284,11 @@ class Live:
         for panel in tuple(self.panels):
             panel.show_facts()
             panel.show()
+
+    def _when_idle(self) -> None:
+        # A cell may have begun meanwhile, and wait in an await: its end drains the queue then.
+        if not self.busy:
+            self._drain()
 
     def _drain(self) -> None:
         while self._queue:

@@ -149,8 +149,8 @@ class Session:
         spec = spec_of(text)
         told = Limit(spec=spec.text, set_by=f"%omp_limit {spec.text}", undo="%omp_limit off")
         with _in_one_line():
-            held = self._put(spec, told, env=env)
-        _say(_entry_notes(spec, held))
+            held, ended = self._put(spec, told, env=env)
+        _say((*ended, *_entry_notes(spec, held)))
         pools = counted(len(held.amounts), "pool")
         return (
             f"omp_limit {spec.text}: in force for this session on {pools}; %omp_limit off ends it"
@@ -183,29 +183,44 @@ class Session:
         spec = parse_limit({**amounts, name: threads})
         # A path is long, and its file's name tells people as much.
         text = " ".join(word.rpartition("/")[2] for word in spec.text.split())
-        held = self._put(spec, Limit(spec=text, set_by=set_by, undo="%omp_limit off"))
-        return "; ".join((f"limit {text}", *held.notes))
+        told = Limit(spec=text, set_by=set_by, undo="%omp_limit off")
+        held, ended = self._put(spec, told)
+        return "; ".join((f"limit {text}", *held.notes, *ended))
 
-    def _put(self, spec: LimitSpec, told: Limit, *, env: bool = True) -> Held:
+    def _put(
+        self, spec: LimitSpec, told: Limit, *, env: bool = True
+    ) -> tuple[Held, tuple[str, ...]]:
+        """Give the limit that is in force now, and what the one before could not give back."""
         held = HERE.limiter.enter(spec, env=env, everywhere=True, told=told)
-        self._leave()
+        ended = self._leave()
         self._held, self._said = held, held.notes
-        return held
+        return held, ended
 
-    def end(self) -> str:
-        """Take the limit back and give a line that says so."""
+    def end(self, *, quietly: bool = False) -> str:
+        """Take the limit back and give a line that says so.
+
+        Parameters
+        ----------
+        quietly
+            Whether what could not be given back is part of the line, and not printed.
+        """
         if self._held is None:
             return "omp_limit: no limit is in force"
-        spec = self._held.spec
+        text = self._held.told.spec
         with _in_one_line():
-            self._leave()
-        return f"omp_limit off: {spec.text} has ended, every pool has its own count again"
+            ended = self._leave()
+        line = f"omp_limit off: {text} has ended, every pool has its own count again"
+        if quietly:
+            return "; ".join((line, *ended))
+        _say(ended)
+        return line
 
     def tell(self) -> str:
         """Give a line that says what is in force."""
         if self._held is None:
             return "omp_limit: no limit is in force; example: %omp_limit auto"
-        return f"omp_limit {self._held.spec.text} is in force; %omp_limit off ends it"
+        told = self._held.told
+        return f"omp_limit {told.spec} is in force, set by {told.set_by}; {told.undo} ends it"
 
     def cover(self) -> None:
         """Before a cell: follow the budget, and hold the limit on what was loaded past Python.
@@ -222,11 +237,12 @@ class Session:
                 self._said += new
                 _say(new)
 
-    def _leave(self) -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            held.leave()
-            _say(held.afterwards)
+    def _leave(self) -> tuple[str, ...]:
+        if self._held is None:
+            return ()
+        held, self._held = self._held, None
+        held.leave()
+        return held.afterwards
 
 
 def _entry_notes(spec: LimitSpec, held: Held) -> tuple[str, ...]:

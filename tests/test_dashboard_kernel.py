@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import queue
 import re
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live import LINUX, Kernel
+from live import LINUX, Kernel, run_program
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
 
@@ -261,3 +262,20 @@ def test_an_hour_of_ticks_does_not_grow(panel: Kernel) -> None:
     # One message a tick, and the last is no larger than the first.
     assert 7000 < len(frames) <= 7420
     assert frames[-1]["bytes"] < 1.5 * frames[10]["bytes"] + 4000
+
+
+def test_a_terminal_shows_the_text_and_starts_no_thread() -> None:
+    lines = (
+        "%load_ext omp_magic\n"
+        "import os; before = len(os.listdir('/proc/self/task'))\n"
+        "panel = %omp_dashboard\n"
+        "display(panel)\n"
+        "print('more threads:', len(os.listdir('/proc/self/task')) - before)\n"
+        "%omp_dashboard off\n"
+    )
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "-c", lines]
+    ended = run_program(command, 60, {"TERM": "dumb"})
+    assert "CPUs used in the last 2 min: now" in ended.out, ended.err
+    assert "not known" not in ended.out
+    assert "more threads: 0" in ended.out
+    assert "Traceback" not in ended.out + ended.err
