@@ -143,7 +143,7 @@ class ChildProbe:
         waiting = list(self._children_of("self"))
         while waiting:
             pid = waiting.pop(0)
-            stat = self._stat(pid)
+            stat = alive_stat(self._machine, pid)
             if stat is None or pid in found:
                 continue
             found[pid] = stat
@@ -176,7 +176,7 @@ class ChildProbe:
             gaps.append(Gap(what="child processes", why=why))
         children: dict[int, list[tuple[int, Stat]]] = {}
         for pid in pids[-MOST_PROCESSES:]:
-            stat = self._stat(pid)
+            stat = alive_stat(self._machine, pid)
             if stat is not None:
                 children.setdefault(stat.parent, []).append((pid, stat))
         found: dict[int, Stat] = {}
@@ -186,13 +186,6 @@ class ChildProbe:
                 found[pid] = stat
                 waiting.append(pid)
         return found
-
-    def _stat(self, pid: int) -> Stat | None:
-        try:
-            stat = parse_stat(self._machine.read(f"/proc/{pid}/stat"))
-        except (OSError, ParseError):
-            return None
-        return None if stat.state in "ZX" else stat
 
 
 def has_child() -> bool:
@@ -234,3 +227,12 @@ def probe_start_method() -> str | None:
         return str(chosen or module.get_all_start_methods()[0])
     except (AttributeError, IndexError):
         return None  # its import is in progress
+
+
+def alive_stat(machine: Machine, pid: int) -> Stat | None:
+    """Read a process's line; None when it has ended or may not be read."""
+    try:
+        stat = parse_stat(machine.read(f"/proc/{pid}/stat"))
+    except (OSError, ParseError):
+        return None
+    return None if stat.state in "ZX" else stat

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ..errors import ParseError
 from ..facts import Gap
 from ..machine import Machine
-from ..procfs import Stat, parse_pids, parse_stat
+from ..procfs import Stat, parse_pids
 from ..ticks import ChildTick
-from .children import has_child
+from .children import alive_stat, has_child
 from .pace import Pace
 
 MOST_CHILDREN = 50
@@ -96,7 +96,7 @@ class Family:
         return tuple(tick for tick in found if tick is not None)
 
     def _tick(self, pid: int, before: dict[int, _Member], now_s: float) -> ChildTick | None:
-        stat = self._stat(pid)
+        stat = alive_stat(self._machine, pid)
         if stat is None:
             return None
         then = before.get(pid)
@@ -176,7 +176,7 @@ class Family:
         new = sorted((key for key in processes if key not in self._parents), reverse=True)
         self._unasked = max(0, len(new) - MOST_NEW)
         for key in new[:MOST_NEW]:
-            stat = self._stat(key[0])
+            stat = alive_stat(self._machine, key[0])
             self._parents[key] = stat.parent if stat is not None else 0
         children: dict[int, list[int]] = {}
         for (pid, _), parent in self._parents.items():
@@ -188,14 +188,6 @@ class Family:
             found.update(below)
             waiting += below
         return found
-
-    def _stat(self, pid: int) -> Stat | None:
-        """Read a process's line; None when it has ended or may not be read."""
-        try:
-            stat = parse_stat(self._machine.read(f"/proc/{pid}/stat"))
-        except (OSError, ParseError):
-            return None
-        return None if stat.state in "ZX" else stat
 
 
 def _shown(text: str) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 
 from ..mime import bundle
 from ..rules.explain import Explanation
+from .plain import terminal_columns
 from .words import printable, shortened, split_remedy
-
-_NARROWEST, _WIDEST = 60, 100
 
 
 class Page:
@@ -35,8 +33,7 @@ class Page:
 
     def __str__(self) -> str:
         """Give the plain text, no line wider than the terminal."""
-        columns = shutil.get_terminal_size((_WIDEST, 24)).columns
-        width = min(_WIDEST, max(_NARROWEST, columns))
+        width = terminal_columns()
         parts = [printable(self.intro)] if self.intro else []
         parts.extend("\n".join(_lines(each, width)) for each in self.explanations)
         return "\n\n".join(parts)

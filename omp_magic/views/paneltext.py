@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-from typing import Literal
+from typing import Literal, TYPE_CHECKING
 
-from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,28 +11,19 @@ from rich.text import Text
 from . import panelrows as rows
 from .chart import chart_words, sparkline
 from .panelfacts import PanelFacts
+from .plain import plain_text
 from .words import DASH, none_loaded, shortened, split_remedy
 
-_NARROWEST, _WIDEST = 60, 100
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 _MOST = 12
 """Rows of a table; a terminal has few lines."""
 
 
 def static_text(facts: PanelFacts) -> str:
     """Give the panel as it stands as text without colour, no line wider than the terminal."""
-    columns = shutil.get_terminal_size((_WIDEST, 24)).columns
-    console = Console(
-        file=io.StringIO(),
-        width=min(_WIDEST, max(_NARROWEST, columns)),
-        color_system=None,
-        force_terminal=False,
-        force_jupyter=False,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        for part in _parts(facts):
-            console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().split("\n"))
+    return plain_text(*_parts(facts))
 
 
 def _parts(facts: PanelFacts) -> list[RenderableType]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from typing import Literal
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ..snapshots import Snapshot
+from .plain import plain_text
 from .words import (
     DASH,
     State,
@@ -44,24 +43,12 @@ from .words import (
     workers_of,
 )
 
-_NARROWEST, _WIDEST = 60, 100
 _TONES = {"error": "bold red", "warning": "yellow", "info": "cyan", "bad": "red", "good": "green"}
 
 
 def render_text(snapshot: Snapshot) -> str:
     """Give a snapshot as text without colour, no line wider than the terminal."""
-    columns = shutil.get_terminal_size((_WIDEST, 24)).columns
-    console = Console(
-        file=io.StringIO(),
-        width=min(_WIDEST, max(_NARROWEST, columns)),
-        color_system=None,
-        force_terminal=False,
-        force_jupyter=False,
-        legacy_windows=False,
-    )
-    with console.capture() as capture:
-        console.print(layout(snapshot))
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().split("\n"))
+    return plain_text(layout(snapshot))
 
 
 def layout(snapshot: Snapshot) -> RenderableType:
