@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help demo test test-matrix test-vm lab notebooks docs bench lint format clean
+.PHONY: help demo test test-matrix test-vm test-browser lab notebooks docs bench lint format clean
 
 help:
 	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
 	@echo "make test         run the tests"
 	@echo "make test-matrix  run the kernel tests on other versions of Python, IPython and ipykernel"
 	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
+	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make notebooks    run the notebooks and save their outputs"
 	@echo "make docs         write docs/findings from the rules"
@@ -34,6 +35,11 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[test]'
 	@touch $@
 
+$(VENV)/.browser: pyproject.toml | $(BIN)/python
+	@echo "installing JupyterLab and selenium into $(VENV) ..."
+	@$(PIP) install --editable '.[test,browser]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[test,dev]'
 	@touch $@
@@ -52,6 +58,12 @@ test-matrix: $(VENV)/.dev
 test-vm: $(VENV)/.test
 	tests/vm/run.sh $(BIN)/python
 
+# Chromium and its driver are Debian's; where they cannot be had, the tests are skipped and say so.
+test-browser: $(VENV)/.browser
+	@command -v chromedriver >/dev/null || { apt-get update -qq && \
+	  apt-get install -y -qq chromium chromium-driver; } || echo "Chromium cannot be installed here"
+	BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+
 lab: $(VENV)/.demo
 	$(BIN)/jupyter lab notebooks
 
@@ -62,7 +74,7 @@ docs: $(VENV)/.test
 	@$(BIN)/python docs/write_findings.py
 
 bench: $(VENV)/.test
-	@missed=0; for name in bench limits quota threads guard imports distributions; do \
+	@missed=0; for name in bench limits quota threads guard imports distributions pulse dashboard; do \
 	  $(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 lint: $(VENV)/.dev
