@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import OmpMagicError
@@ -59,6 +60,7 @@ class Panel:
         pools = pools_to_limit(self._live.facts_snapshot)
         if not self.closed:
             unparented(self.controls.offer, pools)
+            unparented(self.controls.show_guard, self._live.watch.mode)
         self.show_findings()
 
     def show_findings(self) -> None:
@@ -92,8 +94,11 @@ class Panel:
                 self._live.set_interval(values[0])
                 self.say(f"every {values[0]:g} s")
             elif what == "guard":
-                self._live.watch.set_mode(values[0])
-                self.say(f"guard {values[0]}")
+                if values[0] != self._live.watch.mode:
+                    self._live.watch.set_mode(values[0])
+                    self.say(f"guard {values[0]}")
+                    for panel in self._live.panels:
+                        unparented(panel.controls.show_guard, values[0])
             elif what == "refresh":
                 self._live.on_main(self._live.show_facts)
             elif not self._live.on_main(lambda: self._limit(what, values)):
@@ -109,8 +114,8 @@ class Panel:
             elif what == "auto":
                 text = session.adjust("", "auto", _WHO)
             else:
-                name, threads = values
-                text = session.adjust(name, threads, _WHO)
+                name, threads, *label = values
+                text = session.adjust(name, threads, _WHO, *label)
         except OmpMagicError as error:
             text = f"not done: {error}"
         self._live.show_facts()
@@ -140,7 +145,8 @@ class Panel:
         save_frame(self.to_frame(), path)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        facts = self._live.facts(self)
+        # It is kept in the notebook, where nothing runs any more.
+        facts = replace(self._live.facts(self), cell="as it was when it was shown")
         bundle = {} if self.closed else self.controls.bundle()
         return {**bundle, "text/html": static_html(facts), "text/plain": static_text(facts)}
 

@@ -70,11 +70,12 @@ class Live:
         (colabtools#3373)."""
         self._pulse, self._made_s = Pulse(HERE.observer.machine), time.monotonic()
         self._snapshot: Snapshot | None = None
-        self._labels: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        """Names of owners of threads, by path."""
         self._loaded_as: dict[str, str] = {}
         self._queue: deque[Callable[[], None]] = deque()
         self._depth = 0
-        self._cell: tuple[int, float] | None = None
+        self._cell_s: float | None = None
         self._last = "idle"
         self._load = LoadProbe()
         self._judge_from = 0.0
@@ -87,7 +88,7 @@ class Live:
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
         # It is made by a cell that runs.
-        self._depth, self._cell = 1, (shell.execution_count, time.monotonic())
+        self._depth, self._cell_s = 1, time.monotonic()
         self.look()
 
     @property
@@ -103,22 +104,21 @@ class Live:
     @property
     def cell(self) -> str:
         """What the shell does."""
-        cell = self._cell
-        if cell is None:
+        began_s = self._cell_s
+        if began_s is None:
             return self._last
-        return f"cell [{cell[0]}] running {time.monotonic() - cell[1]:.0f} s"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Names of owners of threads, by path."""
-        return self._labels
+        # shell.execution_count is the next cell's from IPython 9 on, while this one runs.
+        result = getattr(self._shell.displayhook, "exec_result", None)
+        number = getattr(result, "execution_count", None)
+        what = "a cell" if number is None else f"cell [{number}]"
+        return f"{what} running {time.monotonic() - began_s:.0f} s"
 
     def look(self) -> Snapshot:
         """Take a snapshot; on the main thread only, since OpenMP's counts are a thread's."""
         found = self._snapshot = snapshot()
         ticks = tuple(self.history)[-1:]
         paths = {owner.path for tick in ticks for owner in tick.owners or ()}
-        self._labels = labels_of(HERE.observer, {path for path in paths if "/" in path})
+        self.labels = labels_of(HERE.observer, {path for path in paths if "/" in path})
         # The kernel's name for a file, by which its threads are known, is not always ours.
         images = HERE.observer.scan().images
         self._loaded_as = {
@@ -127,7 +127,7 @@ class Live:
             if image.kernel_path not in ("", image.mapped.path)
         }
         for kernels, ours in self._loaded_as.items():
-            self._labels.setdefault(ours, self._labels.get(kernels, ""))
+            self.labels.setdefault(ours, self.labels.get(kernels, ""))
         return found
 
     def open(self) -> Panel:
@@ -137,6 +137,7 @@ class Live:
         # Rates need some time between two looks; only the first panel waits for it.
         time.sleep(max(0.0, self._made_s + SHORTEST_S - time.monotonic()))
         self._tick()
+        self.look()  # now that the owners of threads are known, for their names
         panel.show()
         panel.show_facts()
         if self.threaded and len(self.panels) == 1:
@@ -249,7 +250,7 @@ class Live:
             interval_s=self.interval_s,
             guard=self.watch.mode,
             message=panel.message,
-            labels=self._labels,
+            labels=self.labels,
         )
 
     def _before_cell(self, *_: Any) -> None:
@@ -257,18 +258,19 @@ class Live:
             self._depth += 1
             if self._depth == 1:
                 self._drain()
-                self._cell = self._shell.execution_count, time.monotonic()
+                self._cell_s = time.monotonic()
 
-    def _after_cell(self, *_: Any) -> None:
+    def _after_cell(self, result: Any = None) -> None:
         """Look at the counts, show findings, and do what was asked for meanwhile."""
         if threading.current_thread() is not threading.main_thread():
             return
         self._depth = max(0, self._depth - 1)
         if self._depth:
             return
-        cell, self._cell = self._cell, None
-        if cell is not None:
-            self._last = f"idle · cell [{cell[0]}] took {time.monotonic() - cell[1]:.1f} s"
+        began_s, self._cell_s = self._cell_s, None
+        number = getattr(result, "execution_count", None)
+        if began_s is not None and number is not None:
+            self._last = f"idle · cell [{number}] took {time.monotonic() - began_s:.1f} s"
         try:
             if self.panels:
                 self._drain()

@@ -130,6 +130,7 @@ class Session:
     def __init__(self) -> None:
         self._held: Held | None = None
         self._said: tuple[str, ...] = ()
+        self._labels: dict[str, str] = {}
 
     def set(self, text: str, *, env: bool = True) -> str:
         """Put a limit in force instead of the one before, and give a line that says so.
@@ -156,7 +157,7 @@ class Session:
             f"omp_limit {spec.text}: in force for this session on {pools}; %omp_limit off ends it"
         )
 
-    def adjust(self, name: str, threads: int | str, set_by: str) -> str:
+    def adjust(self, name: str, threads: int | str, set_by: str, label: str = "") -> str:
         """Change the session's limit for one pool, and keep it for the others.
 
         Parameters
@@ -167,6 +168,8 @@ class Session:
             A number or ``"auto"``.
         set_by
             Who asks, for people.
+        label
+            The pool's name for people, or "".
 
         Returns
         -------
@@ -181,8 +184,11 @@ class Session:
         before = {} if self._held is None or not name else dict(self._held.spec.amounts)
         amounts = {each: amount.text for each, amount in before.items()}
         spec = parse_limit({**amounts, name: threads})
-        # A path is long, and its file's name tells people as much.
-        text = " ".join(word.rpartition("/")[2] for word in spec.text.split())
+        self._labels[name] = label or name.rpartition("/")[2]
+        text = ", ".join(
+            f"{self._labels.get(each) or each} {amount.text}" if each else amount.text
+            for each, amount in spec.amounts
+        )
         told = Limit(spec=text, set_by=set_by, undo="%omp_limit off")
         held, ended = self._put(spec, told)
         return "; ".join((f"limit {text}", *held.notes, *ended))

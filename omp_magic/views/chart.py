@@ -191,8 +191,13 @@ def _drawn(steps: Sequence[_Step], allowed: float, label: str, span: str, end: s
         f'<path d="{line}" stroke="{TONES["err"]}" stroke-dasharray="4 3" '
         'vector-effect="non-scaling-stroke"/></g></svg>'
         f'<line x2="100%" y1="{_PX + 0.5}" y2="{_PX + 0.5}" stroke="{TONES["line"]}"/>'
-        f'<text x="2" y="{short(last * _PX / _HIGH - 4)}" {text}>{cpus_words(now)} allowed</text>'
-        + ("" if used else f'<text x="50%" y="50" text-anchor="middle" {text}>no sample yet</text>')
+        f'<text x="100%" dx="-2" y="{short(last * _PX / _HIGH - 4)}" text-anchor="end" {text}>'
+        f"{cpus_words(now)} allowed</text>"
+        + (
+            ""
+            if used or steps
+            else f'<text x="50%" y="50" text-anchor="middle" {text}>no sample yet</text>'
+        )
         + below
         + f'<text x="2" y="{_PX + 13}" {text}>{span} ago</text>'
         f'<text x="100%" dx="-2" y="{_PX + 13}" text-anchor="end" {text}>{end}</text></svg>'

@@ -169,11 +169,17 @@ def _children(children: tuple[ChildTick, ...]) -> Iterator[_Child]:
     for child in children:
         threads, cpus = child.num_os_threads, child.cpus
         yield _Child(
-            rows.clipped(child.command, 40) or words.DASH,
+            rows.clipped(_without_folder(child.command), 40) or words.DASH,
             child.pid,
             words.DASH if threads is None else str(threads),
             words.DASH if cpus is None else f"{cpus:.2f}",
         )
+
+
+def _without_folder(command: str) -> str:
+    """Give a command line without the folder of its program, which tells nobody anything."""
+    program, blank, rest = command.partition(" ")
+    return program.rpartition("/")[2] + blank + rest
 
 
 def _rest_of_children(children: tuple[ChildTick, ...]) -> str:

@@ -53,7 +53,7 @@ class Controls:
     Parameters
     ----------
     act
-        Called with what a person did: ``("limit", name, threads)``, ``("auto",)``,
+        Called with what a person did: ``("limit", name, threads, label)``, ``("auto",)``,
         ``("restore",)``, ``("guard", mode)``, ``("interval", seconds)``, ``("pause",)``,
         ``("refresh",)``, ``("close",)``.
     style
@@ -103,17 +103,18 @@ class Controls:
         self.interval = ipywidgets.Dropdown(
             options=[(f"{each:g} s", each) for each in sorted({*INTERVALS_S, interval_s})],
             value=interval_s,
+            description="interval",
             tooltip="seconds between two looks",
-            layout={"width": "75px"},
+            style={"description_width": "auto"},
+            layout={"width": "auto", "margin": "2px 2px 2px 14px"},
         )
+        self.guarded = ipywidgets.Label(layout={"margin": "2px 4px 2px 14px", "width": "auto"})
         self.limits = ipywidgets.Box(layout={**_ROW, "margin": "6px 12px 0"})
         bar = ipywidgets.Box(
             [
                 self.auto,
                 self.restore,
-                self._caption("guard"),
-                self.guard,
-                self._caption("interval"),
+                ipywidgets.HBox([self.guarded, self.guard]),
                 self.interval,
                 *([self.refresh] if refresh else []),
                 self.pause,
@@ -125,16 +126,19 @@ class Controls:
             [self.style, self.live, self.limits, bar, self.message, self.findings]
         )
         self.root.add_class("omp-dash")
+        self.show_guard(guard)
         self.guard.observe(lambda change: act("guard", change["new"]), "value")
         self.interval.observe(lambda change: act("interval", change["new"]), "value")
-
-    def _caption(self, text: str) -> Any:
-        return self._widgets.Label(text, layout={"margin": "2px 4px 2px 14px", "width": "auto"})
 
     def _button(self, text: str, why: str, *action: str) -> Any:
         button = self._widgets.Button(description=text, tooltip=why, layout=_BUTTON)
         button.on_click(lambda _: self._act(*action))
         return button
+
+    def show_guard(self, mode: str) -> None:
+        """Show the guard's mode, whoever set it."""
+        self.guarded.value = f"guard: {mode}"
+        self.guard.value = mode
 
     def offer(self, pools: Iterable[tuple[str, str, int]]) -> None:
         """Offer a limit for each pool: (name in a limit, label, threads it has)."""
@@ -159,7 +163,7 @@ class Controls:
         apply = self._widgets.Button(
             description="set", tooltip=f"limit {label} to this many threads", layout=_BUTTON
         )
-        apply.on_click(lambda _: self._act("limit", name, number.value))
+        apply.on_click(lambda _: self._act("limit", name, number.value, label))
         number.add_class("omp-number")
         return self._widgets.HBox([number, apply], layout={"margin": "0 14px 0 0"})
 

@@ -1,0 +1,278 @@
+"""A notebook that is open in the browser, with the dashboard below its first cell."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import nbformat
+
+from browser.lab import SHOTS, Lab, wait_for
+
+OPEN = """\
+import os
+os.environ["OPENBLAS_THREAD_TIMEOUT"] = "4"  # waiting threads sleep
+import json, time, numpy as np
+%load_ext omp_magic
+%omp_dashboard
+"""
+COUNT = "from working import numpy_matmul, working; print(len(working(numpy_matmul())))"
+LOOPS = {
+    "pure Python loop": "end = time.time() + {0}; x = 0\nwhile time.time() < end: x += 1",
+    "matmul loop": (
+        "a = np.ones((1500, 1500)); end = time.time() + {0}\nwhile time.time() < end: a @ a"
+    ),
+    "sleep": "time.sleep({0})",
+}
+"""Cells by what they do; {0} is for how many seconds."""
+
+# JupyterLab's own objects, by --LabApp.expose_app_in_browser.
+_LAB = "const app = window.jupyterapp, widget = app.shell.currentWidget, book = widget.content; "
+
+_FRAMES = """
+window.frames_seen = [];
+const note = () => {
+  const live = document.querySelector('.omp-dash .omp-live');
+  if (!live || live.dataset.tick === window.last_tick) return;
+  window.last_tick = live.dataset.tick;
+  window.frames_seen.push([+live.dataset.tick, Date.now() - live.dataset.at, Date.now()]);
+};
+if (window.frames_watch) window.frames_watch.disconnect();
+window.frames_watch = new MutationObserver(note);
+window.frames_watch.observe(
+  document.body, {subtree: true, childList: true, attributes: true, characterData: true});
+"""
+
+
+class Notebook:
+    """One notebook, open in the browser.
+
+    Parameters
+    ----------
+    lab
+        Where it is opened.
+    cells
+        The code of its cells.
+    """
+
+    def __init__(self, lab: Lab, cells: list[str]) -> None:
+        self.lab = lab
+        self.driver = lab.driver
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
+            cells=[nbformat.v4.new_code_cell(each) for each in cells],  # type: ignore[no-untyped-call]  # as above
+            metadata={"kernelspec": kernel},
+        )
+        self.path = lab.root / f"{len(list(lab.root.glob('*.ipynb')))}.ipynb"
+        nbformat.write(made, self.path)  # type: ignore[no-untyped-call]  # as above
+        self.load()
+
+    def load(self) -> None:
+        """Load the page, anew if it was loaded."""
+        # A page that would lose something asks before it goes.
+        self.driver.execute_script("window.onbeforeunload = null;")
+        self.driver.get(f"{self.lab.url}/lab/tree/{self.path.name}?reset")
+        ready = (
+            "return !!(widget && widget.sessionContext && widget.sessionContext.isReady"
+            " && widget.sessionContext.session && widget.sessionContext.session.kernel"
+            " && widget.sessionContext.session.kernel.status === 'idle' && book.widgets.length)"
+        )
+        wait_for("the notebook is open", lambda: self.js(ready), 60)
+        self.complaints()  # those of the page before
+
+    def js(self, code: str, *arguments: Any) -> Any:
+        """Run code in the page, with the notebook as `book`."""
+        return self.driver.execute_script(_LAB + code, *arguments)
+
+    def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
+        """Run a command of JupyterLab and wait for its end."""
+        code = (
+            "const done = arguments[arguments.length - 1];"
+            "window.jupyterapp.commands.execute(arguments[0], arguments[1]).then("
+            "() => done(''), error => done(String(error)));"
+        )
+        failed = self.driver.execute_async_script(code, name, arguments or {})
+        assert not failed, failed
+
+    def start(self, index: int, how: str = "run-cell") -> None:
+        """Run a cell, or with "run-all-below" all from it on, and do not wait."""
+        run = (
+            "book.activeCellIndex = arguments[0]; book.deselectAll();"
+            "app.commands.execute('notebook:' + arguments[1]);"
+        )
+        self.js(run, index, how)
+        wait_for("the cell runs", lambda: self.prompt(index) not in ("", "[ ]:"))
+
+    def prompt(self, index: int) -> str:
+        """Give what stands before a cell: it has a star as long as the cell runs."""
+        return str(
+            self.js("return book.widgets[arguments[0]].inputArea.promptNode.textContent", index)
+        )
+
+    def running(self, index: int) -> bool:
+        """Whether a cell runs. The kernel's status says idle after any click (ipykernel 7)."""
+        return "*" in self.prompt(index)
+
+    def wait(self, index: int, timeout: float = 60) -> list[dict[str, Any]]:
+        """Wait for a cell's end and give its outputs."""
+        wait_for(f"cell {index} ends", lambda: not self.running(index), timeout)
+        return self.outputs(index)
+
+    def run(self, index: int, timeout: float = 60) -> list[dict[str, Any]]:
+        """Run a cell and give its outputs."""
+        self.start(index)
+        return self.wait(index, timeout)
+
+    def value(self, index: int) -> Any:
+        """Run a cell and give the JSON it printed."""
+        (output,) = self.run(index)
+        assert output["output_type"] == "stream", output
+        return json.loads("".join(output["text"]))
+
+    def outputs(self, index: int) -> list[dict[str, Any]]:
+        """Give a cell's outputs, as they would be saved."""
+        found: list[dict[str, Any]] = self.js(
+            "return book.widgets[arguments[0]].model.outputs.toJSON()", index
+        )
+        return found
+
+    def one(self, selector: str, text: str = "", panel: int = 0) -> Any:
+        """Give the element of a panel that fits, waiting for it."""
+        (found,) = wait_for(
+            f"one {selector} {text}", lambda: self._single(self.all(selector, text, panel))
+        )
+        return found
+
+    @staticmethod
+    def _single(found: list[Any]) -> list[Any]:
+        return found if len(found) == 1 else []
+
+    def all(self, selector: str, text: str = "", panel: int = 0) -> list[Any]:
+        """Give the elements of a panel that fit; with a text, those that say just that."""
+        code = (
+            "const panel = document.querySelectorAll('.omp-dash')[arguments[2]];"
+            "return panel ? [...panel.querySelectorAll(arguments[0])].filter("
+            "each => !arguments[1] || each.textContent.trim() === arguments[1]) : []"
+        )
+        found: list[Any] = self.js(code, selector, text, panel)
+        return found
+
+    def click(self, text: str, panel: int = 0) -> None:
+        """Click the button of a panel that says this."""
+        self._reach(self.one("button", text, panel)).click()
+
+    def _reach(self, element: Any) -> Any:
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        return element
+
+    def limit(self, label: str, threads: int) -> None:
+        """Type a number into the box of a pool, and click its "set"."""
+        from selenium.webdriver.common.keys import Keys
+
+        box = self._reach(wait_for(f"a box for {label}", lambda: self.box(label)))
+        box.click()
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(str(threads))
+        row = (
+            "return arguments[0].closest('.widget-hbox:not(.widget-text)').querySelector('button')"
+        )
+        button = self.driver.execute_script(row, box)
+        assert button.text == "set"
+        button.click()
+
+    def box(self, label: str) -> Any:
+        """Give the number box whose label begins so."""
+        code = (
+            "return [...document.querySelectorAll('.omp-dash .widget-inline-hbox')].filter("
+            "each => each.textContent.trim().startsWith(arguments[0])"
+            " && each.querySelector('input')).map(each => each.querySelector('input'))[0]"
+        )
+        return self.js(code, label)
+
+    def message(self, panel: int = 0) -> str:
+        """Give what the panel says about what was done last."""
+        return str(self.one(".omp-msg", panel=panel).text)
+
+    def says(self, part: str, panel: int = 0) -> str:
+        """Wait until the panel's message holds this, and give it."""
+        return str(
+            wait_for(
+                f"the panel says {part!r}",
+                lambda: part in self.message(panel) and self.message(panel),
+            )
+        )
+
+    def number(self) -> int:
+        """Give the number of the tick that shows; -1 without a panel."""
+        code = "const live = document.querySelector('.omp-dash .omp-live');"
+        return int(self.js(code + "return live ? live.dataset.tick : -1"))
+
+    def panels(self) -> list[str]:
+        """Give the number of the tick that each panel shows."""
+        code = "return [...document.querySelectorAll('.omp-live')].map(each => each.dataset.tick)"
+        return list(self.js(code))
+
+    def next_tick(self) -> float:
+        """Wait for another picture, and give when its tick was taken, in ms."""
+        before = self.number()
+        wait_for("a tick", lambda: self.number() > before)
+        code = "return document.querySelector('.omp-dash .omp-live').dataset.at"
+        return float(self.js(code))
+
+    def choose(self, choice: str) -> None:
+        """Choose from the panel's list."""
+        from selenium.webdriver.support.ui import Select
+
+        Select(self._reach(self.one("select"))).select_by_visible_text(choice)
+
+    def press(self, key: str) -> None:
+        """Press a key, by its name in selenium."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        ActionChains(self.driver).send_keys(getattr(Keys, key)).perform()
+
+    def theme(self, name: str) -> None:
+        """Change to JupyterLab's Light or Dark theme."""
+        self.command("apputils:change-theme", {"theme": f"JupyterLab {name}"})
+        light = "true" if name == "Light" else "false"
+        code = "return document.body.dataset.jpThemeLight"
+        wait_for(f"theme {name}", lambda: self.js(code) == light)
+        time.sleep(0.5)  # its colours fade in
+
+    def watch_frames(self) -> None:
+        """Note from now on each new picture and how old it was when it came."""
+        self.driver.execute_script(_FRAMES)
+
+    def frames(self) -> list[tuple[int, float, float]]:
+        """Give (number of the tick, its age in ms when it showed, when it showed in ms)."""
+        return [(a, b, c) for a, b, c in self.driver.execute_script("return window.frames_seen")]
+
+    def shot(self, name: str, element: str = ".omp-dash") -> None:
+        """Keep a picture of the page, and one of the panel alone."""
+        SHOTS.mkdir(exist_ok=True)
+        self.driver.save_screenshot(str(SHOTS / f"{name}.png"))
+        for found in self.driver.find_elements("css selector", element)[:1]:
+            found.screenshot(str(SHOTS / f"{name}_panel.png"))
+
+    def complaints(self) -> list[str]:
+        """Give what the browser's console holds of errors since it was last asked."""
+        return [
+            each["message"] for each in self.driver.get_log("browser") if each["level"] == "SEVERE"
+        ]
+
+    def save(self) -> Any:
+        """Save the notebook and give it."""
+        self.command("docmanager:save")
+        return nbformat.read(self.path, as_version=4)  # type: ignore[no-untyped-call]  # as above
+
+    def close(self) -> None:
+        """End the kernel and close the notebook."""
+        end = (
+            "const done = arguments[arguments.length - 1];"
+            "const widget = window.jupyterapp.shell.currentWidget;"
+            "widget.context.save().then(() => widget.sessionContext.shutdown())"
+            ".then(() => { widget.dispose(); done(''); }, error => done(String(error)));"
+        )
+        self.driver.execute_async_script(end)

@@ -1,0 +1,179 @@
+"""Each control of the dashboard by click and by key, in a real JupyterLab and a real Chromium."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from live import LINUX
+
+from browser.lab import SHOTS, wait_for
+from browser.notebook import COUNT, Notebook
+
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
+    pytest.mark.timeout(300),
+]
+
+
+def test_pause_interval_and_guard_by_click(notebook: Callable[..., Notebook]) -> None:
+    book = notebook("%omp_guard")
+    book.click("pause")
+    book.says("paused")
+    stands = book.number()
+    time.sleep(1.5)  # three ticks
+    assert book.number() == stands
+    book.click("resume")
+    wait_for("a tick", lambda: book.number() > stands)
+    assert book.one("button", "pause")
+
+    book.choose("2 s")
+    book.says("every 2 s")
+    first = book.next_tick()
+    assert book.next_tick() - first > 1800
+
+    for mode in ("raise", "off", "warn"):
+        book.click(mode)
+        book.says(mode)
+        assert f"guard {mode}" in text(book.run(1)).lower().replace("is ", "")
+        assert "mod-active" in book.one("button", mode).get_attribute("class")
+
+
+def test_auto_and_restore_by_click(notebook: Callable[..., Notebook]) -> None:
+    counts = (
+        "import omp_magic\nfound = omp_magic.snapshot()\n"
+        "print(json.dumps([found.budget.threads, *(pool.size for pool in found.pools)]))"
+    )
+    book = notebook(counts, COUNT)
+    allowed, own = book.value(1)
+    book.limit("OpenBLAS", allowed + 2)
+    book.says(str(allowed + 2))
+    assert book.value(1) == [allowed, allowed + 2]
+    book.click(f"auto: {allowed}")
+    book.says("auto")
+    assert book.value(1) == [allowed, allowed]
+    assert book.value(2) == allowed
+    said = book.message()
+    book.click("restore")
+    wait_for("another message", lambda: book.message() != said)
+    assert book.value(1) == [allowed, own]
+
+
+def test_close_by_click_ends_the_thread(notebook: Callable[..., Notebook]) -> None:
+    looks = "live = _1._live; a = len(live.history); time.sleep(1.5); b = len(live.history)"
+    book = notebook(f"{looks}; print(json.dumps([a, b]))")
+    first, then = book.value(1)
+    assert then > first
+    book.click("close")
+    wait_for("the panel is gone", lambda: not book.driver.find_elements("class name", "omp-live"))
+    first, then = book.value(1)
+    assert then == first
+
+
+def test_pause_and_close_work_while_a_cell_runs(notebook: Callable[..., Notebook]) -> None:
+    book = notebook("time.sleep(8)")
+    book.start(1)
+    book.click("pause")
+    book.says("paused")
+    stands = book.number()
+    book.click("resume")
+    wait_for("a tick", lambda: book.number() > stands)
+    book.click("close")
+    wait_for("no panel", lambda: book.panels() == [])
+    assert book.running(1)
+    assert book.wait(1) == []
+
+
+def test_two_panels_share_one_sampler_and_off_closes_both(
+    notebook: Callable[..., Notebook],
+) -> None:
+    book = notebook("%omp_dashboard", "%omp_dashboard off")
+    book.run(1)
+    wait_for("a second panel", lambda: len(book.panels()) == 2)
+    # With two threads a tick would come twice as often.
+    first = book.next_tick()
+    assert book.next_tick() - first > 350
+    wait_for("both show the same", lambda: len(set(book.panels())) == 1)
+    book.click("close", panel=1)
+    wait_for("one panel", lambda: len(book.panels()) == 1)
+    book.next_tick()
+    assert book.run(2) == []
+    wait_for("no panel", lambda: book.panels() == [])
+
+
+def test_a_reload_finds_the_panel_again(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(COUNT)
+    book.save()
+    book.load()
+    wait_for("the panel is back", lambda: book.number() > 0)
+    book.next_tick()
+    book.limit("OpenBLAS", 1)
+    book.says("1")
+    assert book.value(1) == 1
+
+
+def test_a_saved_notebook_shows_the_snapshot_without_a_kernel(
+    notebook: Callable[..., Notebook],
+) -> None:
+    book = notebook()
+    (output,) = book.save().cells[0].outputs
+    assert {"text/html", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(
+        output["data"]
+    )
+    page = book.path.with_suffix(".html")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(book.path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    handle = book.driver.current_window_handle
+    book.driver.switch_to.new_window("tab")
+    try:
+        book.driver.get(page.as_uri())
+        (live,) = book.driver.find_elements("class name", "omp-live")
+        assert live.is_displayed()
+        assert "OpenBLAS (numpy)" in live.text
+        book.driver.save_screenshot(str(SHOTS / "nbconvert.png"))
+    finally:
+        book.driver.close()
+        book.driver.switch_to.window(handle)
+
+
+def test_every_control_is_reached_by_tab_and_has_a_name(notebook: Callable[..., Notebook]) -> None:
+    book = notebook()
+    book.driver.execute_script("arguments[0].focus()", book.box("OpenBLAS"))
+    seen: list[str] = []
+    for _ in range(30):
+        focused = book.driver.switch_to.active_element
+        if not book.js("return !!arguments[0].closest('.omp-dash')", focused):
+            break
+        seen.append(f"{focused.aria_role}: {focused.accessible_name}")
+        book.press("TAB")
+    for control in (
+        "spinbutton: OpenBLAS (numpy)",
+        "button: set",
+        "button: restore",
+        "button: pause",
+        "button: close",
+        "button: off",
+        "button: warn",
+        "button: raise",
+    ):
+        assert seen.count(control) == 1, seen
+    assert sum(each.startswith("button: auto") for each in seen) == 1
+    assert sum(each.startswith("combobox: ") for each in seen) == 1
+    assert all(each.split(": ")[1] for each in seen), seen
+    book.driver.execute_script("arguments[0].focus()", book.one("button", "pause"))
+    book.press("SPACE")
+    book.says("paused")
+    book.press("ENTER")
+    assert book.one("button", "pause")
+
+
+def text(outputs: list[dict[str, Any]]) -> str:
+    """Give the text of a cell's outputs."""
+    return "\n".join(
+        "".join(each.get("text", "")) or "".join(each.get("data", {}).get("text/plain", ""))
+        for each in outputs
+    )

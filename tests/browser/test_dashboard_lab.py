@@ -1,0 +1,140 @@
+"""What the dashboard promises, in a real JupyterLab and a real Chromium; pictures are kept."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+from live import LINUX
+from test_cgroup_live import _write, half_a_cpu
+
+from browser.lab import wait_for
+from browser.notebook import COUNT, LOOPS, OPEN, Notebook
+
+__all__ = ["half_a_cpu"]
+
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
+    pytest.mark.timeout(300),
+]
+
+
+def test_the_panel_stays_live_while_cells_run(
+    notebook: Callable[..., Notebook], capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = notebook(*(each.format(8) for each in LOOPS.values()))
+    for index, name in enumerate(LOOPS, 1):
+        book.start(index)
+        book.watch_frames()
+        time.sleep(7)
+        frames = book.frames()
+        assert book.running(index)
+        assert book.wait(index) == [], "something was printed into the cell"
+        numbers = [number for number, _, _ in frames]
+        ages = [age for _, age, _ in frames]
+        rate = (len(frames) - 1) / (frames[-1][2] - frames[0][2]) * 1000
+        longest = max(b[2] - a[2] for a, b in itertools.pairwise(frames))
+        with capsys.disabled():
+            print(
+                f"\n{name}: {len(frames)} frames, {rate:.2f} Hz, delay"
+                f" {statistics.median(ages):.0f} ms (median), {max(ages):.0f} ms (most),"
+                f" longest gap {longest:.0f} ms"
+            )
+        assert numbers == sorted(set(numbers))
+        assert rate >= 1
+        assert statistics.median(ages) <= 100
+    assert book.complaints() == []
+
+
+def test_a_limit_set_by_a_click_is_in_force_in_the_next_cell(
+    notebook: Callable[..., Notebook],
+) -> None:
+    book = notebook(COUNT, "time.sleep(6)", COUNT)
+    book.limit("OpenBLAS", 3)
+    book.says("3")
+    assert book.value(1) == 3
+    book.start(2)
+    book.limit("OpenBLAS", 1)
+    book.says("applies after this cell")
+    assert book.running(2)
+    assert book.wait(2) == []
+    assert book.value(3) == 1
+
+
+def test_a_limit_is_in_force_in_a_cell_that_waited_already(
+    notebook: Callable[..., Notebook],
+) -> None:
+    book = notebook("time.sleep(5)", COUNT)
+    book.start(1, "run-all-below")
+    assert book.running(2)
+    book.limit("OpenBLAS", 1)
+    book.says("applies after this cell")
+    assert book.running(1)
+    (output,) = book.wait(2)
+    assert output["text"] == "1\n"
+
+
+def test_a_duplicate_runtime_is_told_without_a_click(
+    notebook: Callable[..., Notebook], libomp: str, libiomp5: str
+) -> None:
+    load = (
+        f"import ctypes; one = ctypes.CDLL({libiomp5!r}); one.omp_get_max_threads()\n"
+        f"two = ctypes.CDLL({libomp!r})"
+    )
+    book = notebook(load, "print(json.dumps(two is not None))")
+    assert book.all("[data-code=OMP101]") == []
+    book.run(1)
+    told = book.one("[data-code=OMP101]")
+    assert told.text.startswith("OMP101")
+    assert told.find_element("xpath", "ancestor::*[@role='status']")
+    book.shot("finding")
+    # The first call of the second runtime would end the kernel: a limit must not be that call.
+    book.limit("LLVM libomp", 1)
+    wait_for("something is said", book.message)
+    assert book.value(2) is True
+
+
+def pictures(book: Notebook, name: str) -> None:
+    """Keep a picture in each theme."""
+    try:
+        for theme in ("Dark", "Light"):
+            book.theme(theme)
+            book.shot(f"{name}_{theme.lower()}")
+    finally:
+        book.theme("Light")
+
+
+def test_pictures_of_too_many_threads_are_kept(notebook: Callable[..., Notebook]) -> None:
+    start = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])"
+    book = notebook(
+        f"import subprocess, sys; {start}",
+        LOOPS["matmul loop"].format(20),
+        "child.kill(); child.wait();",
+        first=OPEN.replace("%load", "import sklearn.cluster\n%load"),
+    )
+    book.run(1)
+    book.limit("OpenBLAS (numpy)", 16)
+    book.says("16")
+    book.start(2)
+    wait_for("the verdict", lambda: "16 threads want" in book.one(".omp-verdict").text)
+    time.sleep(12)  # a curve to look at
+    pictures(book, "dashboard")
+    assert book.running(2)
+    book.wait(2)
+    book.run(3)
+
+
+def test_pictures_of_a_throttled_kernel_are_kept(
+    half_a_cpu: str, notebook: Callable[..., Notebook]
+) -> None:
+    book = notebook("import os; print(os.getpid())", LOOPS["matmul loop"].format(30))
+    _write(f"{half_a_cpu}/cgroup.procs", str(book.value(1)))
+    book.start(2)
+    wait_for("throttling shows", lambda: "throttled" in book.one(".omp-figures").text)
+    time.sleep(12)
+    pictures(book, "throttled")
+    assert book.running(2)
+    assert book.wait(2) == []
