@@ -109,7 +109,10 @@ class Controls:
             layout={"width": "auto", "margin": "2px 2px 2px 14px"},
         )
         self.guarded = ipywidgets.Label(layout={"margin": "2px 4px 2px 14px", "width": "auto"})
-        self.limits = ipywidgets.Box(layout={**_ROW, "margin": "6px 12px 0"})
+        columns = "repeat(auto-fill, minmax(320px, max-content))"
+        self.limits = ipywidgets.GridBox(
+            layout={"grid_template_columns": columns, "margin": "6px 12px 0"}
+        )
         bar = ipywidgets.Box(
             [
                 self.auto,
@@ -157,7 +160,7 @@ class Controls:
             min=1,
             max=MOST_THREADS,
             description=label,
-            style={"description_width": "auto"},
+            style={"description_width": "190px"},
             layout={"width": "auto"},
         )
         apply = self._widgets.Button(
@@ -165,7 +168,7 @@ class Controls:
         )
         apply.on_click(lambda _: self._act("limit", name, number.value, label))
         number.add_class("omp-number")
-        return self._widgets.HBox([number, apply], layout={"margin": "0 14px 0 0"})
+        return self._widgets.HBox([number, apply])
 
     def bundle(self) -> dict[str, Any]:
         """Give what a front-end with widgets shows."""
