@@ -34,21 +34,22 @@ def ticks(number):
         dash.show()
         took.append(time.thread_time() - start)
         sizes.append(len(dash.controls.live.value))
+        time.sleep(0.12)  # a look that comes sooner repeats the one before
     found.append([sum(took) / number, max(sizes)])
 found = []
 dash._live.set_interval(3600)
 from omp_magic.views.widgets import unparented
-thread = threading.Thread(target=unparented, args=(ticks, 300))
+thread = threading.Thread(target=unparented, args=(ticks, 150))
 thread.start()
 while thread.is_alive():
     time.sleep(0.05)
 dash._live.set_interval(0.5)
 """
 WORK = {
-    "Python loop": "x = 0\nfor i in range(3_000_000): x += i",
-    "matrix product": "for _ in range(12): a @ a",
+    "Python loop": "x = 0\nfor i in range(20_000_000): x += i",
+    "matrix product": "for _ in range(60): a @ a",
 }
-ROUNDS = 12
+ROUNDS = 9
 
 
 def main() -> int:
@@ -72,20 +73,25 @@ def main() -> int:
         kernel.run("stop.set(); %omp_dashboard off")
         for name, code in WORK.items():
             times = []
-            for number in range(4 * ROUNDS):
-                # Closed, open, open, closed: what drifts disturbs both alike.
-                opened = number % 4 in (1, 2)
+            for number in range(5 * ROUNDS):
+                # Closed, open, open, closed, closed: what drifts disturbs both alike, and the
+                # first against the last tells how much the machine itself wavers.
+                opened = number % 5 in (1, 2)
                 kernel.run("dash = %omp_dashboard" if opened else "pass")
                 kernel.run("time.sleep(0.3)")
                 timed = f"start = time.perf_counter()\n{code}\ntook = time.perf_counter() - start"
                 kernel.run(timed)
                 times.append(float(json.loads(kernel.run("print(took)").stdout)))
                 kernel.run("%omp_dashboard off")
-            blocks = [times[at : at + 4] for at in range(0, len(times), 4)]
-            ratio = statistics.median((a + d) / (b + c) for a, b, c, d in blocks)
+            blocks = [times[at : at + 5] for at in range(0, len(times), 5)]
+            ratios = [(a + d) / (b + c) for a, b, c, d, _ in blocks]
+            same = [a / e for a, _, _, _, e in blocks]
+            ratio = statistics.median(ratios)
             missed += ratio < 0.99
             text = f"speed of a cell, panel open / closed: {name}"
             print(f"{text:54}{ratio:6.3f}{0.99:8.2f}")
+            spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+            print(f"  rounds {spread}; closed / closed {min(same):.3f} to {max(same):.3f}")
     finally:
         kernel.close()
     return 1 if missed else 0
