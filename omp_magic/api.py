@@ -66,6 +66,11 @@ class Here:
         """The limits that are in force now."""
         return self._limiter.told if self._limiter is not None else ()
 
+    def sync(self) -> None:
+        """Put this thread under the limits that are in force for it, where any ever were."""
+        if self._limiter is not None and self._pid == os.getpid():
+            self._limiter.sync()
+
     @property
     def altered(self) -> tuple[str, ...]:
         """The variables that limits have set."""

@@ -235,7 +235,7 @@ class Session:
         """
         if self._held is None:
             with _logged("this thread may have an older limit"):
-                HERE.limiter.sync()
+                HERE.sync()
         else:
             with _logged("new libraries are not limited"):
                 self._held.follow()
