@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import shutil
+from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _NARROWEST, _WIDEST = 60, 100
 
@@ -18,6 +20,8 @@ def terminal_columns() -> int:
 
 def plain_text(*parts: RenderableType) -> str:
     """Give what a rich console would print, without colour and without spaces at line ends."""
+    from rich.console import Console  # noqa: PLC0415 - 30 ms; whoever wants the width alone pays none
+
     console = Console(
         file=io.StringIO(),
         width=terminal_columns(),
