@@ -66,8 +66,7 @@ class Live:
         self.stopped = ""
         """Why the thread has stopped by itself, or ""."""
         self.threaded = hasattr(shell, "kernel") and "google.colab" not in sys.modules
-        """Whether a thread's messages are shown: a terminal shows none, nor does Colab
-        (colabtools#3373)."""
+        """Whether a thread's messages are shown: not in a terminal, nor in Colab (#3373)."""
         self._pulse, self._made_s = Pulse(HERE.observer.machine), time.monotonic()
         self._snapshot: Snapshot | None = None
         self.labels: dict[str, str] = {}
@@ -159,10 +158,8 @@ class Live:
     def end(self) -> None:
         """Close every panel and let go of the shell."""
         self.close()
-        for event, function in (
-            ("pre_run_cell", self._before_cell),
-            ("post_run_cell", self._after_cell),
-        ):
+        ours = {"pre_run_cell": self._before_cell, "post_run_cell": self._after_cell}
+        for event, function in ours.items():
             if function in self._shell.events.callbacks[event]:
                 self._shell.events.unregister(event, function)
 
@@ -206,7 +203,8 @@ class Live:
                         panel.show()
             except Exception as error:  # noqa: BLE001 - law 7: a dead thread must say so
                 self.stopped = f"{type(error).__name__}: {error}"
-                _LOG.warning("omp_magic: the dashboard has stopped (%s)", self.stopped)
+                # No warning: it would be printed into the cell that runs.
+                _LOG.info("omp_magic: the dashboard has stopped (%s)", self.stopped)
                 for panel in tuple(self.panels):
                     panel.say(f"stopped: {self.stopped}")
                 return
@@ -274,8 +272,8 @@ class Live:
         if began_s is not None and number is not None:
             self._last = f"idle · cell [{number}] took {time.monotonic() - began_s:.1f} s"
         try:
+            self._drain()
             if self.panels:
-                self._drain()
                 self.show_facts()
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
             _LOG.warning("omp_magic: the dashboard was not brought up to date (%s)", error)
@@ -296,4 +294,7 @@ class Live:
 
     def _drain(self) -> None:
         while self._queue:
-            self._queue.popleft()()
+            try:
+                self._queue.popleft()()
+            except Exception as error:  # noqa: BLE001 - as above; the panel says what it could not
+                _LOG.info("omp_magic: not done (%s: %s)", type(error).__name__, error)
