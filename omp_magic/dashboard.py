@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import OmpMagicError
+from .limits.pools import DIALS
 from .views.panel import (
     findings_html,
     live_html,
@@ -153,9 +154,7 @@ class Panel:
 
 def pools_to_limit(found: Snapshot) -> list[tuple[str, str, int]]:
     """Give the pools that a control is offered for: name in a limit, label, threads."""
-    limitable = {"torch intra-op": "torch", "OpenCV": "cv2", "pyarrow CPU": "pyarrow"}
-    limitable |= {"pyarrow I/O": "pyarrow-io", "numexpr": "numexpr", "blosc2": "blosc2"}
-    limitable["numba"] = "numba"
+    limitable = {dial.label: dial.name for dial in DIALS}
     rows = []
     for pool in found.pools:
         if pool.api != "python":

@@ -15,12 +15,11 @@ from types import FunctionType, ModuleType
 
 from ..catalog import family_of
 from ..native import Native, call_get, call_set
+from ..probes.adapters import STOI
 from ..probes.poolcontext import affinity_cpus, attribute, count, loaded, positive
 
 _FIRST = r"\s*\+?(\d{1,9})\s*(?:,.*)?"
 """OMP_NUM_THREADS: one number a level of nesting, the first counts."""
-_STOI = r"\s*\+?(\d{1,9})(?:\D.*)?"
-"""What std::stoi makes a positive number of: " 7x" is 7."""
 
 
 @lru_cache(maxsize=1)
@@ -218,8 +217,8 @@ def arrow_own(module: ModuleType) -> int:
     Without a variable it is std::thread::hardware_concurrency: the CPUs online with 17 and 21,
     those of the affinity mask with 26.
     """
-    number = positive(os.environ.get("OMP_NUM_THREADS"), _STOI)
-    limit = positive(os.environ.get("OMP_THREAD_LIMIT"), _STOI)
+    number = positive(os.environ.get("OMP_NUM_THREADS"), STOI)
+    limit = positive(os.environ.get("OMP_THREAD_LIMIT"), STOI)
     if number is None:
         version = str(attribute(module, "__version__")).partition(".")[0]
         allowed = affinity_cpus() if not version.isdigit() or int(version) >= 26 else None

@@ -17,7 +17,7 @@ from ..probes.startup import probe_startup
 from ..probes.topology import probe_affinity, probe_topology
 from .dials import Dial, PackageDial, RuntimeDial, is_settable, names_of, reset_default
 from .fixed import HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
-from .pools import DIALS
+from .pools import DIALS, PoolDial
 from .variables import Variables
 
 _TORCH = "torch"
@@ -48,8 +48,8 @@ class Inventory:
         """Pools that can be set now."""
         self.waiting: dict[int, Image] = {}
         """Runtimes that have not started, by their key."""
-        self.to_launch: tuple[ModuleType, ...] = ()
-        """Packages whose pool has not started."""
+        self.to_launch: tuple[PoolDial, ...] = ()
+        """Pools of packages that have not started."""
         self.unknown: tuple[Image, ...] = ()
         """Runtimes of which it cannot be known whether they have started."""
         self.own: dict[Hashable, int] = {}
@@ -145,7 +145,7 @@ class Inventory:
                 self.failures[pool.label] = error
                 continue
             if not started:
-                to_launch.append(module)
+                to_launch.append(pool)
                 continue
             names: tuple[str, ...] = ()
             if pool.module == _TORCH:
@@ -224,9 +224,8 @@ class Inventory:
             add(key, dial.names, for_io=dial.for_io)
             for names in self._borrowed.get(key, ()):
                 add(key, names)
-        for pool in DIALS:
-            if any(module is sys.modules.get(pool.module) for module in self.to_launch):
-                add(pool.label, (pool.name, ""))
+        for pool in self.to_launch:
+            add(pool.label, (pool.name, ""))
         if _TORCH_POOL in found and self._lender is not None:
             # torch's count is that of the runtime that serves it.
             threads = found[_TORCH_POOL]

@@ -8,6 +8,7 @@ limit on a pool has ended, the pool has the count from before the first.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -195,8 +196,7 @@ class Limiter:
 
     def scope(self) -> tuple[Held, ...]:
         """Give the limits in force for the code that asks, the oldest first."""
-        inside = SCOPE.get()
-        held = tuple(self._held.values())
+        inside, held = SCOPE.get(), tuple(self._held.values())
         return tuple(each for each in held if each.everywhere or each in inside)
 
     def sync(
@@ -273,8 +273,8 @@ class Limiter:
         if self._held:
             coroutines = any(held.loop_thread is not None for held in self._held.values())
             self._spread.install(coroutines=coroutines)
-            for module in self.inventory.to_launch:
-                name = module.__name__
+            for pool in self.inventory.to_launch:
+                name, module = pool.name, sys.modules[pool.module]
                 if name not in self._unlaunch:
                     # A numba without the function that we know is limited once it runs.
                     with suppress(LookupError):

@@ -45,8 +45,6 @@ class PoolDial:
         What its size is read from, the winner first.
     for_io
         Whether its threads mostly wait for files.
-    beyond
-        What a limit does not reach, or "".
     """
 
     module: str
@@ -59,7 +57,6 @@ class PoolDial:
     own: Callable[[ModuleType], int]
     variables: tuple[str, ...]
     for_io: bool = False
-    beyond: str = ""
 
 
 def _always(_module: ModuleType) -> bool:
@@ -136,8 +133,6 @@ def _blosc2_set(module: ModuleType, value: int) -> None:
 
 _OMP = "OMP_NUM_THREADS"
 _TORCH = ("MKL_NUM_THREADS", _OMP)
-_TORCH_BEYOND = "threads that torch starts itself between operations (inter-op)"
-_BLOSC_BEYOND = "arrays made before keep their threads, and those made under a limit keep its"
 
 DIALS: tuple[PoolDial, ...] = (
     # In this order: OpenMP's count is what torch's first look in a thread fixes for MKL too.
@@ -151,7 +146,6 @@ DIALS: tuple[PoolDial, ...] = (
         set=adopt.torch_set,
         own=adopt.torch_own,
         variables=_TORCH,
-        beyond=_TORCH_BEYOND,
     ),
     # MKL in torch follows OpenMP, unless MKL_NUM_THREADS or torch.set_num_threads gave it more.
     PoolDial(
@@ -164,7 +158,6 @@ DIALS: tuple[PoolDial, ...] = (
         set=adopt.torch_mkl_set,
         own=lambda _module: 0,
         variables=_TORCH,
-        beyond=_TORCH_BEYOND,
     ),
     PoolDial(
         module="numexpr",
@@ -224,6 +217,7 @@ DIALS: tuple[PoolDial, ...] = (
         variables=("ARROW_IO_THREADS",),
         for_io=True,
     ),
+    # Arrays made before a limit keep their threads, and those made under one keep its (4.14).
     PoolDial(
         module="blosc2",
         name="blosc2",
@@ -234,7 +228,6 @@ DIALS: tuple[PoolDial, ...] = (
         set=_blosc2_set,
         own=adopt.blosc2_own,
         variables=("BLOSC_NTHREADS",),
-        beyond=_BLOSC_BEYOND,
     ),
 )
 """Faiss, XGBoost and LightGBM have no row: their threads are an OpenMP runtime's, and setting its

@@ -129,8 +129,8 @@ def _arrow_cpu_idle(context: Context) -> Size:
     Without a variable it is std::thread::hardware_concurrency: the CPUs online with 17 and 21,
     those of the affinity mask with 26.
     """
-    first = positive(context.getenv("OMP_NUM_THREADS"), _STOI)
-    limit = positive(context.getenv("OMP_THREAD_LIMIT"), _STOI)
+    first = positive(context.getenv("OMP_NUM_THREADS"), STOI)
+    limit = positive(context.getenv("OMP_THREAD_LIMIT"), STOI)
     if first is None:
         first = affinity_cpus()
         if first is None or first != os.sysconf("SC_NPROCESSORS_ONLN"):
@@ -138,7 +138,7 @@ def _arrow_cpu_idle(context: Context) -> Size:
     return Size(would_use=min(first, limit or first))
 
 
-_STOI = r"\s*\+?(\d{1,9})(?:\D.*)?"
+STOI = r"\s*\+?(\d{1,9})(?:\D.*)?"
 """What std::stoi makes a positive number of: " 7x" is 7."""
 
 

@@ -45,7 +45,7 @@ class Bar:
 def render_html(snapshot: Snapshot) -> str:
     """Give a snapshot as one HTML fragment with its own style; every text in it is escaped."""
     return (
-        _environment()
+        environment()
         .get_template("status.html")
         .render(s=snapshot, w=words, bar=bar_of(snapshot), bars=bars_of(snapshot))
     )
@@ -53,20 +53,20 @@ def render_html(snapshot: Snapshot) -> str:
 
 def render_page(explanations: tuple[Explanation, ...], intro: str, prefix: str) -> str:
     """Give explanations as HTML, each a fragment with its own style."""
-    template = _environment().get_template("explain.html")
+    template = environment().get_template("explain.html")
     parts = [template.render(e=each, w=words, prefix=prefix) for each in explanations]
     return (f"<p>{escape(words.printable(intro))}</p>\n" if intro else "") + "\n".join(parts)
 
 
 def render_alarm(findings: tuple[Finding, ...], lead: str, prefix: str) -> str:
     """Give an alarm of the guard as one fragment with its own style."""
-    template = _environment().get_template("alarm.html")
+    template = environment().get_template("alarm.html")
     return template.render(findings=findings, lead=lead, prefix=prefix, w=words)
 
 
 def render_check(check: Check) -> str:
     """Give a check as one fragment with its own style."""
-    template = _environment().get_template("check.html")
+    template = environment().get_template("check.html")
     return template.render(check=check, c=check_words, w=words, prefix=sys.prefix)
 
 
@@ -97,7 +97,8 @@ def bars_of(snapshot: Snapshot) -> tuple[tuple[Bound, float], ...]:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give what the templates are made with; it escapes all that is put into them."""
     return Environment(
         loader=PackageLoader("omp_magic", "views/templates"),
         autoescape=True,

@@ -18,7 +18,7 @@ from ..facts import Finding
 from ..ticks import ChildTick
 from . import chart, words
 from . import panelrows as rows
-from .html import _environment
+from .html import environment
 from .panelfacts import PanelFacts
 from .panelrows import pool_label
 from .paneltext import static_text
@@ -222,4 +222,4 @@ def _moment(at_s: float) -> str:
 
 
 def _render(name: str, **values: Any) -> str:
-    return _environment().get_template(name).render(**values)
+    return environment().get_template(name).render(**values)
