@@ -42,4 +42,5 @@ def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
         "settings",
         "guard_cpython",
     ]
-    session.run("pytest", "-q", *(f"tests/test_{name}.py" for name in tests), *session.posargs)
+    files = (f"tests/test_{name}.py" for name in tests)
+    session.run("pytest", "-q", *files, *session.posargs, env={"WITHOUT_ENVIRONMENTS": "1"})
