@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from building import python_extension
-from environments import MKL_AND_TORCH, environment, run_in
+from environments import MKL_AND_TORCH, POOLS, environment, run_in
 from live import CLEAN, LINUX, Kernel, forget_registration, run_python
 
 pytestmark = [
@@ -74,6 +74,29 @@ def test_an_order_that_works_is_found_and_proved() -> None:
     ended = run_in(python, code, timeout=300, MKL_THREADING_LAYER="INTEL")
     assert ended.code == 0, ended.err
     assert json.loads(ended.out) == [["mkl", "torch"], True, False]
+
+
+@pytest.mark.parametrize(
+    ("modules", "codes"),
+    [
+        ("torch mkl", ["OMP104"]),
+        ("mkl torch", []),
+        ("torch faiss", []),
+        ("faiss torch", ["OMP105"]),
+    ],
+)
+def test_what_will_serve_the_global_scope_decides(modules: str, codes: list[str]) -> None:
+    """Also among modules that are yet to come; test_distributions compares it with the imports."""
+    mkl = "mkl" in modules
+    python = environment("mkl-torch", MKL_AND_TORCH) if mkl else environment("pools", POOLS)
+    code = (
+        "import json, sys, omp_magic\n"
+        "found = omp_magic.check(*sys.argv[1:]).findings\n"
+        "print(json.dumps([each.code for each in found if each.code != 'OMP106']))"
+    )
+    ended = run_in(python, code, *modules.split(), timeout=120, MKL_THREADING_LAYER="INTEL")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out) == codes
 
 
 def test_wrong_words_are_one_line(kernel: Kernel) -> None:

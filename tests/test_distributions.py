@@ -50,7 +50,14 @@ answer = may_load(modules)
 changed = [name for name in sys.modules if name not in imported] + sorted(mapped() - files)
 for name in modules:
     __import__(name)
+
+def roles(libraries):
+    return {each.soname: [each.serves, each.idle] for each in libraries if each.api == "openmp"}
+
+import omp_magic
 print(json.dumps({
+    "told roles": roles(answer.libraries),
+    "true roles": roles(omp_magic.snapshot().libraries),
     "changed": changed,
     "told": sorted({each.soname for each in answer.libraries if each.api == "openmp"}),
     "true": names("openmp"),
@@ -69,6 +76,7 @@ POOLED = (
     ("torch",), ("xgboost",), ("numba",), ("numba.np.ufunc.omppool",), ("polars",), ("pyarrow",),
     ("numexpr",), ("cv2",), ("torch", "numba.np.ufunc.omppool"),
     ("numba.np.ufunc.omppool", "torch"), ("torch", "xgboost"), ("faiss", "torch"),
+    ("torch", "faiss"), ("torch", "sklearn"), ("sklearn", "torch"),
 )  # fmt: skip
 
 
@@ -79,6 +87,7 @@ def test_the_openmp_runtimes_told_are_those_that_come(modules: tuple[str, ...]) 
     assert ended.code == 0, ended.err
     found = json.loads(ended.out.strip().split("\n")[-1])
     assert found["told"] == found["true"]
+    assert found["told roles"] == found["true roles"]
     assert found["told blas"] == found["true blas"]
     assert {os.path.realpath(path) for path in found["paths"]} <= set(found["mapped"])
 
@@ -88,6 +97,7 @@ def test_the_openmp_runtimes_told_are_those_that_come(modules: tuple[str, ...]) 
 def test_so_are_those_of_packages_that_load_in_other_ways(modules: tuple[str, ...]) -> None:
     found = values_in(environment("pools", POOLS), COMPARE, *modules)
     assert found["told"] == found["true"]
+    assert found["told roles"] == found["true roles"]
 
 
 @linux
@@ -105,6 +115,7 @@ def test_mkl_brings_the_runtime_of_its_layer(variables: dict[str, str], count: i
 def test_mkl_takes_the_runtime_of_the_global_scope(modules: tuple[str, ...]) -> None:
     found = values_in(environment("mkl-torch", MKL_AND_TORCH), COMPARE, *modules)
     assert found["told"] == found["true"]
+    assert found["told roles"] == found["true roles"]
 
 
 @linux

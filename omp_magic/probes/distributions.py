@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ..catalog import AT_LOAD, BY_KEY, Family, family_of
+from ..catalog import AT_LOAD, BY_KEY, Family, answers_for, family_of
 from ..facts import Gap, Library
 from ..machine import Machine
 from ..procfs import Mapped
@@ -70,7 +70,7 @@ class Distributions:
             Walk(self._installed, self._sources, environ, imported),
             Objects(self._reader, environ, tuple((e.soname, e.path) for e in present)),
             environ.get("MKL_THREADING_LAYER", "").upper(),
-            any(each.serves for each in present),
+            next((each.kin for each in present if each.serves), None),
         )
         for name in modules:
             question.ask(name)
@@ -102,14 +102,23 @@ class _Question:
     """The state of one answer."""
 
     def __init__(
-        self, installed: Installed, walk: Walk, objects: Objects, mkl_layer: str, shared: bool
+        self,
+        installed: Installed,
+        walk: Walk,
+        objects: Objects,
+        mkl_layer: str,
+        serving: str | None,
     ) -> None:
         self._installed = installed
         self._walk = walk
         self._objects = objects
         self._mkl_layer = mkl_layer
-        self._shared = shared
-        """Whether an OpenMP runtime is in the global scope."""
+        self._serving = serving
+        """The kin of the OpenMP runtime in the global scope, or None while there is none."""
+        self._provider: Loaded | None = None
+        """That runtime, if one of these imports puts it there."""
+        self._bound: dict[int, str | None] = {}
+        """What was in the global scope when each object came."""
         self._asked: list[Asked] = []
         self._unknown: list[Gap] = []
         self._loads: list[tuple[Loaded, str, str]] = []
@@ -141,18 +150,23 @@ class _Question:
         loaded = self._objects.load(opening.path)
         if loaded is None:
             return
-        self._loads.append((loaded, asked, opening.module))
-        shared = opening.shared
+        self._add(loaded, asked, opening.module, shared=opening.shared)
         if opening.module == "mkl._mklinit":
             # mkl/_mklinitmodule.c, _preload_threading_layer: the runtime of the layer that is
             # asked for, else Intel's, unless another one is in the global scope.
-            layer = self._mkl_layer or ("" if self._shared else "INTEL")
+            layer = self._mkl_layer or ("" if self._serving else "INTEL")
             runtime = self._objects.load(_MKL_RUNTIMES.get(layer, ""), loaded)
             if runtime is not None:
-                self._loads.append((runtime, asked, opening.module))
-                shared = True
-        if shared and any(_is_openmp(each) for each in _closure(loaded)):
-            self._shared = True
+                self._add(runtime, asked, opening.module, shared=True)
+
+    def _add(self, loaded: Loaded, asked: str, through: str, *, shared: bool) -> None:
+        """Note a load, and whether it puts an OpenMP runtime into the global scope."""
+        self._loads.append((loaded, asked, through))
+        for each in _closure(loaded):
+            self._bound.setdefault(id(each), self._serving)
+            family = family_of(os.path.basename(each.path))
+            if shared and self._serving is None and family is not None and family.api == "openmp":
+                self._serving, self._provider = family.kin, each
 
     def answer(self, files: Files) -> MayLoad:
         """Put together what the walks found."""
@@ -210,6 +224,7 @@ class _Question:
 
     def _library(self, each: Loaded, family: Family, static: bool) -> Library:
         dist = self._installed.shipper(each.path)
+        serves, idle = self._role(each, family, static=static)
         return Library(
             family=family.key,
             label=family.label,
@@ -222,10 +237,22 @@ class _Question:
             owner=dist.title if dist is not None else None,
             owner_version=dist.version if dist is not None else None,
             initialized=family.starts == AT_LOAD,
+            serves=serves,
+            idle=idle,
             static=static,
             replaced=False,
             note="not loaded yet",
         )
+
+    def _role(
+        self, each: Loaded, family: Family, *, static: bool
+    ) -> tuple[bool | None, bool | None]:
+        """Tell whether a runtime will serve the global scope, and whether it will be idle."""
+        if family.api != "openmp":
+            return None, None
+        serves = None if self._serving is None else each is self._provider
+        bound = self._bound.get(id(each))
+        return serves, not (static or bound is None) and answers_for(bound, family.kin)
 
 
 def _closure(first: Loaded) -> list[Loaded]:
@@ -237,11 +264,6 @@ def _closure(first: Loaded) -> list[Loaded]:
                 found[id(each)] = each
                 waiting.append(each)
     return list(found.values())
-
-
-def _is_openmp(each: Loaded) -> bool:
-    family = family_of(os.path.basename(each.path))
-    return family is not None and family.api == "openmp"
 
 
 def _family(each: Loaded, files: Files) -> tuple[Family, bool] | None:
