@@ -25,7 +25,7 @@ from .snapshots import Snapshot, as_plain
 from .views.explain import Page
 from .views.scan import render_scan
 
-_FINE, _FOUND, _WRONG_USE = 0, 1, 2
+_FINE, _FOUND, _WRONG_USE, _NO_READER = 0, 1, 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,13 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 when there is no finding of the asked severity or a worse one, 1 when there is,
-        2 for wrong use or a module that cannot be imported.
+        2 for wrong use or a module that cannot be imported; 141, as for a program that SIGPIPE
+        ended, when the reader of stdout is gone (``| head``).
     """
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     commands = {"explain": _explain, "check": _check, "scan": _scan, "status": _status}
-    return commands[options.command](options)
+    try:
+        code = commands[options.command](options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain then; its documentation of the
+        # module signal, "Note on SIGPIPE".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+    return code
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -77,26 +77,32 @@ def test_an_order_that_works_is_found_and_proved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("modules", "codes"),
+    ("modules", "codes", "idle"),
     [
-        ("torch mkl", ["OMP104"]),
-        ("mkl torch", []),
-        ("torch faiss", []),
-        ("faiss torch", ["OMP105"]),
+        ("torch mkl", ["OMP104"], False),
+        ("mkl torch", [], True),
+        ("torch faiss", [], True),
+        ("faiss torch", ["OMP105"], False),
     ],
 )
-def test_what_will_serve_the_global_scope_decides(modules: str, codes: list[str]) -> None:
+def test_what_will_serve_the_global_scope_decides(
+    modules: str, codes: list[str], idle: bool
+) -> None:
     """Also among modules that are yet to come; test_distributions compares it with the imports."""
     mkl = "mkl" in modules
     python = environment("mkl-torch", MKL_AND_TORCH) if mkl else environment("pools", POOLS)
     code = (
         "import json, sys, omp_magic\n"
-        "found = omp_magic.check(*sys.argv[1:]).findings\n"
-        "print(json.dumps([each.code for each in found if each.code != 'OMP106']))"
+        "found = omp_magic.check(*sys.argv[1:])\n"
+        "codes = [each.code for each in found.findings if each.code != 'OMP106']\n"
+        "print(json.dumps([codes, str(found)]))"
     )
     ended = run_in(python, code, *modules.split(), timeout=120, MKL_THREADING_LAYER="INTEL")
     assert ended.code == 0, ended.err
-    assert json.loads(ended.out) == codes
+    found, text = json.loads(ended.out)
+    assert found == codes
+    assert text.count("will serve OpenMP") == 1
+    assert text.count("will be idle") == idle
 
 
 def test_wrong_words_are_one_line(kernel: Kernel) -> None:

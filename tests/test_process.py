@@ -325,6 +325,20 @@ def test_what_modules_print_does_not_reach_stdout(tmp_path: Path) -> None:
     assert "Threads in this process" in ended.stdout
 
 
+@pytest.mark.skipif(not LINUX, reason="the shell's pipes")
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = os.path.join(os.path.dirname(sys.executable), "omp-magic")
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [script, "explain"], check=False, stdout=writer, stderr=subprocess.PIPE, timeout=60
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 def test_command_wrong_use() -> None:
     for words in ((), ("nope",), ("status", "--nope"), ("status", "--fail-on", "x")):
         ended = command(*words)

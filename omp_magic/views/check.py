@@ -33,6 +33,13 @@ def bringer_of(coming: Coming) -> str:
     return "; ".join(words)
 
 
+def role_of(coming: Coming) -> str:
+    """Give what a runtime will be to the others: serving them, or idle; "" when neither."""
+    if coming.library.serves:
+        return "will serve OpenMP"
+    return "will be idle" if coming.library.idle else ""
+
+
 def step_of(step: Step) -> str:
     """Give what was tried."""
     return {"import": f"import {step.name}", "call": f"use {step.name}"}.get(step.kind, step.kind)
@@ -74,7 +81,8 @@ def _lines(check: Check) -> Iterator[str]:
     for coming in check.coming:
         library = coming.library
         yield f"  {title_of(library)}, from {from_of(library)}: {printable(bringer_of(coming))}"
-        yield f"    {printable(shortened(library.path, sys.prefix))}"
+        role = f" \N{MIDDLE DOT} {role_of(coming)}" if role_of(coming) else ""
+        yield f"    {printable(shortened(library.path, sys.prefix))}{role}"
     for finding in check.findings:
         yield from _finding(finding)
     if check.trial is not None:
