@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from environments import CACHE
 from live import LINUX, Kernel, run_python
+from quota_groups import nested_quotas
 
 DATA = Path(__file__).parent / "data"
 
@@ -42,6 +43,13 @@ def shared_kernel() -> Iterator[Kernel]:
 def python() -> Any:
     """`run_python`, for tests."""
     return run_python
+
+
+@pytest.fixture
+def half_a_cpu() -> Iterator[str]:
+    """A cgroup with half a CPU below one with 1.5, on v1 or v2, removed afterwards."""
+    with nested_quotas() as folder:
+        yield folder
 
 
 @pytest.fixture

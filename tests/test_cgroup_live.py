@@ -2,88 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from live import CLEAN, LINUX, Kernel
+from live import LINUX, Kernel
+from quota_groups import inside, set_quota, write
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
-
-V1 = "/sys/fs/cgroup/cpu"
-V2 = "/sys/fs/cgroup"
-
-
-def _write(path: str, text: str) -> None:
-    """Write so that the kernel's refusal is seen: a buffered write loses it."""
-    handle = os.open(path, os.O_WRONLY)
-    try:
-        os.write(handle, text.encode())
-    finally:
-        os.close(handle)
-
-
-def _set_quota(folder: str, quota_us: int) -> None:
-    if os.path.exists(f"{folder}/cpu.max"):
-        _write(f"{folder}/cpu.max", f"{quota_us} 100000")
-    else:
-        _write(f"{folder}/cpu.cfs_period_us", "100000")
-        _write(f"{folder}/cpu.cfs_quota_us", str(quota_us))
-
-
-@pytest.fixture
-def half_a_cpu() -> Iterator[str]:
-    """A group with half a CPU below one with 1.5, on v1 or v2, removed afterwards."""
-    root = V1 if os.path.exists(f"{V1}/cpu.cfs_quota_us") else V2
-    outer = f"{root}/omp_magic_test_{os.getpid()}"
-    inner = f"{outer}/inner"
-    made: list[str] = []
-    try:
-        try:
-            for folder in (outer, inner):
-                os.mkdir(folder)
-                made.append(folder)
-                if os.path.exists(f"{folder}/cgroup.subtree_control") and folder == outer:
-                    _write(f"{folder}/cgroup.subtree_control", "+cpu")
-            _set_quota(outer, 150_000)
-            _set_quota(inner, 50_000)
-        except OSError as error:
-            pytest.skip(f"no cgroup with a cpu controller can be made here: {error.strerror}")
-        yield inner
-    finally:
-        for folder in reversed(made):
-            _remove(folder)
-
-
-def _remove(folder: str) -> None:
-    for _ in range(100):
-        try:
-            os.rmdir(folder)
-        except OSError:  # busy until its last process has been reaped
-            time.sleep(0.05)
-        else:
-            return
-
-
-def inside(group: str, code: str) -> dict[str, Any]:
-    """Run a program in a cgroup and give the JSON of its last line."""
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=CLEAN,
-        preexec_fn=lambda: _write(f"{group}/cgroup.procs", "0"),
-    )
-    found: dict[str, Any] = json.loads(ended.stdout.strip().split("\n")[-1])
-    return found
-
 
 LOOK = """
 import json, time, omp_magic
@@ -167,7 +92,7 @@ def test_a_realtime_policy_is_said_to_escape_the_quota(half_a_cpu: str) -> None:
     )
     for folder in (os.path.dirname(half_a_cpu), half_a_cpu):
         if os.path.exists(f"{folder}/cpu.rt_runtime_us"):  # v1 with CONFIG_RT_GROUP_SCHED
-            _write(f"{folder}/cpu.rt_runtime_us", "10000")
+            write(f"{folder}/cpu.rt_runtime_us", "10000")
     seen = inside(half_a_cpu, code)
     if "refused" in seen:
         pytest.skip(f"real-time scheduling is refused here: {seen['refused']}")
@@ -179,15 +104,15 @@ def test_auto_follows_the_budget_at_each_cell(half_a_cpu: str, kernel: Kernel) -
     kernel.run("%load_ext omp_magic\nimport numpy, sklearn.cluster, omp_magic, os")
     own = kernel.value(counts)
     cpus = kernel.value("len(os.sched_getaffinity(0))")
-    _write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
+    write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
     kernel.run("%omp_limit auto openmp=auto/2")
     assert kernel.value(counts) == [1] * len(own)
-    _set_quota(half_a_cpu, 150_000)
+    set_quota(half_a_cpu, 150_000)
     kernel.run("1")
     # 1.5 CPUs are two threads, where there are two; half of them is one.
     assert kernel.value(counts) == [*[min(2, cpus)] * (len(own) - 1), 1]
     assert kernel.value("os.environ['OPENBLAS_NUM_THREADS']") == str(min(2, cpus))
-    _set_quota(half_a_cpu, 50_000)
+    set_quota(half_a_cpu, 50_000)
     kernel.run("1")
     assert kernel.value(counts) == [1] * len(own)
     kernel.run("%omp_limit off")
@@ -199,7 +124,7 @@ def test_the_dashboard_finds_throttling_while_the_cell_runs(
 ) -> None:
     kernel.run("%load_ext omp_magic\nimport numpy as np, os, time")
     kernel.run("dash = %omp_dashboard")
-    _write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
+    write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
     kernel.run("1")
     reply = kernel.run(
         "a = np.ones((600, 600)); end = time.time() + 20; found = False\n"

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from environments import POOLS, environment, values_in
 from live import LINUX, run_python
-from test_cgroup_live import half_a_cpu  # noqa: F401 - a fixture
 
 from omp_magic.errors import LimitError
 from omp_magic.machine import Machine
@@ -388,7 +387,7 @@ print(json.dumps([inner[0] - inside[0], [b - a for a, b in zip(inside, inner)],
 
 
 @linux
-def test_throttled_time_is_the_kernels(half_a_cpu: str) -> None:  # noqa: F811 - the fixture
+def test_throttled_time_is_the_kernels(half_a_cpu: str) -> None:
     ended = run_python(QUOTA, half_a_cpu, timeout=100)
     assert ended.code == 0, ended.err
     periods, at_least, found, at_most, allowed_cpus, line = json.loads(ended.out)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from environments import values_in
 from live import LINUX
-from test_cgroup_live import half_a_cpu, inside
+from quota_groups import inside
 
 from omp_magic.facts import Gap
 from omp_magic.machine import Machine
@@ -19,8 +19,6 @@ from omp_magic.probes.family import Family
 from omp_magic.probes.gilheld import GilHeld
 from omp_magic.probes.pace import Pace
 from omp_magic.probes.pulse import Pulse
-
-__all__ = ["half_a_cpu"]
 
 linux = pytest.mark.skipif(not LINUX, reason="threads tell on Linux only")
 

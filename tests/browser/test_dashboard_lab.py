@@ -9,12 +9,10 @@ from collections.abc import Callable
 
 import pytest
 from live import LINUX
-from test_cgroup_live import _write, half_a_cpu
+from quota_groups import write
 
 from browser.lab import wait_for
 from browser.notebook import COUNT, LOOPS, OPEN, Notebook
-
-__all__ = ["half_a_cpu"]
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
@@ -131,7 +129,7 @@ def test_pictures_of_a_throttled_kernel_are_kept(
     half_a_cpu: str, notebook: Callable[..., Notebook]
 ) -> None:
     book = notebook("import os; print(os.getpid())", LOOPS["matmul loop"].format(30))
-    _write(f"{half_a_cpu}/cgroup.procs", str(book.value(1)))
+    write(f"{half_a_cpu}/cgroup.procs", str(book.value(1)))
     book.start(2)
     wait_for("throttling shows", lambda: "throttled" in book.one(".omp-figures").text)
     time.sleep(12)
