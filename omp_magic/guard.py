@@ -137,6 +137,8 @@ class Guard(Watcher):
         native = self._observer.native
         if native is None or native.global_symbol("omp_get_num_threads"):
             return ()
+        if library in self._model.names:  # dlopen then gives the one that has this SONAME
+            return ()
         if (native.getenv("MKL_THREADING_LAYER") or "INTEL").strip().upper() != "INTEL":
             return ()
         dynamic = read_object(asker).dynamic
@@ -147,13 +149,20 @@ class Guard(Watcher):
                 return self._model.predict(candidate).new
         return self._model.predict(library).new
 
-    def before_library(self, name: str) -> None:
-        """Look at a library that ctypes is about to load."""
+    def before_library(self, name: str, *, shared: bool) -> None:
+        """Look at a library that ctypes is about to load.
+
+        Whoever opens a runtime for itself alone calls it through its handle, and so that very
+        copy, whatever serves the global scope.
+        """
         if self.mode == "off":
             return
         with self._own_lock():
             self.loads += 1
-            alarm = self._alarm(f"ctypes.CDLL({name!r})", self._predicted(name))
+            new = self._predicted(name)
+            if new and not shared:
+                self._observer.opened.add(new[0])
+            alarm = self._alarm(f"ctypes.CDLL({name!r})", new)
         self._act(alarm, DuplicateRuntimeLoadError)
 
     def before_source(self, name: str) -> None:
@@ -205,7 +214,9 @@ class Guard(Watcher):
         coming = coming_libraries(
             new, facts.libraries, self._observer.machine, self._observer.owners
         )
-        findings = self._new(self._brought(facts, coming))
+        findings = self._new(
+            self._brought(facts, self._observer.as_opened(coming, facts.libraries))
+        )
         return Alarm(what, findings, before=True) if findings else None
 
     @staticmethod

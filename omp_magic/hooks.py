@@ -32,8 +32,8 @@ class Watcher:
     def before_extension(self, name: str, path: str) -> None:
         """Be told of an extension module."""
 
-    def before_library(self, name: str) -> None:
-        """Be told of a library that ctypes loads."""
+    def before_library(self, name: str, *, shared: bool) -> None:
+        """Be told of a library that ctypes loads, and whether into the global scope."""
 
     def after_load(self) -> None:
         """Be told that an extension module or a library was loaded, or failed to."""
@@ -107,14 +107,19 @@ class Hooks:
             if not name:
                 return original(name, *mode)
             try:
-                self._tell("before_library", lambda: (_as_text(name),))
+                self._tell("before_library", lambda: (_as_text(name),), lambda: _is_shared(mode))
                 return original(name, *mode)
             finally:
                 self._tell("after_load", tuple)
 
         return _dlopen
 
-    def _tell(self, what: str, arguments: Callable[[], tuple[str, ...]]) -> None:
+    def _tell(
+        self,
+        what: str,
+        arguments: Callable[[], tuple[str, ...]],
+        options: Callable[[], dict[str, bool]] = dict,
+    ) -> None:
         watchers = self._watchers
         # What a watcher itself loads is not watched.
         if not watchers or getattr(self._inside, "now", False):
@@ -124,7 +129,7 @@ class Hooks:
         try:
             for watcher in watchers:
                 try:
-                    getattr(watcher, what)(*arguments())
+                    getattr(watcher, what)(*arguments(), **options())
                 except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks an import
                     # Every watcher is told, so that each after has its before.
                     refusal = refusal or self._refusal(error)
@@ -151,6 +156,13 @@ class Hooks:
 
 LOADS = Hooks()
 """The hooks of this process."""
+
+
+def _is_shared(mode: tuple[Any, ...]) -> dict[str, bool]:
+    import os  # noqa: PLC0415 - loading must stay cheap
+
+    # Windows has no such scope, and no such constant.
+    return {"shared": bool(mode and mode[0] & getattr(os, "RTLD_GLOBAL", 0))}
 
 
 def _as_text(name: Any) -> str:

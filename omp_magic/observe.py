@@ -48,6 +48,8 @@ class Observer:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.native: Native | None = None
+        self.opened: set[str] = set()
+        """Files that were opened to be called through their handle; the guard sees that."""
         self._lasting: list[Gap] = []
         if machine.live:
             try:
@@ -71,6 +73,23 @@ class Observer:
     def owners(self) -> Owners:
         """Who shipped which file."""
         return self._libraries.owners
+
+    def as_opened(
+        self, libraries: tuple[Library, ...], present: tuple[Library, ...]
+    ) -> tuple[Library, ...]:
+        """Give libraries, with those that are called through their handle as not idle.
+
+        libiomp5 behind a global libomp stays as it is: it hangs either way (OMP103).
+        """
+        if not self.opened:
+            return libraries
+        hanging = any(each.serves and each.family == "libomp" for each in present)
+        return tuple(
+            replace(each, idle=False)
+            if each.path in self.opened and not (hanging and each.family == "libiomp5")
+            else each
+            for each in libraries
+        )
 
     def was_touched(self, module: str) -> bool:
         """Tell whether a loaded package was changed on disk since the last look."""
@@ -124,6 +143,7 @@ class Observer:
             )
             or ()
         )
+        libraries = self.as_opened(libraries, libraries)
         packaged = _filed(
             "pools of packages",
             gaps,

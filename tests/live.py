@@ -7,9 +7,11 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -54,8 +56,12 @@ class Kernel:
     """A real ipykernel in a process of its own."""
 
     def __init__(self, env: dict[str, str] | None = None) -> None:
-        transport = "ipc" if os.name == "posix" else "tcp"
-        self.manager = KernelManager(kernel_name="python3", transport=transport)
+        self._sockets = tempfile.mkdtemp(prefix="omp")
+        self.manager = KernelManager(kernel_name="python3")
+        if os.name == "posix":
+            # Sockets are files: by default in the working folder, where two runs share them.
+            self.manager.transport = "ipc"
+            self.manager.ip = os.path.join(self._sockets, "s")
         self.manager.start_kernel(env={**CLEAN, **(env or {})})
         self.client = self.manager.client()
         self.client.start_channels()
@@ -143,6 +149,7 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        shutil.rmtree(self._sockets, ignore_errors=True)
         forget_registration(pid)
 
 

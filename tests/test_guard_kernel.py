@@ -86,6 +86,25 @@ def test_no_alarm_where_one_runtime_serves_all(
         assert (reply.status, reply.displays) == ("ok", [])
 
 
+@pytest.mark.parametrize("mode", ["RTLD_GLOBAL", "RTLD_LOCAL"])
+def test_a_copy_that_is_called_through_its_handle_is_served_by_nobody_else(
+    kernel: Kernel, libiomp5: str, libomp: str, mode: str
+) -> None:
+    """Who loads a runtime globally is served by the one there; who asks the copy itself is not."""
+    kernel.run("%load_ext omp_magic\nimport ctypes")
+    kernel.run(f"ctypes.CDLL({libiomp5!r}, ctypes.RTLD_GLOBAL).omp_get_max_threads()")
+    told = shown(kernel.run(f"second = ctypes.CDLL({libomp!r}, ctypes.{mode})"))
+    status = kernel.run("%omp_status").text
+    if mode == "RTLD_GLOBAL":
+        assert told == ""
+        assert "mapped, idle" in status
+        return
+    assert "OMP101" in told
+    assert "RTLD_GLOBAL" not in told  # that is so already
+    assert "OMP101" in status
+    assert kernel.run("second.omp_get_max_threads()").status == "dead"
+
+
 def test_ctypes_is_watched_and_what_slips_past_is_seen_after_the_cell(
     kernel: Kernel, libiomp5: str, libomp: str
 ) -> None:
@@ -97,7 +116,7 @@ def test_ctypes_is_watched_and_what_slips_past_is_seen_after_the_cell(
     assert kernel.value(MAPPED) == ["libiomp5.so"]
     past = kernel.run(f"handle = _ctypes.dlopen({libomp!r}, 0)")
     assert past.status == "ok"
-    assert "this cell, loaded past the guard" in shown(past)
+    assert "this cell, seen after it has run" in shown(past)
     assert "OMP101" in shown(past)
     assert kernel.run("1 + 1").displays == []
 

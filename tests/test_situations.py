@@ -444,6 +444,19 @@ def test_the_guard_refuses_what_mkl_would_exit_over() -> None:
     assert warned.code == 1
 
 
+def test_mkl_takes_the_runtime_that_has_its_soname() -> None:
+    """Who asks the loader for a SONAME gets what is loaded under it, wherever that came from."""
+    code = GUARDED + (
+        "import shutil, tempfile\n"
+        "own = os.path.join(sys.prefix, 'lib', 'libiomp5.so')\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    first = ctypes.CDLL(shutil.copy(own, folder)); first.omp_get_max_threads()\n"
+        "    import mkl\n"
+        "    print(json.dumps([alarms, mkl.get_max_threads() > 0]))\n"
+    )
+    assert values_in(environment("mkl", MKL), code) == [[], True]
+
+
 def test_the_guard_knows_what_mkl_opens_in_c(libomp: str) -> None:
     """mkl-service opens libiomp5 from C, past every hook: a table says so."""
     python = environment("mkl-torch", MKL_AND_TORCH)
@@ -456,10 +469,14 @@ def test_the_guard_knows_what_mkl_opens_in_c(libomp: str) -> None:
     ((what, codes),) = eval_json(warned.out.strip().split("\n")[0])
     assert (what, codes) == ("import mkl._mklinit", ["OMP101"])
     assert warned.code == -6
-    # With mkl first its runtime serves all that comes later, and nothing happens.
-    order = f"import mkl\nllvm = ctypes.CDLL({libomp!r})\nprint(json.dumps(alarms))"
-    quiet = run_in(python, GUARDED + order)
+    # With mkl first its runtime serves all that comes later, but for calls through a handle.
+    order = "import mkl\nllvm = ctypes.CDLL(%r, ctypes.%s)\nprint(json.dumps(alarms), flush=True)\n"
+    quiet = run_in(python, GUARDED + order % (libomp, "RTLD_GLOBAL"))
     assert (quiet.code, eval_json(quiet.out)) == (0, []), quiet.err
+    called = "mkl.get_max_threads(); llvm.omp_get_max_threads()"
+    deadly = run_in(python, GUARDED + order % (libomp, "RTLD_LOCAL") + called)
+    assert [codes for _, codes in eval_json(deadly.out)] == [["OMP101"]]
+    assert deadly.code == -6
 
 
 RELOADED = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -74,7 +75,8 @@ def _one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
     # libiomp5 has all that libomp has; libomp before libiomp5 in the global scope hangs.
     shared = sorted((each for each in copies if not each.static), key=_intel_first)
     ways = []
-    if shared:
+    # Where the first one serves all already, the others are called through their own handles.
+    if shared and not copies[0].serves:
         ways.append(
             f"Restart the kernel, and let {bringer(shared[0])}'s runtime serve all, in the first "
             f"cell: import ctypes; ctypes.CDLL({shared[0].path!r}, ctypes.RTLD_GLOBAL)"
@@ -167,7 +169,7 @@ def _refused(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
         why=(
             f"{named(provider)} serves OpenMP in the global scope. mkl-service then prints "
             "'MKL_THREADING_LAYER=INTEL is incompatible with "
-            f"{provider.name}' and exits; no Python exception is raised. "
+            f"{os.path.basename(provider.path)}' and exits; no Python exception is raised. "
             f"The variable: {who_set(setting)}. A child process inherits it from a parent that "
             "imported mkl."
         ),

@@ -28,13 +28,15 @@ STORIES: dict[str, Story] = {
     "OMP101": Story(
         "LLVM's libomp and Intel's libiomp5 are one code base. At its first call each copy looks "
         "whether another copy has registered itself in this process; if so it prints 'OMP: Error "
-        "#15: Initializing libiomp5.so, but found libomp.so already initialized' and aborts. A "
-        "kernel's stderr goes to the server's log, so the notebook only says that the kernel died. "
+        "#15: Initializing libiomp5.so, but found libomp.so already initialized' and aborts. The "
+        "notebook only says that the kernel died: ipykernel mostly has no time left to pass the "
+        "message on, not even to the server's log. "
         "Both can be loaded without harm: the end comes with the second one's first use, which is "
         "why there is time to warn.",
         "Two files of the family are mapped, compared by device and inode; the registration in "
         "/dev/shm says which one has started. A copy whose callers are bound to another runtime "
-        "in the global scope is left out. libgomp never takes part.",
+        "in the global scope is left out, unless ctypes opened it to be called itself. libgomp "
+        "never takes part.",
         (
             (
                 "Let one runtime serve all, in the first cell of a fresh kernel: "
