@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from .facts import Gap
 
 
+def cpus_words(cpus: float) -> str:
+    """Give CPUs with their unit: ``2.5 CPUs``, ``1 CPU``."""
+    return f"{cpus:g} CPU{'' if cpus == 1 else 's'}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
     """One limit on the CPUs of this process, or something that looks like one.

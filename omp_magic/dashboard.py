@@ -41,6 +41,8 @@ class Panel:
         self.paused = False
         self.closed = False
         self.message = ""
+        self._told = ""
+        self._codes: tuple[str, ...] | None = None
         self.controls: Controls = unparented(
             lambda: Controls(
                 self.act,
@@ -51,9 +53,11 @@ class Panel:
             )
         )
 
-    def show(self) -> None:
-        """Show the newest tick."""
+    def show(self, *, findings: bool = False) -> None:
+        """Show the newest tick, and maybe the findings, unless it is paused."""
         if not self.paused and not self.closed:
+            if findings:
+                self.show_findings()
             self.controls.live.value = live_html(self._live.facts(self))
 
     def show_facts(self) -> None:
@@ -67,10 +71,14 @@ class Panel:
     def show_findings(self) -> None:
         """Show the findings, and how many threads ``auto`` is."""
         facts = self._live.facts(self)
+        told, codes = findings_html(facts), tuple(each.code for each in facts.snapshot.findings)
+        other, quiet = told != self._told, codes == self._codes
+        self._told, self._codes = told, codes
 
         def change() -> None:
             self.controls.auto.description = f"auto: {facts.snapshot.budget.threads}"
-            self.controls.findings.value = findings_html(facts)
+            if other:
+                self.controls.findings.value = findings_html(facts, quiet=True) if quiet else told
 
         if not self.closed:
             unparented(change)

@@ -40,6 +40,8 @@ _LOG = logging.getLogger("omp_magic")
 _KEPT_TICKS = 3600
 _SHOWN_TICKS = 240
 _JUDGE_EVERY_S = 2.0
+_FIGURES_EVERY_S = 5.0
+"""A text that is replaced more often could not be selected and copied."""
 INTERVAL_S = 0.5
 
 
@@ -73,21 +75,18 @@ class Live:
         """Names of owners of threads, by path."""
         self._loaded_as: dict[str, str] = {}
         self._queue: deque[Callable[[], None]] = deque()
-        self._depth = 0
-        self._cell_s: float | None = None
-        self._last = "idle"
+        # It is made by a cell that runs.
+        self._depth, self._last = 1, "idle"
+        self._cell_s: float | None = time.monotonic()
         self._load = LoadProbe()
-        self._judge_from = 0.0
-        self._wake = threading.Event()
-        self._generation = 0
+        self._judge_from = self._figures_from = 0.0
+        self._wake, self._generation = threading.Event(), 0
         try:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
         shell.events.register("pre_run_cell", self._before_cell)
         shell.events.register("post_run_cell", self._after_cell)
-        # It is made by a cell that runs.
-        self._depth, self._cell_s = 1, time.monotonic()
         self.look()
 
     @property
@@ -115,9 +114,9 @@ class Live:
     def look(self) -> Snapshot:
         """Take a snapshot; on the main thread only, since OpenMP's counts are a thread's."""
         found = self._snapshot = snapshot()
-        ticks = tuple(self.history)[-1:]
-        paths = {owner.path for tick in ticks for owner in tick.owners or ()}
-        self.labels = labels_of(HERE.observer, {path for path in paths if "/" in path})
+        owners = (self.history[-1].owners if self.history else None) or ()
+        paths = {owner.path for owner in owners if "/" in owner.path}
+        self.labels = labels_of(HERE.observer, paths)
         # The kernel's name for a file, by which its threads are known, is not always ours.
         images = HERE.observer.scan().images
         self._loaded_as = {
@@ -196,11 +195,9 @@ class Live:
             try:
                 if any(not panel.paused for panel in self.panels):
                     self._tick()
-                    if self._judge():
-                        for panel in tuple(self.panels):
-                            panel.show_findings()
+                    judged = self._judge()
                     for panel in tuple(self.panels):
-                        panel.show()
+                        panel.show(findings=judged)
             except Exception as error:  # noqa: BLE001 - law 7: a dead thread must say so
                 self.stopped = f"{type(error).__name__}: {error}"
                 # No warning: it would be printed into the cell that runs.
@@ -216,15 +213,13 @@ class Live:
     def _tick(self) -> None:
         tick = self._pulse.tick()
         if self._loaded_as and tick.owners is not None:
-            owners = (
-                replace(each, path=self._loaded_as.get(each.path, each.path))
-                for each in tick.owners
-            )
-            tick = replace(tick, owners=tuple(owners))
+            ours = self._loaded_as.get
+            owners = tuple(replace(each, path=ours(each.path, each.path)) for each in tick.owners)
+            tick = replace(tick, owners=owners)
         self.history.append(tick)
 
     def _judge(self) -> bool:
-        """Judge what the kernel tells, while a cell runs; tell whether the findings are others."""
+        """Judge what the kernel tells, while a cell runs; tell whether it is to be shown."""
         now, known = time.monotonic(), self._snapshot
         if known is None or not self.busy or now < self._judge_from:
             return False
@@ -234,10 +229,16 @@ class Live:
         throttling = probe_throttling(machine, budget)
         load = self._load.look(machine, throttling, [])
         facts = replace(known, budget=budget, throttling=throttling, load=load)
-        found = self._snapshot = facts.with_findings(judge(facts))
-        # Figures in a finding's text change all the time; a screen reader need not hear each.
+        found = facts.with_findings(judge(facts))
+        if self._snapshot is not known:
+            return False  # the main thread has looked meanwhile, and knows more
+        self._snapshot = found
         before, after = ([each.code for each in facts.findings] for facts in (known, found))
-        return before != after or budget.threads != known.budget.threads
+        same = before == after and budget.threads == known.budget.threads
+        if same and now < self._figures_from:
+            return False
+        self._figures_from = now + _FIGURES_EVERY_S
+        return True
 
     def facts(self, panel: Panel) -> PanelFacts:
         """Give what a panel shows now."""

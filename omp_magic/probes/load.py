@@ -139,12 +139,15 @@ def _process_s(machine: Machine) -> float | None:
 def group_cpu_s(machine: Machine) -> float | None:
     """Give the CPU time of the own cgroup in s: cpuacct.usage (v1, ns) or cpu.stat (v2, us).
 
-    None where there is none, or it cannot be read.
+    None where there is none, or it cannot be read, and where v1 counts it for another group than
+    the one that is limited: cpu and cpuacct may be two hierarchies.
     """
     try:
         place = place_of(machine, "cpuacct")
         groups = groups_of(machine, place)
         if place.version == 1:
+            if groups_of(machine, place_of(machine, "cpu"))[0].path != groups[0].path:
+                return None
             return int(machine.read(f"{groups[0].directory}/cpuacct.usage")) / 1e9
         return parse_cpu_stat(machine.read(f"{groups[0].directory}/cpu.stat"))["usage_usec"] / 1e6
     except (OSError, ValueError, IndexError, KeyError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..cpus import Bound
+from ..cpus import Bound, cpus_words
 from ..facts import Library, Pool
 from ..snapshots import Snapshot
 from .rule import Case, Rule
@@ -47,11 +47,14 @@ def _case(snapshot: Snapshot, pools: list[Pool], why: str) -> Case:
     budget = snapshot.budget
     most = max(pools, key=lambda pool: pool.size)
     return Case(
-        title=f"{most.name} uses {most.size} threads where {budget.cpus:g} CPUs are allowed",
+        title=(
+            f"{most.name} uses {most.size} threads where {cpus_words(budget.cpus)} "
+            f"{'is' if budget.cpus == 1 else 'are'} allowed"
+        ),
         why=why,
         evidence=(
             ", ".join(f"{pool.name} {pool.size}" for pool in pools),
-            f"{budget.cpus:g} CPUs: {_by(budget.binding)}",
+            f"{cpus_words(budget.cpus)}: {_by(budget.binding)}",
         ),
         remedies=_remedies(snapshot, pools),
     )
@@ -98,7 +101,7 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
     yield Case(
         title=f"Throttled {share:.0%} {over}",
         why=(
-            f"The quota of {budget.cpus:g} CPUs is used up before its period ends, and every "
+            f"The quota of {cpus_words(budget.cpus)} is used up before its period ends, and every "
             "thread of the cgroup is stopped until the next one."
             + (f" The largest pool has {largest} threads." if largest > budget.threads else "")
         ),
@@ -108,7 +111,7 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
                 f"{each.throttled_us / 1e6:.2f} s in all"
                 for each in snapshot.throttling
             ),
-            f"{budget.cpus:g} CPUs: {_by(budget.binding)}",
+            f"{cpus_words(budget.cpus)}: {_by(budget.binding)}",
         ),
         remedies=_remedies(snapshot, _own(snapshot)),
     )
@@ -125,12 +128,12 @@ def _starved(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Ca
         title=f"Threads waited {load.starved_share:.0%} of the time below the visible limit",
         why=(
             f"Ready threads waited for a CPU although only {used:.2f} of the visible limit of "
-            f"{budget.cpus:g} CPUs were used: a limit that no file shows here, a pod's for "
+            f"{cpus_words(budget.cpus)} was used: a limit that no file shows here, a pod's for "
             "example, or other processes on a busy host."
         ),
         evidence=(
             f"waited {load.starved_share:.0%} over {load.interval_s:.1f} s",
-            f"used {used:.2f} of {budget.cpus:g} CPUs",
+            f"used {used:.2f} of {cpus_words(budget.cpus)}",
         ),
         remedies=("Measure what one really gets: %omp_status --probe",),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..cpus import cpus_words
 from ..facts import Library
 from ..snapshots import Snapshot
 from .rule import Case, Rule, named
@@ -22,7 +23,7 @@ def _crowded(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Ca
     each = max(1, allowed // len(sizes))
     counted = f"{len(sizes)} workers with up to {max(sizes)} threads each"
     yield Case(
-        title=f"{counted} on {snapshot.budget.cpus:g} CPUs",
+        title=f"{counted} on {cpus_words(snapshot.budget.cpus)}",
         why=(
             f"Together their pools have {sum(sizes)} threads. Each worker sizes its pools by the "
             "CPUs it sees and knows nothing of the others."

@@ -20,7 +20,7 @@ MOST_BYTES = 4096
 _WIDE, _HIGH, _PX = 480, 152, 76
 """Size of the inner drawing in its units, and its height in pixels."""
 _HEADROOM = 32
-"""Units above the highest value: the label of the line of the CPUs allowed stands there."""
+"""Units above the highest value: what the dashed line means stands there, where no curve comes."""
 _OUTSIDE = _HIGH + 9
 _AT_LIMIT = 0.95
 """Share of the allowed CPUs from which the words say "at the limit"."""
@@ -36,20 +36,6 @@ TONES = {
     )
 }
 """Colours of the style, and what they are without it: a picture shows all the same."""
-TONES = {
-    name: f"var(--{name},{plain})"
-    for name, plain in (
-        ("brand", "#2e86de"),
-        ("idle", "#9cc6ee"),
-        ("warn", "#b9770e"),
-        ("err", "#d2494a"),
-        ("dim", "#777"),
-        ("line", "#999"),
-    )
-}
-"""Colours of the style, and what they are without it: a picture shows all the same."""
-_SMALLEST = 3.0
-"""Below this width a square and its gap are drawn as a solid bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +88,10 @@ def chart_words(ticks: Sequence[Tick], allowed: float, *, window_s: float = 120.
     known = [(tick, used) for tick in shown if (used := _finite(tick.cpus)) is not None]
     allowed = shown[-1].allowed_cpus if shown else allowed
     if not known:
-        return f"{words}: not known yet; {allowed:.3g} allowed"
+        return f"{words}: not known yet; {_plain(allowed)} allowed"
     now = _finite(shown[-1].cpus)
     words += f": now {'not known' if now is None else format(now, '.2f')}, "
-    words += f"at most {max(used for _, used in known):.2f}; {allowed:.3g} allowed"
+    words += f"at most {max(used for _, used in known):.2f}; {_plain(allowed)} allowed"
     full = sum(t.interval_s for t, used in known if used >= _AT_LIMIT * t.allowed_cpus)
     if full:
         words += f"; at the limit for {full:.0f} s"
@@ -131,7 +117,11 @@ def sparkline(ticks: Sequence[Tick], *, window_s: float = 120.0, columns: int = 
 
 def cpus_words(cpus: float) -> str:
     """Give CPUs with their unit: ``2.5 CPUs``."""
-    return f"{cpus:.3g} CPU{'' if cpus == 1 else 's'}"
+    return f"{_plain(cpus)} CPU{'' if cpus == 1 else 's'}"
+
+
+def _plain(cpus: float) -> str:
+    return f"{round(cpus, 2):g}"
 
 
 def _inside(tick: Tick, newest_s: float, window_s: float) -> bool:
@@ -173,13 +163,14 @@ def _drawn(steps: Sequence[_Step], allowed: float, label: str, span: str, end: s
     line = _outlined([(0, lines[0][0], lines[0][2]), *lines] if lines[0][0] > 0 else lines)
     used = [(s.x, s.to, _y(s.cpus, highest)) for s in steps if s.cpus is not None]
     marks = [(s.x, s.to, _HIGH - 3) for s in steps if s.throttled]
-    last = lines[-1][2]
     now = steps[-1].allowed if steps else allowed
     brand, text = TONES["brand"], f'font-size="10" fill="{TONES["dim"]}"'
     below = ""
     if marks:
         below = f'<text x="50%" y="{_PX + 13}" text-anchor="middle" {text}>'
-        below += f'<tspan fill="{TONES["warn"]}">▬</tspan> throttled</text>'
+        below += f'<tspan fill="{TONES["warn"]}">▬</tspan> throttled</text>\n'
+    # Where tags are stripped, as in a notebook that is not trusted, the words stay: hence the ends
+    # of lines between them.
     return (
         f'<svg class="omp-chart" width="100%" height="{_PX + 16}" role="img" aria-label="{label}">'
         f'<svg class="omp-plot" width="100%" height="{_PX}" viewBox="0 0 {_WIDE} {_HIGH}" '
@@ -191,15 +182,15 @@ def _drawn(steps: Sequence[_Step], allowed: float, label: str, span: str, end: s
         f'<path d="{line}" stroke="{TONES["err"]}" stroke-dasharray="4 3" '
         'vector-effect="non-scaling-stroke"/></g></svg>'
         f'<line x2="100%" y1="{_PX + 0.5}" y2="{_PX + 0.5}" stroke="{TONES["line"]}"/>'
-        f'<text x="100%" dx="-2" y="{short(last * _PX / _HIGH - 4)}" text-anchor="end" {text}>'
-        f"{cpus_words(now)} allowed</text>"
+        f'<path d="M2 6.5h18" stroke="{TONES["err"]}" stroke-dasharray="4 3"/>'
+        f'<text x="24" y="10" {text}>{cpus_words(now)} allowed</text>\n'
         + (
             ""
             if used or steps
-            else f'<text x="50%" y="50" text-anchor="middle" {text}>no sample yet</text>'
+            else f'<text x="50%" y="50" text-anchor="middle" {text}>no sample yet</text>\n'
         )
         + below
-        + f'<text x="2" y="{_PX + 13}" {text}>{span} ago</text>'
+        + f'<text x="2" y="{_PX + 13}" {text}>{span} ago</text>\n'
         f'<text x="100%" dx="-2" y="{_PX + 13}" text-anchor="end" {text}>{end}</text></svg>'
     )
 

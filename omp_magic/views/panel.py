@@ -90,14 +90,20 @@ def live_html(facts: PanelFacts) -> str:
     return page
 
 
-def findings_html(facts: PanelFacts) -> str:
+def findings_html(facts: PanelFacts, *, quiet: bool = False) -> str:
     """Give the findings, each an element of the class ``omp-f`` with its ``data-code``.
 
-    The whole is a live region (``role="status"``): set it only when it differs.
+    Parameters
+    ----------
+    facts
+        What is to be shown.
+    quiet
+        Whether the findings are those that were shown before, with other figures. The whole is a
+        live region (``role="status"``), and a screen reader need not read all of it again.
     """
     page = ""
     for most, remedies in _FINDINGS:
-        page = _findings(facts, most, remedies)
+        page = _findings(facts, most, remedies, quiet=quiet)
         if len(page.encode()) <= MOST_BYTES:
             break
     return page
@@ -189,7 +195,7 @@ def _rest_of_children(children: tuple[ChildTick, ...]) -> str:
     return f"and {len(children)} more, with {words.counted(sum(threads), 'thread')}"
 
 
-def _findings(facts: PanelFacts, most: int, remedies: int) -> str:
+def _findings(facts: PanelFacts, most: int, remedies: int, *, quiet: bool) -> str:
     findings, prefix = facts.snapshot.findings, facts.snapshot.prefix
     more = len(findings) - most
     return _render(
@@ -197,6 +203,7 @@ def _findings(facts: PanelFacts, most: int, remedies: int) -> str:
         findings=[_finding(each, prefix, remedies) for each in findings[:most]],
         more=f"and {words.counted(more, 'finding')} more" if more > 0 else "",
         looked=words.counted(len(facts.snapshot.libraries), "runtime"),
+        quiet=quiet,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ..limitspec import MOST_THREADS
@@ -47,6 +47,34 @@ def unparented(function: Callable[..., _Value], *arguments: Any) -> _Value:
     return contextvars.copy_context().run(alone)
 
 
+class Box:
+    """The number box of one pool.
+
+    It follows the pool's count, but a number that a person has typed stays until it is set.
+
+    Parameters
+    ----------
+    number, row
+        The widget with the number, and the one that holds it and its button.
+    """
+
+    def __init__(self, number: Any, row: Any) -> None:
+        self.row = row
+        self._number = number
+        self._shown: int = number.value
+
+    def show(self, threads: int) -> None:
+        """Show the pool's count, unless something else was typed."""
+        count = max(1, threads)
+        if self._number.value in (self._shown, count):
+            self._number.value = self._shown = count
+
+    def take(self) -> int:
+        """Give the number to be set; from now on the pool's count shows, whatever comes of it."""
+        self._shown = self._number.value
+        return self._shown
+
+
 class Controls:
     """The widgets of one dashboard.
 
@@ -79,7 +107,7 @@ class Controls:
 
         self._widgets = ipywidgets
         self._act = act
-        self._pools: dict[str, Any] = {}
+        self._pools: dict[str, Box] = {}
         self.style = ipywidgets.HTML(style)
         self.live = ipywidgets.HTML()
         self.findings = ipywidgets.HTML()
@@ -143,32 +171,36 @@ class Controls:
         self.guarded.value = f"guard: {mode}"
         self.guard.value = mode
 
-    def offer(self, pools: Iterable[tuple[str, str, int]]) -> None:
+    def offer(self, pools: Sequence[tuple[str, str, int]]) -> None:
         """Offer a limit for each pool: (name in a limit, label, threads it has)."""
-        wanted = {name: (label, threads) for name, label, threads in pools}
-        if wanted.keys() == self._pools.keys():
-            return
+        before = self._pools
         self._pools = {
-            name: self._pools.get(name) or self._limit(name, label, threads)
-            for name, (label, threads) in wanted.items()
+            name: before.get(name) or self._limit(name, label, threads)
+            for name, label, threads in pools
         }
-        self.limits.children = tuple(self._pools.values())
+        for name, _, threads in pools:
+            self._pools[name].show(threads)
+        if self._pools.keys() != before.keys():
+            self.limits.children = tuple(box.row for box in self._pools.values())
 
-    def _limit(self, name: str, label: str, threads: int) -> Any:
+    def _limit(self, name: str, label: str, threads: int) -> Box:
         number = self._widgets.BoundedIntText(
             value=max(1, threads),
             min=1,
             max=MOST_THREADS,
             description=label,
-            style={"description_width": "190px"},
+            # Each key is sent, or a number half typed would not be known here.
+            continuous_update=True,
+            style={"description_width": "210px"},
             layout={"width": "auto"},
         )
         apply = self._widgets.Button(
             description="set", tooltip=f"limit {label} to this many threads", layout=_BUTTON
         )
-        apply.on_click(lambda _: self._act("limit", name, number.value, label))
         number.add_class("omp-number")
-        return self._widgets.HBox([number, apply])
+        box = Box(number, self._widgets.HBox([number, apply]))
+        apply.on_click(lambda _: self._act("limit", name, box.take(), label))
+        return box
 
     def bundle(self) -> dict[str, Any]:
         """Give what a front-end with widgets shows."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..catalog import OMP_LAYERS
-from ..cpus import Bound
+from ..cpus import Bound, cpus_words
 from ..facts import Library, Pool
 from ..processes import Thread
 from ..settings import EnvSetting
@@ -157,8 +157,7 @@ def bound_role(bound: Bound, snapshot: Snapshot) -> str:
 
 def cpus_of(snapshot: Snapshot) -> str:
     """Give the CPUs allowed, with the unit."""
-    cpus = snapshot.budget.cpus
-    return f"{cpus:g} CPU" if cpus == 1 else f"{cpus:g} CPUs"
+    return cpus_words(snapshot.budget.cpus)
 
 
 def context_of(snapshot: Snapshot) -> str:
