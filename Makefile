@@ -4,17 +4,25 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
-.PHONY: help demo test test-matrix test-vm test-browser lab notebooks docs bench lint format clean
+# MKL's OpenMP is another version than the tests want, so the notebooks have an environment of their own.
+NOTEBOOKS_VENV ?= .venv-notebooks
+
+.PHONY: help demo test test-matrix test-vm test-browser test-ipython lab notebooks notebooks-save
+.PHONY: in-lab in-notebooks in-notebooks-save binder-check package screenshots docs bench lint format clean
 
 help:
 	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
 	@echo "make test         run the tests"
+	@echo "make notebooks    run every notebook in a real kernel; notebooks-save saves their outputs"
+	@echo "make binder-check run them in Binder's environment, with its limits"
 	@echo "make test-matrix  run the kernel tests on other versions of Python, IPython and ipykernel"
 	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
 	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
+	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
 	@echo "make lab          open JupyterLab on the notebooks"
-	@echo "make notebooks    run the notebooks and save their outputs"
-	@echo "make docs         write docs/findings from the rules"
+	@echo "make docs         write docs/findings from the rules, build the site in docs/_build/html"
+	@echo "make screenshots  take the pictures in docs/images, in a real JupyterLab and Chromium"
+	@echo "make package      build wheel and sdist, check them, run the quickstart from the wheel alone"
 	@echo "make bench        measure against threadpoolctl and psutil"
 	@echo "make lint         ruff and mypy"
 
@@ -40,6 +48,16 @@ $(VENV)/.browser: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[test,browser]'
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	@echo "installing Sphinx into $(VENV) ..."
+	@$(PIP) install --editable '.[test,docs]'
+	@touch $@
+
+$(VENV)/.notebooks: pyproject.toml | $(BIN)/python
+	@echo "installing omp_magic, Jupyter and MKL into $(VENV) ..."
+	@$(PIP) install --editable '.[notebook,duplicates]' ipykernel
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@$(PIP) install --editable '.[test,dev]'
 	@touch $@
@@ -59,19 +77,43 @@ test-vm: $(VENV)/.test
 	tests/vm/run.sh $(BIN)/python
 
 # Chromium and its driver are Debian's; where they cannot be had, the tests are skipped and say so.
+CHROMIUM = command -v chromedriver >/dev/null || { apt-get update -qq && \
+  apt-get install -y -qq chromium chromium-driver; } || echo "Chromium cannot be installed here"
+
 test-browser: $(VENV)/.browser
-	@command -v chromedriver >/dev/null || { apt-get update -qq && \
-	  apt-get install -y -qq chromium chromium-driver; } || echo "Chromium cannot be installed here"
+	@$(CHROMIUM)
 	BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
-lab: $(VENV)/.demo
+# Some versions of IPython only: make test-ipython ARGS=9
+test-ipython: | $(BIN)/python
+	@$(BIN)/python tests/ipython_suite.py $(ARGS)
+
+lab notebooks notebooks-save:
+	@$(MAKE) --no-print-directory VENV=$(NOTEBOOKS_VENV) in-$@
+
+in-lab: $(VENV)/.notebooks
 	$(BIN)/jupyter lab notebooks
 
-notebooks: $(VENV)/.demo
+in-notebooks: $(VENV)/.notebooks
+	@$(BIN)/python notebooks/run.py notebooks/*.ipynb
+
+in-notebooks-save: $(VENV)/.notebooks
 	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb
 
-docs: $(VENV)/.test
+binder-check: | $(BIN)/python
+	@$(BIN)/python tests/binder_check.py
+
+package: | $(BIN)/python
+	@$(BIN)/python tests/package_check.py
+
+screenshots: $(VENV)/.browser
+	@$(CHROMIUM)
+	$(BIN)/python docs/screenshots.py
+
+docs: $(VENV)/.docs
 	@$(BIN)/python docs/write_findings.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/.test
 	@missed=0; for name in bench limits quota threads guard imports distributions pulse dashboard; do \
@@ -87,4 +129,4 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .nox dist build tests/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NOTEBOOKS_VENV) .nox dist build docs/_build .binder-check tests/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

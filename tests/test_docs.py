@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from live import LINUX
 
 from omp_magic import __version__
 from omp_magic.catalog import BY_KEY
@@ -16,6 +17,7 @@ from omp_magic.rules import RULES
 from omp_magic.standin import NAMES
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -36,26 +38,44 @@ def test_the_readme_names_every_magic_and_family() -> None:
 
 def test_the_pages_of_findings_are_those_of_the_rules() -> None:
     """`make docs` writes them."""
-    folder = ROOT / "docs" / "findings"
-    sys.path.insert(0, str(folder.parent))
+    written = {path.name: path.read_text("utf-8") for path in (DOCS / "findings").iterdir()}
+    assert written == _module_of_docs("write_findings").pages()
+
+
+def _module_of_docs(name: str) -> Any:
+    sys.path.insert(0, str(DOCS))
     try:
-        from write_findings import pages
+        return importlib.import_module(name)
     finally:
-        sys.path.remove(str(folder.parent))
-        sys.modules.pop("write_findings", None)
-    written = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
-    assert written == pages()
+        sys.path.remove(str(DOCS))
+        sys.modules.pop(name, None)
 
 
-@pytest.mark.skipif(not LINUX, reason="the notebook's outputs are those of Linux")
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb")))
-def test_a_notebook_runs_from_top_to_bottom(name: str) -> None:
-    command = [sys.executable, "notebooks/run.py", f"notebooks/{name}"]
-    ended = subprocess.run(
-        command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=170
+def test_the_reference_has_every_magic_option_and_command() -> None:
+    made = _module_of_docs("made_pages").MADE
+    for mark in made:
+        pages = (page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
+        assert any(f"<!-- made by docs/conf.py: {mark} -->" in page for page in pages)
+    magics, command = made["magics"](), made["command"]()
+    assert [f"%{name}" in magics for name in NAMES["line"]] == [True] * len(NAMES["line"])
+    assert {"--probe", "--record NAME", "--interval", "%%omp_limit 2 -v"} <= set(
+        re.findall(r"--\w+(?: NAME)?|%%omp_limit 2 -v", magics)
     )
-    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-    assert "ran without an error" in ended.stdout
+    assert magics.count("```") % 2 == 0
+    for name in ("status", "check", "scan", "explain"):
+        assert f"## `omp-magic {name}`" in command
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """`make docs` builds it where Sphinx is missing here."""
+    for module in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(module, reason="the extra docs is not installed")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d"]
+    command += [str(tmp_path / "doctrees"), "-b", "html", str(DOCS), str(tmp_path / "html")]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=170)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    page = (tmp_path / "html" / "reference" / "magics.html").read_text("utf-8")
+    assert "omp_dashboard" in page
 
 
 def test_the_changelog_has_this_version() -> None:

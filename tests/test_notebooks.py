@@ -1,17 +1,20 @@
-"""A notebook gets the CPUs that it asks for, and was saved with them."""
+"""Notebooks run as `make notebooks` does it, get the CPUs that they ask for, and are linked to."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
+import urllib.parse
 from pathlib import Path
 
 import pytest
 from live import CLEAN, LINUX
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
+cgroups = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
 
 ROOT = Path(__file__).parent.parent
 RUN = str(ROOT / "notebooks" / "run.py")
@@ -24,7 +27,11 @@ print(json.dumps([budget.quota_cpus, budget.threads]))
 """
 
 
-def run(folder: Path, *cells: str) -> str:
+BINDER = re.compile(r"https://mybinder\.org/v2/[^\s)\"'<>\\]+")
+OURS = "https://mybinder.org/v2/gh/omp-magic/omp_magic/main?urlpath=lab/tree/"
+
+
+def write(path: Path, *cells: str, cpus: float | None = None) -> Path:
     empty: dict[str, object] = {
         "cell_type": "code",
         "metadata": {},
@@ -33,20 +40,28 @@ def run(folder: Path, *cells: str) -> str:
     }
     notebook = {
         "cells": [{**empty, "id": str(n), "source": cell} for n, cell in enumerate(cells)],
-        "metadata": {"omp_magic": {"cpus": 0.5}},
+        "metadata": {} if cpus is None else {"omp_magic": {"cpus": cpus}},
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    path = folder / "asking.ipynb"
     path.write_text(json.dumps(notebook), "utf-8")
-    ended = subprocess.run(
-        [sys.executable, RUN, "--show", "omp_magic", str(path)],
+    return path
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, RUN, *arguments],
         check=False,
         capture_output=True,
         text=True,
         timeout=120,
         env=CLEAN,
     )
+
+
+def run(folder: Path, *cells: str) -> str:
+    path = write(folder / "asking.ipynb", *cells, cpus=0.5)
+    ended = call("--show", "omp_magic", str(path))
     if "without a quota" in ended.stdout:
         pytest.skip(ended.stdout.split("\n")[1])
     return f"{ended.stdout}\nexit {ended.returncode}"
@@ -71,6 +86,7 @@ def has_ended(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] == "Z"
 
 
+@cgroups
 def test_a_kernel_gets_the_quota_and_the_group_goes(tmp_path: Path) -> None:
     said = run(tmp_path, WHERE)
     assert "[0.5, 1]" in said
@@ -79,6 +95,7 @@ def test_a_kernel_gets_the_quota_and_the_group_goes(tmp_path: Path) -> None:
     assert not is_there(group)
 
 
+@cgroups
 def test_the_group_goes_when_a_cell_fails_and_leaves_a_process(tmp_path: Path) -> None:
     left = tmp_path / "left"
     code = (
@@ -98,6 +115,7 @@ def test_the_group_goes_when_a_cell_fails_and_leaves_a_process(tmp_path: Path) -
     assert has_ended(pid)
 
 
+@cgroups
 def test_a_quota_that_is_refused_leaves_no_group() -> None:
     code = (
         "import os, quota\n"
@@ -126,3 +144,67 @@ def test_the_containers_notebook_was_saved_with_half_a_cpu() -> None:
     said = json.dumps([cell.get("outputs", []) for cell in notebook["cells"]])
     assert "0.5 CPUs by quota" in said
     assert "times as fast" in said
+
+
+def test_one_that_fails_says_which_cell_and_the_others_run(tmp_path: Path) -> None:
+    bad = write(tmp_path / "bad.ipynb", "a = 1", "# The second\n1 / 0", "b = 2")
+    dead = write(tmp_path / "dead.ipynb", "import os\nos._exit(3)")
+    good = write(tmp_path / "good.ipynb", "print(6 * 7)")
+    texts = [path.read_text("utf-8") for path in (bad, dead, good)]
+    ended = call(str(bad), str(dead), str(good))
+    assert ended.returncode == 1
+    assert f"{bad} failed in code cell 2 (# The second):" in ended.stderr
+    assert "ZeroDivisionError" in ended.stderr
+    assert f"{dead} failed in code cell 1 (import os):" in ended.stderr
+    assert f"{good}: 1 cells ran without an error" in ended.stdout
+    last = ended.stdout.strip().split("\n")[-1]
+    assert re.fullmatch(r"1 passed, 2 failed in \d+\.\ds", last)
+    assert [path.read_text("utf-8") for path in (bad, dead, good)] == texts
+
+
+@pytest.mark.skipif(os.name != "posix", reason="paths are written with backslashes on Windows")
+def test_one_is_saved_without_the_paths_of_this_machine(tmp_path: Path) -> None:
+    code = (
+        "import sys, tempfile\n"
+        "print(sys.prefix, tempfile.gettempdir() + '/x', '/usr/lib/here')\n"
+        "{'html': sys.executable}"
+    )
+    path = write(tmp_path / "telling.ipynb", code)
+    ended = call("--save", str(path))
+    assert ended.returncode == 0, ended.stderr
+    assert "the environment is saved as /… in the outputs of code cell 1" in ended.stdout
+    (cell,) = json.loads(path.read_text("utf-8"))["cells"]
+    said = json.dumps(cell["outputs"], ensure_ascii=False)
+    assert "/… /…/x /usr/lib/here" in said
+    assert sys.prefix not in said
+    assert tempfile.gettempdir() not in said.replace("/…", "")
+
+
+def test_no_notebook_was_saved_with_the_paths_of_this_machine() -> None:
+    wrong = re.compile(r"/(home|root|Users|work|tmp)/")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        found = [wrong.search(json.dumps(cell.get("outputs", []))) for cell in cells]
+        assert not any(found), path.name
+
+
+def test_each_link_to_binder_opens_a_notebook_that_exists() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    links = {link for page in pages for link in BINDER.findall(page.read_text("utf-8"))}
+    assert links
+    for link in links:
+        assert link.startswith(OURS), link
+        target = urllib.parse.unquote(link.removeprefix(OURS))
+        assert target.endswith(".ipynb"), link
+        assert (ROOT / target).is_file(), link
+
+
+def test_binder_takes_python_and_requirements_in_the_form_that_it_reads() -> None:
+    assert re.fullmatch(r"python-3\.\d+\n?", (ROOT / "binder/runtime.txt").read_text("utf-8"))
+    lines = (ROOT / "binder/requirements.txt").read_text("utf-8").split("\n")
+    (wanted,) = [line for line in lines if line and not line.startswith("#")]
+    extras = re.fullmatch(r"\.\[([a-z,]+)\]", wanted)
+    assert extras is not None
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    for extra in extras.group(1).split(","):
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra

@@ -26,7 +26,7 @@ _CHROMIUM = (
     # Root may not use Chromium's sandbox, and a container's /dev/shm may be small.
     "--headless=new --no-sandbox --disable-dev-shm-usage --disable-gpu --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
-    "--force-device-scale-factor=1 --window-size=1280,1500"
+    "--force-device-scale-factor={scale} --window-size={width},{height}"
 )
 
 
@@ -54,10 +54,17 @@ class Lab:
     ----------
     home
         A folder for all they keep.
+    size
+        The browser window's width and height, in points.
+    scale
+        Pixels to a point.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, size: tuple[int, int] = (1280, 1500), scale: int = 1) -> None:
         self.home = home
+        # Chromium takes the window's size in pixels.
+        width, height = (scale * each for each in size)
+        self._window = {"width": width, "height": height, "scale": scale}
         self.root = home / "notebooks"
         self.settings = home / "settings"
         self.root.mkdir(parents=True)
@@ -118,7 +125,7 @@ class Lab:
 
         options = webdriver.ChromeOptions()
         options.binary_location = browser()[0]
-        for argument in _CHROMIUM.split():
+        for argument in _CHROMIUM.format(**self._window).split():
             options.add_argument(argument)
         options.add_argument(f"--user-data-dir={self.home / 'chromium'}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
