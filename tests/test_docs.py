@@ -36,6 +36,24 @@ def test_the_readme_names_every_magic_and_family() -> None:
         assert f"`{family}`" in README
 
 
+def test_the_korean_readme_is_the_same_readme() -> None:
+    korean = (ROOT / "README.ko.md").read_text("utf-8")
+    for what in (
+        r"^#+ ",  # headings
+        r"^```.*$",
+        r"^%+\w.*$",
+        r"^\| `[^|]*\|",  # each magic and each form of SPEC
+        r"^\| OMP\d+ \| \w+ ",
+        r"\]\(([^)]*)\)|(?:src|srcset)=\"([^\"]*)\"",  # links and pictures
+    ):
+        found = [re.findall(what, text, re.MULTILINE) for text in (README, korean)]
+        if what.startswith(r"\]"):
+            found = [sorted(each) for each in found]  # a language may order a sentence's links
+            found = [[pair for pair in each if "README" not in pair[0]] for each in found]
+        assert found[0] == found[1], what
+        assert len(found[0]) > 4
+
+
 def test_the_pages_of_findings_are_those_of_the_rules() -> None:
     """`make docs` writes them."""
     written = {path.name: path.read_text("utf-8") for path in (DOCS / "findings").iterdir()}
