@@ -86,7 +86,9 @@ class Observer:
         hanging = any(each.serves and each.family == "libomp" for each in present)
         return tuple(
             replace(each, idle=False)
-            if each.path in self.opened and not (hanging and each.family == "libiomp5")
+            if each.idle
+            and each.path in self.opened
+            and not (hanging and each.family == "libiomp5")
             else each
             for each in libraries
         )
