@@ -14,7 +14,6 @@ import argparse
 import base64
 import contextlib
 import io
-import math
 import re
 import shutil
 import sys
@@ -109,7 +108,7 @@ def take_live(lab: Lab, phases_s: dict[str, int]) -> None:
         book.run(1)
         book.run(2, 120)
         time.sleep(phases_s["idle"])
-        # Twice: findings tell the figures that they had when they were first seen, or after a cell.
+        # Twice: the curve at the limit is then longer than the one before.
         book.run(3, 120)
         book.start(3)
         time.sleep(phases_s["crowded"] - _TAKEN_S)
@@ -238,10 +237,10 @@ def picture(book: Notebook, selector: str) -> bytes:
     box: dict[str, Any] = book.js(code, selector)
     if box["y"] + box["height"] > box.pop("bottom"):
         raise RuntimeError(f"{selector} is scrolled away: a higher window than {SIZE} is needed")
-    # Of a pixel that the element fills in part, the page shows through: a strip at its edge.
+    # Chromium draws a box to the nearest pixels; with one more the page shows at the edge.
     for at, size in (("x", "width"), ("y", "height")):
-        end = math.floor((box[at] + box[size]) * SCALE + 0.01) / SCALE
-        box[at] = math.ceil(box[at] * SCALE - 0.01) / SCALE
+        end = round((box[at] + box[size]) * SCALE) / SCALE
+        box[at] = round(box[at] * SCALE) / SCALE
         box[size] = end - box[at]
     taken = book.driver.execute_cdp_cmd(
         "Page.captureScreenshot", {"format": "png", "clip": {**box, "scale": 1}}

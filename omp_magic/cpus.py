@@ -9,7 +9,8 @@ from .facts import Gap
 
 def cpus_words(cpus: float) -> str:
     """Give CPUs with their unit: ``2.5 CPUs``, ``1 CPU``."""
-    return f"{cpus:g} CPU{'' if cpus == 1 else 's'}"
+    number = f"{round(cpus, 2):g}"
+    return f"{number} CPU{'' if number == '1' else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

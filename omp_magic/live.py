@@ -118,10 +118,9 @@ class Live:
         paths = {owner.path for owner in owners if "/" in owner.path}
         self.labels = labels_of(HERE.observer, paths)
         # The kernel's name for a file, by which its threads are known, is not always ours.
-        images = HERE.observer.scan().images
         self._loaded_as = {
             image.kernel_path: image.mapped.path
-            for image in images
+            for image in HERE.observer.scan().images
             if image.kernel_path not in ("", image.mapped.path)
         }
         for kernels, ours in self._loaded_as.items():

@@ -109,10 +109,73 @@ def test_a_click_limits_the_next_cell_and_restore_ends_it(panel: Kernel) -> None
     until(panel, COUNTS, [budget] * 3)
     panel.run("%omp_limit off")
     assert panel.value(COUNTS) == [2, 2, 2]
+    click(panel, f"{box}[0]", value=1)
     click(panel, f"{box}[1]")
     until(panel, COUNTS, [1, 2, 2])
     click(panel, "dash.controls.restore")
     until(panel, COUNTS, [2, 2, 2])
+
+
+BOXES = "[row.children[0].value for row in dash.controls.limits.children]"
+
+
+def test_the_boxes_follow_the_counts_and_keep_what_was_entered(panel: Kernel) -> None:
+    assert panel.value(BOXES) == [2, 2, 2]
+    panel.run("%omp_limit 1")
+    assert panel.value(BOXES) == [1, 1, 1]
+    first = "dash.controls.limits.children[0].children"
+    click(panel, f"{first}[0]", value=3)
+    until(panel, BOXES, [3, 1, 1])
+    panel.run("%omp_limit off")
+    assert panel.value(BOXES) == [3, 2, 2]
+    click(panel, f"{first}[1]")
+    until(panel, COUNTS, [3, 2, 2])
+    assert panel.value(BOXES) == [3, 2, 2]
+    click(panel, "dash.controls.restore")
+    until(panel, BOXES, [2, 2, 2])
+
+
+def test_a_box_shows_what_the_pool_has_after_a_number_was_set(panel: Kernel) -> None:
+    # OpenBLAS in numpy's wheels is built for 64 threads at most.
+    first = "dash.controls.limits.children[0].children"
+    click(panel, f"{first}[0]", value=4000)
+    click(panel, f"{first}[1]")
+    until(panel, "bool(dash.message)", True)
+    (count, *_) = panel.value(COUNTS)
+    assert count < 4000
+    assert panel.value(BOXES) == [count, 2, 2]
+
+
+FIGURES = """
+import dataclasses, itertools
+live, shares = dash._live, itertools.count(50)
+loads = live._load.look
+def look(*given):  # what a cgroup with a quota tells, with another figure each time
+    load = loads(*given)
+    return load and dataclasses.replace(load, throttled_share=next(shares) / 100)
+live._load.look = look
+began = time.monotonic(); shown = []
+def note(change):
+    if "Throttled" in change["new"]: shown.append(change["new"])
+dash.controls.findings.observe(note, "value")
+while len(shown) < 3 and time.monotonic() < began + 60: time.sleep(0.1)
+took_s = time.monotonic() - began
+"""
+
+
+def test_figures_in_findings_are_new_while_a_cell_runs(panel: Kernel) -> None:
+    panel.run(FIGURES)
+    shown, took_s = panel.value("shown"), panel.value("took_s")
+    titles = [re.findall(r"Throttled \d+% of the last [\d.]+ s", page) for page in shown]
+    assert len({title for (title,) in titles}) == 3
+    # The finding itself is read out by a screen reader, its figures are not.
+    assert ['aria-live="off"' in page for page in shown] == [False, True, True]
+    assert took_s > 9  # so seldom that a text can be selected
+    # A paused panel shows nothing new.
+    panel.run("dash.act('pause')")
+    panel.run("other = %omp_dashboard")
+    panel.run("before = len(shown)\nfor _ in range(70): time.sleep(0.1)\ninside = len(shown)")
+    assert panel.value("[before, inside]") == [panel.value("before")] * 2
 
 
 def test_a_click_while_a_cell_runs_applies_after_it(panel: Kernel) -> None:

@@ -287,6 +287,13 @@ def test_the_live_part_has_no_live_region_and_the_others_do() -> None:
     assert found is not None
     assert found.attrib["role"] == "status"
     assert "omp-findings" in found.attrib["class"].split()
+    assert "aria-live" not in found.attrib
+    # Other figures in the same findings are shown, and not read out again.
+    again = findings_html(crowded(), quiet=True)
+    assert again.replace(' aria-live="off"', "") == findings_html(crowded())
+    figures = parsed(again).find(".//section")
+    assert figures is not None
+    assert figures.attrib["aria-live"] == "off"
     said = parsed(message_html("applies after this cell"))[0]
     assert said.attrib["role"] == "status"
     assert said.text == "applies after this cell"
@@ -350,6 +357,36 @@ def test_the_chart_of_few_and_many_ticks(count: int) -> None:
     if count == 1:
         # Half a second of two minutes: the last two of 480 units, and cut off at the right.
         assert area == "M478 161V78H489V161"
+
+
+def test_the_words_of_the_chart_stay_apart_where_its_tags_are_stripped() -> None:
+    def words(*ticks: Tick) -> list[str]:
+        return re.sub(r"<[^>]*>", "", cpu_chart(ticks, 1.0)).split("\n")
+
+    assert words() == ["1 CPU allowed", "no sample yet", "2 min ago", "now"]
+    assert words(a_tick(throttled=0.5)) == ["4 CPUs allowed", "▬ throttled", "2 min ago", "now"]
+
+
+@pytest.mark.parametrize("cpus", [0.6, 4.0, 64.0])
+def test_no_curve_comes_to_where_the_words_stand(cpus: float) -> None:
+    svg = parsed(cpu_chart((a_tick(cpus=cpus, allowed_cpus=0.5),), 0.5))[0]
+    (words,) = (text for text in svg.iter("text") if text.text == "0.5 CPUs allowed")
+    (plot,) = (each for each in svg if each.tag == "svg")
+    high, view = float(plot.attrib["height"]), float(plot.attrib["viewBox"].split()[3])
+    levels = [float(y) for path in plot.iter("path") for y in levels_of(path.attrib["d"])]
+    assert min(levels) * high / view >= float(words.attrib["y"]) + 4
+
+
+def levels_of(path: str) -> list[str]:
+    """Give the heights of a path of M, H and V."""
+    return re.findall(r"(?:M\d+ |V)(\d+)", path)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "words"), [(1.0, "1 CPU"), (8 / 3, "2.67 CPUs"), (1024.0, "1024 CPUs")]
+)
+def test_cpus_in_words(cpus: float, words: str) -> None:
+    assert f">{words} allowed</text>" in cpu_chart((a_tick(allowed_cpus=cpus),), cpus)
 
 
 def test_the_chart_of_the_worst_history_is_small() -> None:
@@ -424,7 +461,7 @@ def test_the_chart_in_words() -> None:
         for n in range(1, 121)
     )
     words = (
-        "CPUs used in the last 2 min: now 4.00, at most 4.00; 4 allowed; at the limit for 40 s; "
+        "CPUs used in the last 2 min: now 4.00, at most 4.00; 4 CPUs allowed; at the limit for 40 s; "
         "throttled in 20 s of them"
     )
     assert chart_words(ticks, 9.0) == words

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
+from ..cpus import cpus_words
 from ..ticks import Tick
 
 MOST_BYTES = 4096
@@ -88,10 +89,10 @@ def chart_words(ticks: Sequence[Tick], allowed: float, *, window_s: float = 120.
     known = [(tick, used) for tick in shown if (used := _finite(tick.cpus)) is not None]
     allowed = shown[-1].allowed_cpus if shown else allowed
     if not known:
-        return f"{words}: not known yet; {_plain(allowed)} allowed"
+        return f"{words}: not known yet; {cpus_words(allowed)} allowed"
     now = _finite(shown[-1].cpus)
     words += f": now {'not known' if now is None else format(now, '.2f')}, "
-    words += f"at most {max(used for _, used in known):.2f}; {_plain(allowed)} allowed"
+    words += f"at most {max(used for _, used in known):.2f}; {cpus_words(allowed)} allowed"
     full = sum(t.interval_s for t, used in known if used >= _AT_LIMIT * t.allowed_cpus)
     if full:
         words += f"; at the limit for {full:.0f} s"
@@ -113,15 +114,6 @@ def sparkline(ticks: Sequence[Tick], *, window_s: float = 120.0, columns: int = 
             at = max(0, columns - 1 - int(age * columns))
             cells[at] = "▁▂▃▄▅▆▇█"[min(7, int(8 * used / highest))]
     return "".join(cells).lstrip()
-
-
-def cpus_words(cpus: float) -> str:
-    """Give CPUs with their unit: ``2.5 CPUs``."""
-    return f"{_plain(cpus)} CPU{'' if cpus == 1 else 's'}"
-
-
-def _plain(cpus: float) -> str:
-    return f"{round(cpus, 2):g}"
 
 
 def _inside(tick: Tick, newest_s: float, window_s: float) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..cpus import cpus_words
 from ..facts import Finding
 from ..ticks import ChildTick
 from . import chart, words
@@ -149,7 +150,7 @@ def _shown(
         "figures": rows.figures_of(facts),
         "chart": Markup(picture),  # noqa: S704 - numbers, and a label that is escaped there
         "dash": words.DASH,
-        "line": chart.cpus_words(allowed) if allowed < full else "",
+        "line": cpus_words(allowed) if allowed < full else "",
         "pools": [(row, _squares(row, full, allowed)) for row in all_pools[:pools]],
         "more_pools": rows.rest_of_pools(all_pools[pools:]),
         "no_pools": words.none_loaded(facts.snapshot),

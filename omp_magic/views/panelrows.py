@@ -6,8 +6,8 @@ import math
 import os
 from dataclasses import dataclass
 
+from ..cpus import cpus_words
 from ..facts import Limit, Pool
-from .chart import cpus_words
 from .panelfacts import PanelFacts
 from .words import DASH, counted, counts_of, pool_state, printable
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ..limitspec import MOST_THREADS
@@ -50,7 +51,8 @@ def unparented(function: Callable[..., _Value], *arguments: Any) -> _Value:
 class Box:
     """The number box of one pool.
 
-    It follows the pool's count, but a number that a person has typed stays until it is set.
+    It follows the pool's count, but a number that a person has entered stays until it is set. A
+    front-end sends it when the box is left, or with Enter.
 
     Parameters
     ----------
@@ -108,10 +110,9 @@ class Controls:
         self._widgets = ipywidgets
         self._act = act
         self._pools: dict[str, Box] = {}
-        self.style = ipywidgets.HTML(style)
-        self.live = ipywidgets.HTML()
-        self.findings = ipywidgets.HTML()
-        self.message = ipywidgets.HTML()
+        # A margin would keep lines between sections away from the border.
+        html = partial(ipywidgets.HTML, layout={"margin": "0"})
+        self.style, self.live, self.findings, self.message = html(style), html(), html(), html()
         self.auto = self._button("auto", "limit every pool to the CPUs allowed", "auto")
         self.restore = self._button("restore", "give every pool its own count again", "restore")
         self.refresh = self._button("refresh", "look now", "refresh")
@@ -126,7 +127,7 @@ class Controls:
                 "guard raise: refuse an import that would end this kernel",
             ],
             style={"button_width": "auto"},
-            layout={"width": "auto"},
+            layout={"width": "auto", "margin": "2px 0"},
         )
         self.interval = ipywidgets.Dropdown(
             options=[(f"{each:g} s", each) for each in sorted({*INTERVALS_S, interval_s})],
@@ -137,7 +138,7 @@ class Controls:
             layout={"width": "auto", "margin": "2px 2px 2px 14px"},
         )
         self.guarded = ipywidgets.Label(layout={"margin": "2px 4px 2px 14px", "width": "auto"})
-        columns = "repeat(auto-fill, minmax(320px, max-content))"
+        columns = "repeat(auto-fill, minmax(330px, max-content))"
         self.limits = ipywidgets.GridBox(
             layout={"grid_template_columns": columns, "margin": "6px 12px 0"}
         )
@@ -189,8 +190,9 @@ class Controls:
             min=1,
             max=MOST_THREADS,
             description=label,
-            # Each key is sent, or a number half typed would not be known here.
-            continuous_update=True,
+            tooltip=label,
+            # With continuous_update a click on "set" overtakes the last key: a front-end keeps a
+            # change back while the one before is not answered, but not a click (ipywidgets 8.1).
             style={"description_width": "210px"},
             layout={"width": "auto"},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -53,12 +54,16 @@ class Notebook:
     lab
         Where it is opened.
     cells
-        The code of its cells.
+        The code of its cells; or a notebook's file below the lab's root.
     """
 
-    def __init__(self, lab: Lab, cells: list[str]) -> None:
+    def __init__(self, lab: Lab, cells: list[str] | Path) -> None:
         self.lab = lab
         self.driver = lab.driver
+        if isinstance(cells, Path):
+            self.path = cells
+            self.load()
+            return
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
             cells=[nbformat.v4.new_code_cell(each) for each in cells],  # type: ignore[no-untyped-call]  # as above
@@ -72,7 +77,7 @@ class Notebook:
         """Load the page, anew if it was loaded."""
         # A page that would lose something asks before it goes.
         self.driver.execute_script("window.onbeforeunload = null;")
-        self.driver.get(f"{self.lab.url}/lab/tree/{self.path.name}?reset")
+        self.driver.get(f"{self.lab.url}/lab/tree/{self.path.relative_to(self.lab.root)}?reset")
         ready = (
             "return !!(widget && widget.sessionContext && widget.sessionContext.isReady"
             " && widget.sessionContext.session && widget.sessionContext.session.kernel"
@@ -103,6 +108,21 @@ class Notebook:
         )
         self.js(run, index, how)
         wait_for("the cell runs", lambda: self.prompt(index) not in ("", "[ ]:"))
+
+    def run_all(self, timeout: float) -> list[dict[str, Any]]:
+        """Run all cells as "Run All Cells" does, wait for their end, and give their outputs."""
+        self.command("notebook:clear-all-cell-outputs")
+        # Cells that are out of sight have no prompt to look at.
+        cells = "const cells = book.widgets.map(each => each.model).filter(m => m.type === 'code');"
+        ran = "return cells.every(each => each.executionCount)"
+        assert not self.js(cells + ran)
+        self.js("app.commands.execute('notebook:run-all-cells');")
+        idle = " && widget.sessionContext.session.kernel.status === 'idle'"
+        wait_for("all cells have run", lambda: self.js(cells + ran + idle), timeout)
+        found: list[dict[str, Any]] = self.js(
+            cells + "return cells.flatMap(each => each.outputs.toJSON())"
+        )
+        return found
 
     def prompt(self, index: int) -> str:
         """Give what stands before a cell: it has a star as long as the cell runs."""

@@ -12,7 +12,7 @@ import pytest
 from live import LINUX
 
 from browser.lab import SHOTS, wait_for
-from browser.notebook import COUNT, Notebook
+from browser.notebook import COUNT, OPEN, Notebook
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
@@ -61,6 +61,49 @@ def test_auto_and_restore_by_click(notebook: Callable[..., Notebook]) -> None:
     book.click("restore")
     wait_for("another message", lambda: book.message() != said)
     assert book.value(1) == [allowed, own]
+
+
+def test_what_was_entered_stays_while_the_counts_change(notebook: Callable[..., Notebook]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    change = "import omp_magic; held = omp_magic.limit({}); held.__enter__()"
+    book = notebook(change.format(3), f"time.sleep(4); {change.format(4)}")
+    box = book.box("OpenBLAS")
+    book.run(1)
+    wait_for("the box follows", lambda: box.get_property("value") == "3")
+    book.start(2)
+    box.click()
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys("7", Keys.TAB)
+    assert book.running(2)
+    book.wait(2)
+    wait_for("the count shows", lambda: "4 threads" in book.one(".omp-verdict").text)
+    book.next_tick()
+    assert box.get_property("value") == "7"
+
+
+def test_the_controls_stand_in_line_and_whole(notebook: Callable[..., Notebook]) -> None:
+    book = notebook(first=OPEN.replace("%load", "import sklearn.cluster\n%load"))
+    wait_for("a box", lambda: book.box("GNU libgomp (scikit-learn)"))
+    bar = book.js(
+        "const bar = [...document.querySelectorAll('.omp-dash .widget-box')].find("
+        "each => [...each.children].some(child => child.textContent === 'restore'));"
+        "return [...bar.querySelectorAll('button')].map(each => each.getBoundingClientRect().top)"
+    )
+    assert len(bar) == 7
+    assert len(set(bar)) == 1, bar
+    labels = book.js(
+        "return [...document.querySelectorAll('.omp-dash .omp-number label')].map("
+        "each => [each.textContent, each.scrollWidth <= each.clientWidth])"
+    )
+    assert ["GNU libgomp (scikit-learn)", True] in labels
+    inner, lines = book.js(
+        "const widths = [...document.querySelectorAll('.omp-dash .omp')].map("
+        "each => each.getBoundingClientRect().width).filter(each => each);"
+        "return [document.querySelector('.omp-dash').clientWidth, widths]"
+    )
+    assert lines
+    assert set(lines) == {inner}
 
 
 def test_close_by_click_ends_the_thread(notebook: Callable[..., Notebook]) -> None:

@@ -1,0 +1,38 @@
+"""Each demo notebook as a person runs it: opened in JupyterLab, then "Run All Cells"."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from live import LINUX
+
+from browser.lab import SHOTS, Lab
+from browser.notebook import Notebook
+
+pytestmark = [
+    pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
+    pytest.mark.timeout(300),
+]
+
+ROOT = Path(__file__).parent.parent.parent
+NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_in_jupyterlab(lab: Lab, name: str) -> None:
+    project = lab.root / "project"
+    shutil.copytree(ROOT / "notebooks", project / "notebooks", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "docs" / "images", project / "docs" / "images", dirs_exist_ok=True)
+    book = Notebook(lab, project / "notebooks" / name)
+    try:
+        outputs = book.run_all(timeout=200)
+        failed = [each for each in outputs if each["output_type"] == "error"]
+        assert not failed, failed[0]["traceback"][-1]
+        assert outputs
+        SHOTS.mkdir(exist_ok=True)
+        book.driver.save_screenshot(str(SHOTS / f"{name.removesuffix('.ipynb')}.png"))
+        assert book.complaints() == []
+    finally:
+        book.close()
