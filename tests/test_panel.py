@@ -461,12 +461,12 @@ def test_the_chart_in_words() -> None:
         for n in range(1, 121)
     )
     words = (
-        "CPUs used in the last 2 min: now 4.00, at most 4.00; 4 CPUs allowed; at the limit for 40 s; "
-        "throttled in 20 s of them"
+        "CPUs used in the last 2 min: now 4.00, at most 4.00; 4 CPUs allowed; "
+        "at the limit for 40 s; throttled in 20 s of them"
     )
     assert chart_words(ticks, 9.0) == words
     assert f'aria-label="{words}"' in cpu_chart(ticks, 9.0)
-    assert "not known yet; 9 allowed" in chart_words((), 9.0)
+    assert "not known yet; 9 CPUs allowed" in chart_words((), 9.0)
 
 
 def test_the_sparkline() -> None:
