@@ -208,3 +208,22 @@ def test_binder_takes_python_and_requirements_in_the_form_that_it_reads() -> Non
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     for extra in extras.group(1).split(","):
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE), extra
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "README.ko.md", "docs/howto/containers.md", "docs/explanation/how-many-cpus.md"],
+)
+def test_the_figures_of_a_quota_are_those_of_the_saved_notebook(page: str) -> None:
+    notebook = json.loads((ROOT / "notebooks" / "02_containers.ipynb").read_text("utf-8"))
+    said = "".join(
+        line
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        for line in output.get("data", {}).get("text/plain", [])
+    )
+    columns = r"fit +([\d.]+) +([\d.]+) +[\d.]+ +[\d.]+ +([\d.]+) +([\d.]+)"
+    row = re.search(columns, said)
+    assert row is not None
+    text = (ROOT / page).read_text("utf-8")
+    assert set(row.groups()) <= set(re.findall(r"\d\.\d\d", text))
