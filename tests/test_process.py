@@ -235,6 +235,27 @@ def test_runtimes_as_threadpoolctl_lists_them_on_other_systems() -> None:
     assert seen[4:] == [True, True]
 
 
+def test_two_llvm_runtimes_on_other_systems_are_told_and_not_asked(
+    libiomp5: str, libomp: str
+) -> None:
+    """As above: what `%omp_status` says on macOS after the imports, before the first use."""
+    ended = run_python(
+        "import ctypes, json, os, sys\n"
+        "from omp_magic.machine import Machine\n"
+        "Machine.linux = False\n"
+        "import omp_magic\n"
+        "kept = [ctypes.CDLL(each) for each in sys.argv[1:]]\n"
+        "facts = omp_magic.snapshot()\n"
+        "print(json.dumps([[each.initialized for each in facts.libraries],"
+        " [each.code for each in facts.findings], os.environ.get('KMP_DUPLICATE_LIB_OK')]))\n"
+        "sys.stdout.flush(); kept[0].omp_get_max_threads(); kept[1].omp_get_max_threads()",
+        libiomp5,
+        libomp,
+    )
+    assert json.loads(ended.out) == [[None, None], ["OMP101"], None]
+    assert ended.code == -6  # and it is so
+
+
 def test_a_recorded_process(tmp_path: Path) -> None:
     """A process laid out in a folder is read without a call into this one."""
     (tmp_path / "proc/self").mkdir(parents=True)
