@@ -165,28 +165,20 @@ def half_a_cpu(pid: int) -> Iterator[bool]:
     import quota  # noqa: PLC0415 - found by main
 
     try:
-        groups = [quota.make_group(CPUS, "notebook")]
+        group = quota.make_group(CPUS, "notebook")
     except OSError as error:
         print(f"without a quota: no cgroup can be made here ({error.strerror})")
         yield False
         return
-    # Where v1 counts CPU time in a hierarchy of its own, the same group is made there, or the
-    # time of its parent would be shown as the group's.
-    counted = Path("/sys/fs/cgroup/cpuacct", Path(groups[0]).name)
     try:
-        if counted.parent.is_dir() and not counted.exists():
-            counted.mkdir()
-            groups.append(str(counted))
         # Its share is in front of the others', so that what is seen is the quota's doing (v1, v2).
         for name, most in (("cpu.shares", "262144"), ("cpu.weight", "10000")):
-            if (share := Path(groups[0], name)).exists():
+            if (share := Path(group, name)).exists():
                 share.write_text(most, "ascii")
-        for group in groups:
-            Path(group, "cgroup.procs").write_text(str(pid), "ascii")
+        Path(group, "cgroup.procs").write_text(str(pid), "ascii")
         yield True
     finally:
-        for group in groups:
-            quota.remove_group(group)
+        quota.remove_group(group)
 
 
 @contextlib.contextmanager
@@ -250,7 +242,7 @@ def picture(book: Notebook, selector: str) -> bytes:
 
 def smaller(png: bytes) -> bytes:
     """Give a picture with 256 colours, which is a third of the size."""
-    from PIL import Image  # noqa: PLC0415 - the docs extra's; the rest works without
+    from PIL import Image  # noqa: PLC0415 - the browser extra's; the rest works without
 
     kept = io.BytesIO()
     few = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)

@@ -149,7 +149,7 @@ class Guard(Watcher):
                 return self._model.predict(candidate).new
         return self._model.predict(library).new
 
-    def before_library(self, name: str, *, shared: bool) -> None:
+    def before_library(self, name: str, shared: bool) -> None:
         """Look at a library that ctypes is about to load.
 
         Whoever opens a runtime for itself alone calls it through its handle, and so that very

@@ -32,7 +32,7 @@ class Watcher:
     def before_extension(self, name: str, path: str) -> None:
         """Be told of an extension module."""
 
-    def before_library(self, name: str, *, shared: bool) -> None:
+    def before_library(self, name: str, shared: bool) -> None:
         """Be told of a library that ctypes loads, and whether into the global scope."""
 
     def after_load(self) -> None:
@@ -107,19 +107,14 @@ class Hooks:
             if not name:
                 return original(name, *mode)
             try:
-                self._tell("before_library", lambda: (_as_text(name),), lambda: _is_shared(mode))
+                self._tell("before_library", lambda: (_as_text(name), _is_shared(mode)))
                 return original(name, *mode)
             finally:
                 self._tell("after_load", tuple)
 
         return _dlopen
 
-    def _tell(
-        self,
-        what: str,
-        arguments: Callable[[], tuple[str, ...]],
-        options: Callable[[], dict[str, bool]] = dict,
-    ) -> None:
+    def _tell(self, what: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
         watchers = self._watchers
         # What a watcher itself loads is not watched.
         if not watchers or getattr(self._inside, "now", False):
@@ -129,7 +124,7 @@ class Hooks:
         try:
             for watcher in watchers:
                 try:
-                    getattr(watcher, what)(*arguments(), **options())
+                    getattr(watcher, what)(*arguments())
                 except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks an import
                     # Every watcher is told, so that each after has its before.
                     refusal = refusal or self._refusal(error)
@@ -158,11 +153,11 @@ LOADS = Hooks()
 """The hooks of this process."""
 
 
-def _is_shared(mode: tuple[Any, ...]) -> dict[str, bool]:
+def _is_shared(mode: tuple[Any, ...]) -> bool:
     import os  # noqa: PLC0415 - loading must stay cheap
 
     # Windows has no such scope, and no such constant.
-    return {"shared": bool(mode and mode[0] & getattr(os, "RTLD_GLOBAL", 0))}
+    return bool(mode and mode[0] & getattr(os, "RTLD_GLOBAL", 0))
 
 
 def _as_text(name: Any) -> str:

@@ -82,11 +82,11 @@ class Watch(Watcher):
         if guard is not None:
             guard.before_extension(name, path)
 
-    def before_library(self, name: str, *, shared: bool) -> None:
+    def before_library(self, name: str, shared: bool) -> None:
         """Be told of a library that ctypes loads; see `hooks`."""
         guard = self._ready()
         if guard is not None:
-            guard.before_library(name, shared=shared)
+            guard.before_library(name, shared)
 
     def before_source(self, name: str) -> None:
         """Be told of a Python module that is to be run; see `hooks`."""

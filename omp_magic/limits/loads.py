@@ -57,7 +57,7 @@ class LoadsUnderLimit(Watcher):
         del name, path
         self._limits.variables.lift(_WHILE_MAPPED)
 
-    def before_library(self, name: str, *, shared: bool) -> None:
+    def before_library(self, name: str, shared: bool) -> None:
         """Let a library that ctypes loads read its own variables; see `hooks`."""
         del name, shared
         self._limits.variables.lift(_WHILE_MAPPED)

@@ -121,8 +121,8 @@ class _Question:
         """What was in the global scope when each object came."""
         self._asked: list[Asked] = []
         self._unknown: list[Gap] = []
-        self._loads: list[tuple[Loaded, str, str]] = []
-        """What was loaded -> the module asked about, and the one that loads it."""
+        self._loads: list[tuple[list[Loaded], str, str]] = []
+        """What was loaded with all it needs, the module asked about, and the one that loads it."""
 
     def ask(self, name: str) -> None:
         """Walk into one module."""
@@ -161,22 +161,24 @@ class _Question:
 
     def _add(self, loaded: Loaded, asked: str, through: str, *, shared: bool) -> None:
         """Note a load, and whether it puts an OpenMP runtime into the global scope."""
-        self._loads.append((loaded, asked, through))
-        for each in _closure(loaded):
+        closure = _closure(loaded)
+        self._loads.append((closure, asked, through))
+        for each in closure:
             self._bound.setdefault(id(each), self._serving)
-            family = family_of(os.path.basename(each.path))
-            if shared and self._serving is None and family is not None and family.api == "openmp":
-                self._serving, self._provider = family.kin, each
+            if shared and self._serving is None:
+                family = family_of(os.path.basename(each.path))
+                if family is not None and family.api == "openmp":
+                    self._serving, self._provider = family.kin, each
 
     def answer(self, files: Files) -> MayLoad:
         """Put together what the walks found."""
         bringers: dict[int, dict[tuple[str, str | None], Bringer]] = {}
         families: dict[int, tuple[Family, bool] | None] = {}
         owners = self._owners()
-        for loaded, asked, through in self._loads:
+        for closure, asked, through in self._loads:
             dist = owners.get(through.partition(".")[0], ())
             name = dist[0].name if dist else None
-            for each in _closure(loaded):
+            for each in closure:
                 if id(each) not in families:
                     families[id(each)] = _family(each, files)
                 if families[id(each)] is not None:
