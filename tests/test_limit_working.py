@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from environments import MKL, POOLS, ROOT, environment, values_in
 from live import LINUX, Kernel
-from working import QUIET, build_busy
+from working import QUIET, Work, build_busy, without_dearest
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="reads threads' CPU times from /proc: Linux only"),
@@ -183,6 +183,18 @@ def test_a_pool_is_limited_by_its_name_and_no_other(label: str) -> None:
             region: case.limit if region in meant else case.start for region in case.regions
         }
         assert seen[f"only {name}"] == expected, name
+
+
+def test_a_stop_of_the_machine_makes_no_worker() -> None:
+    """Four share the rounds of 10 ms; thread 5 waits, but was running when the machine stood."""
+    rounds = [{1: 10.0, 2: 9.5, 3: 10.0, 4: 9.0, 5: 0.4} for _ in range(6)]
+    rounds[2][5] = 40.0
+    rounds[4][1] = 90.0
+    work = Work(without_dearest(rounds))
+    assert sorted(work) == [1, 2, 3, 4]
+    assert work.sharp
+    with_the_stop = Work({tid: sum(each[tid] for each in rounds) for tid in rounds[0]})
+    assert sorted(with_the_stop) != sorted(work)
 
 
 FIRST_LOADED = """
