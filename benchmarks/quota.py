@@ -26,6 +26,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+V1, V2 = "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"
+"""Where the cpu controller of each version of cgroups is mounted."""
+
 PERIOD_US = 100_000
 CPUS = 0.5
 ROUNDS, ROUND_S = 4, 1.0
@@ -34,7 +37,7 @@ POOLS = re.compile("(OMP|GOMP|KMP|MKL|OPENBLAS|GOTO)_")
 """Variables that a child must not inherit: the counts are the pools' own, or the benchmark's."""
 
 
-def make_group(cpus: float, name: str) -> str:
+def make_group(cpus: float, name: str, within: str | None = None) -> str:
     """Make a cgroup with a CPU quota, and give its folder.
 
     Parameters
@@ -43,6 +46,8 @@ def make_group(cpus: float, name: str) -> str:
         The quota in CPUs; the period is 0.1 s.
     name
         Its name; with the pid behind it where there is such a group already.
+    within
+        The group that holds it; None for the topmost one that is seen here.
 
     Raises
     ------
@@ -54,30 +59,39 @@ def make_group(cpus: float, name: str) -> str:
     Files and their meaning: Documentation/scheduler/sched-bwc.rst (v1) and
     Documentation/admin-guide/cgroup-v2.rst of the Linux kernel.
     """
-    v1 = "/sys/fs/cgroup/cpu"
-    root = v1 if os.path.exists(f"{v1}/cpu.cfs_quota_us") else "/sys/fs/cgroup"
-    folder = f"{root}/{name}"
+    if within is None:
+        within = V1 if os.path.exists(f"{V1}/cpu.cfs_quota_us") else V2
+    if os.path.exists(f"{within}/cgroup.subtree_control"):
+        # Where the controller cannot be handed down, setting the quota says why.
+        with contextlib.suppress(OSError):
+            write(f"{within}/cgroup.subtree_control", "+cpu")
+    folder = f"{within}/{name}"
     try:
         os.mkdir(folder)
     except FileExistsError:
         folder += f"_{os.getpid()}"
         os.mkdir(folder)
-    quota_us = int(cpus * PERIOD_US)
     try:
-        if root == v1:
-            _write(f"{folder}/cpu.cfs_period_us", str(PERIOD_US))
-            _write(f"{folder}/cpu.cfs_quota_us", str(quota_us))
-        else:
-            _write(f"{folder}/cpu.max", f"{quota_us} {PERIOD_US}")
+        set_quota(folder, cpus)
     except OSError:
         os.rmdir(folder)
         raise
     return folder
 
 
+def set_quota(folder: str, cpus: float) -> None:
+    """Give a cgroup a quota, in CPUs; raises OSError when the kernel refuses."""
+    quota_us = int(cpus * PERIOD_US)
+    if os.path.exists(f"{folder}/cpu.cfs_quota_us"):
+        write(f"{folder}/cpu.cfs_period_us", str(PERIOD_US))
+        write(f"{folder}/cpu.cfs_quota_us", str(quota_us))
+    else:
+        write(f"{folder}/cpu.max", f"{quota_us} {PERIOD_US}")
+
+
 def enter_group(folder: str) -> None:
     """Put the calling process into a cgroup."""
-    _write(f"{folder}/cgroup.procs", "0")
+    write(f"{folder}/cgroup.procs", "0")
 
 
 def remove_group(folder: str) -> None:
@@ -104,8 +118,8 @@ def remove_group(folder: str) -> None:
             return
 
 
-def _write(path: str, text: str) -> None:
-    # Buffered writing would lose the kernel's refusal.
+def write(path: str, text: str) -> None:
+    """Write so that the kernel's refusal is seen: a buffered write loses it."""
     handle = os.open(path, os.O_WRONLY)
     try:
         os.write(handle, text.encode())

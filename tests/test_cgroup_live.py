@@ -6,7 +6,8 @@ import os
 
 import pytest
 from live import LINUX, Kernel
-from quota_groups import V1, inside, set_quota, write
+from quota import V1, set_quota, write
+from quota_groups import inside
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
 
@@ -108,12 +109,12 @@ def test_auto_follows_the_budget_at_each_cell(half_a_cpu: str, kernel: Kernel) -
     write(f"{half_a_cpu}/cgroup.procs", str(kernel.value("os.getpid()")))
     kernel.run("%omp_limit auto openmp=auto/2")
     assert kernel.value(counts) == [1] * len(own)
-    set_quota(half_a_cpu, 150_000)
+    set_quota(half_a_cpu, 1.5)
     kernel.run("1")
     # 1.5 CPUs are two threads, where there are two; half of them is one.
     assert kernel.value(counts) == [*[min(2, cpus)] * (len(own) - 1), 1]
     assert kernel.value("os.environ['OPENBLAS_NUM_THREADS']") == str(min(2, cpus))
-    set_quota(half_a_cpu, 50_000)
+    set_quota(half_a_cpu, 0.5)
     kernel.run("1")
     assert kernel.value(counts) == [1] * len(own)
     kernel.run("%omp_limit off")

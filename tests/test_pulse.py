@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from environments import values_in
 from live import LINUX
-from quota_groups import V1, inside
+from quota import V1
+from quota_groups import inside
 
 from omp_magic.facts import Gap
 from omp_magic.machine import Machine

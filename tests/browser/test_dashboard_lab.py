@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from live import LINUX
-from quota_groups import write
+from quota import write
 
 from browser.lab import wait_for
 from browser.notebook import COUNT, LOOPS, OPEN, Notebook
