@@ -22,6 +22,8 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
+# An option such as --run is copied, and a typographic dash is no option.
+smartquotes = False
 # Docstrings set names in single backticks; they are links where there is a page for the name.
 default_role = "py:obj"
 napoleon_google_docstring = False

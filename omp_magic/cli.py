@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     try:
-        found = check(*options.modules, run=options.run, order=options.order)
+        found = check(*_names(options.modules), run=options.run, order=options.order)
     except OmpMagicError as error:
         print(f"omp-magic check: {error}", file=sys.stderr)
         return _WRONG_USE

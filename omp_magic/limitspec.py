@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import index
+from typing import SupportsIndex
 
 from .catalog import APIS, BY_KEY, family_of
 from .errors import LimitError
@@ -93,7 +95,7 @@ class LimitSpec:
         return None
 
 
-def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
+def parse_limit(spec: str | SupportsIndex | Mapping[str, SupportsIndex | str]) -> LimitSpec:
     """Read a limit.
 
     Parameters
@@ -119,10 +121,12 @@ def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
     """
     if isinstance(spec, Mapping):
         words = [f"{name}={value}" if name else str(value) for name, value in spec.items()]
-    elif isinstance(spec, bool) or not isinstance(spec, (int, str)):
+    elif isinstance(spec, str):
+        words = spec.replace(",", " ").split()
+    elif isinstance(spec, bool) or not hasattr(spec, "__index__"):
         raise LimitError(repr(spec), ACCEPTED, EXAMPLE)
     else:
-        words = str(spec).replace(",", " ").split()
+        words = [str(index(spec))]  # NumPy's integers are no int
     if not words:
         raise LimitError("", ACCEPTED, EXAMPLE)
     amounts: dict[str, Amount] = {}
@@ -130,9 +134,10 @@ def parse_limit(spec: str | int | Mapping[str, int | str]) -> LimitSpec:
         name, equals, value = word.rpartition("=")
         if equals and not (name in NAMES or family_of(name.rpartition("/")[2]) is not None):
             raise LimitError(word, ACCEPTED, EXAMPLE)
+        amount = _amount(word, value)
         if name in amounts:
-            raise LimitError(word, "each name once", EXAMPLE)
-        amounts[name] = _amount(word, value)
+            raise LimitError(" ".join(words), "each name once, one number for all pools", EXAMPLE)
+        amounts[name] = amount
     return LimitSpec(" ".join(words), tuple(amounts.items()))
 
 

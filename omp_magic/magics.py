@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ class OmpMagics(Magics):
     """The magics of one shell."""
 
     def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
-        super().__init__(shell)
+        # With the shell as parent, which is the default, traitlets warns of `OmpMagics.guard`: that
+        # section of a profile is read in `config`.
+        super().__init__(shell, parent=None)
         self._shell = shell
         self._watch = watch
         self.session: Session | None = None
@@ -56,7 +58,7 @@ class OmpMagics(Magics):
         """Show the OpenMP and BLAS runtimes of this kernel, their threads, and its CPUs.
 
         Nothing is loaded, started or changed by looking. It gives a Snapshot; a semicolon
-        at the end silences it::
+        behind a space silences it, as in ``%omp_status --cpus ;``::
 
             s = %omp_status
             s.to_frame()
@@ -121,7 +123,8 @@ class OmpMagics(Magics):
         from .errors import OmpMagicError  # noqa: PLC0415 - see the top of the file
 
         try:
-            found = check(*options.modules, run=options.run, order=options.order)
+            names = [name for word in options.modules for name in word.split(",") if name]
+            found = check(*names, run=options.run, order=options.order)
         except OmpMagicError as error:
             raise UsageError(f"omp_check: {error}") from None
         return None if line.rstrip().endswith(";") else found
@@ -164,7 +167,6 @@ class OmpMagics(Magics):
     @argument("-v", "--verbose", action="store_true", help="say after the cell what it cost")
     @argument("--record", metavar="NAME", help="append what the cell cost to this DataFrame")
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
-    @no_var_expand
     @line_cell_magic
     def omp_limit(self, line: str, cell: str | None = None) -> Coroutine[Any, Any, None] | None:
         """Limit the threads of every pool, for one cell or for the session.

@@ -130,11 +130,13 @@ class _Reader:
             return "to come"
         if not self.started or self.count is None:
             return "unknown"
-        if self._explains(new, at.now, at.cpus):
-            return "in force"
         changed = (new, at.now.get(new)) != (old, at.then.get(old))
-        late = changed and not at.limited and self._explains(old, at.then, at.cpus)
-        return "too late" if late else "unknown"
+        as_before = changed and not at.limited and self._explains(old, at.then, at.cpus)
+        if not self._explains(new, at.now, at.cpus):
+            return "too late" if as_before else "unknown"
+        # Asked for more than it may give, the library has the same count without being asked.
+        capped = self._threads(new, at.now) != self.count
+        return "unknown" if as_before and capped else "in force"
 
     def _threads(self, name: str, values: Values) -> int | None:
         text = values.get(name)

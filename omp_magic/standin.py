@@ -81,8 +81,6 @@ class Magics:
 
 
 class StandIn:  # noqa: D101 - its docstring is the real magic's, below
-    _ipython_magic_no_var_expand = True
-
     def __init__(self, magics: Magics, kind: str, name: str) -> None:
         self._magics = magics
         self._kind = kind

@@ -114,7 +114,13 @@ def test_wrong_words_are_one_line(kernel: Kernel) -> None:
         assert reply.stderr.strip().count("\n") == 0
     unknown = kernel.run("%omp_check no_such_module")
     assert unknown.status == "ok"
+    assert unknown.text.startswith("What importing no_such_module loads is not known\n")
     assert "no_such_module: " in unknown.text
+    part = kernel.run("%omp_check json, no_such_module")
+    assert part.text.startswith("Importing json loads no further OpenMP or BLAS runtime")
+    assert "no_such_module: " in part.text
+    # The name that pip knows it by.
+    assert kernel.run("%omp_check scikit-learn").stderr.endswith("example: sklearn\n")
 
 
 def test_the_command(pair: str) -> None:

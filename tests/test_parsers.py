@@ -125,6 +125,13 @@ def test_thread_lists() -> None:
     assert not is_true(None)
 
 
+class NumpysOwn:
+    """An integer that is no int, as NumPy's are (operator.index)."""
+
+    def __index__(self) -> int:
+        return 3
+
+
 def test_limits() -> None:
     assert parse_limit(2).amounts == (("", Amount(2)),)
     assert parse_limit("auto").amounts == (("", Amount(1, auto=True)),)
@@ -135,6 +142,7 @@ def test_limits() -> None:
     )
     assert parse_limit({"mkl": 1, "libgomp": "auto"}).text == "mkl=1 libgomp=auto"
     assert parse_limit("libgomp-a34b3233.so.1.0.0=2").amounts[0][0] == "libgomp-a34b3233.so.1.0.0"
+    assert parse_limit(NumpysOwn()).text == "3"
     assert Amount(4, auto=True).threads(2) == 1
     assert Amount(2, auto=True).threads(8) == 4
 
@@ -147,6 +155,16 @@ def test_limits() -> None:
 def test_wrong_limits(spec: Any) -> None:
     with pytest.raises(LimitError, match=r"found .*accepted: .*example: "):
         parse_limit(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"), [("1 # one", "'#'"), ("auto / 2", "'/'"), ("1 off", "'off'")]
+)
+def test_a_wrong_word_is_named_before_a_second_number(spec: str, found: str) -> None:
+    with pytest.raises(LimitError, match=f"found {found}; accepted: N "):
+        parse_limit(spec)
+    with pytest.raises(LimitError, match="found '2 3'; accepted: each name once, one number for"):
+        parse_limit("2 3")
 
 
 @settings(max_examples=300, deadline=None)

@@ -116,6 +116,20 @@ def run_trial(
     )
 
 
+def _modules_of(name: str) -> str:
+    """Give the modules of an installed package by the name that pip knows it by, or ""."""
+    from importlib.metadata import packages_distributions  # noqa: PLC0415 - for a wrong name only
+
+    asked = name.replace("-", "_").lower()
+    return " ".join(
+        module
+        for module, packages in packages_distributions().items()
+        if module.isidentifier()
+        and not module.startswith("_")
+        and any(each.replace("-", "_").lower() == asked for each in packages)
+    )
+
+
 def checked_modules(modules: Iterable[str]) -> tuple[str, ...]:
     """Give the names as a tuple.
 
@@ -124,15 +138,16 @@ def checked_modules(modules: Iterable[str]) -> tuple[str, ...]:
     TrialError
         When there are none, or one is no module name or there twice.
     """
-    accepted, example = "names of modules, each once", "run_trial(['torch', 'sklearn'])"
+    accepted = "names of modules as import takes them, each once"
+    example = "torch faiss"
     if isinstance(modules, str):
-        raise TrialError(modules, "a list of names", example)
+        raise TrialError(modules, "a list of names", "['torch', 'faiss']")
     names = tuple(modules)
     for number, name in enumerate(names):
         if not all(
             part.isidentifier() and not keyword.iskeyword(part) for part in str(name).split(".")
         ):
-            raise TrialError(str(name), accepted, example)
+            raise TrialError(str(name), accepted, _modules_of(str(name)) or example)
         if name in names[:number]:
             raise TrialError(f"{name} twice", accepted, example)
     if not names:

@@ -17,7 +17,10 @@ _WIDTH = 100
 
 def lead_of(check: Check) -> str:
     """Give what importing them may do, in a line."""
-    names = ", ".join(check.modules)
+    unknown = {gap.what for gap in check.unknown}
+    names = ", ".join(name for name in check.modules if name not in unknown)
+    if not names:
+        return f"What importing {', '.join(check.modules)} loads is not known"
     if not check.coming:
         return f"Importing {names} loads no further OpenMP or BLAS runtime, judging by files"
     number = len(check.coming)

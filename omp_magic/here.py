@@ -1,0 +1,57 @@
+"""The process that runs: its observer and its ledger of limits."""
+
+from __future__ import annotations
+
+import os
+
+from .facts import Limit
+from .limits.limiter import Limiter
+from .machine import Machine
+from .observe import Observer
+
+
+class Here:
+    """The running process: one observer and one ledger of limits, made when first used.
+
+    After a fork the child gets its own: another pid has other cgroups and no pool threads.
+    """
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._observer: Observer | None = None
+        self._limiter: Limiter | None = None
+
+    @property
+    def observer(self) -> Observer:
+        """The observer of this process."""
+        if self._observer is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._observer = Observer(Machine.here())
+            self._limiter = None
+        return self._observer
+
+    @property
+    def limiter(self) -> Limiter:
+        """The ledger of this process."""
+        observer = self.observer
+        if self._limiter is None:
+            self._limiter = Limiter(observer)
+        return self._limiter
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The limits that are in force now."""
+        return self._limiter.told if self._limiter is not None else ()
+
+    def sync(self) -> None:
+        """Put this thread under the limits that are in force for it, where any ever were."""
+        if self._limiter is not None and self._pid == os.getpid():
+            self._limiter.sync()
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """The variables that limits have set."""
+        return self._limiter.variables.names if self._limiter is not None else ()
+
+
+HERE = Here()
