@@ -23,6 +23,8 @@ MATRIX = (
 KERNEL = (
     "status_kernel",
     "limit_kernel",
+    "limiting",
+    "cellbody",
     "extension_kernel",
     "guard_kernel",
     "dashboard_kernel",

@@ -4,21 +4,26 @@
 Run-All goes on, ignores ``;``, fails on top-level await and fires the cell events twice. Here
 the body's nodes run through `run_ast_nodes` into the `ExecutionResult` of the cell that is
 running, under that cell's own name and line numbers. The body's text is never indented or
-templated. Works from IPython 7.34 on.
+templated. Where another magic runs ours (``%%timeit``, ``%%time``, ``%%prun``), the body is its
+affair: the error is raised and the value returned to it. Works from IPython 7.34 on.
 """
 
 from __future__ import annotations
 
 import ast
+import inspect
 import io
+import sys
 import tokenize
 
 from IPython.core.error import InputRejected
+from IPython.core.magic import MagicAlias
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractContextManager
+    from types import CodeType
     from typing import Any
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -36,7 +41,7 @@ _NO_CODE = (
 
 def run_body(
     shell: InteractiveShell, around: AbstractContextManager[object], header: str, body: str
-) -> Coroutine[Any, Any, None] | None:
+) -> Any:
     """Run `body` inside `around`, as the running cell would run it.
 
     Parameters
@@ -52,32 +57,38 @@ def run_body(
 
     Returns
     -------
-    coroutine or None
+    object
         A coroutine when the body has a top-level await; `AwaitBodies` makes the cell await it.
+        The last expression's value where another magic or function called ours, otherwise None:
+        the cell has it already.
 
     A body that is no Python is shown as the shell shows it, and `around` is not entered.
     """
+    __tracebackhide__ = True
     # The running cell's ExecutionResult: what the reply, Out and Run-All go by.
-    result = getattr(shell.displayhook, "exec_result", None)
+    own = _own_result(shell, header.split(maxsplit=1)[0])
     try:
-        tree, name, transformed = _compiled(shell, result, header, body)
+        tree, name, transformed = _compiled(shell, own, header, body)
     except (SyntaxError, ValueError, OverflowError, InputRejected) as error:
-        if result is None:
+        if own is None:
             raise
         # What run_cell does with a cell that is no Python: the user's lines, none of ours.
         if isinstance(error, InputRejected):
             shell.showtraceback((type(error), error, None))
         else:
             shell.showsyntaxerror()
-        result.error_in_exec = error
+        own.error_in_exec = error
         return None
-    silent = ends_with_semicolon(body)
+    if own is None:
+        return _called(shell, around, _codes(shell, tree, name))
+    # Cells of an .ipy file are silent. That %%time is silenced below us is IPython's affair.
+    silent = own.info.silent or ends_with_semicolon(transformed)
     interactivity = "none" if silent else shell.ast_node_interactivity
 
     async def run() -> None:
         with around:
             await shell.run_ast_nodes(
-                tree.body, name, interactivity=interactivity, compiler=shell.compile, result=result
+                tree.body, name, interactivity=interactivity, compiler=shell.compile, result=own
             )
 
     if shell.should_run_async(body, transformed_cell=transformed):
@@ -99,13 +110,18 @@ def ends_with_semicolon(code: str) -> bool:
 
 
 def _compiled(
-    shell: InteractiveShell, result: Any, header: str, body: str
+    shell: InteractiveShell, own: Any, header: str, body: str
 ) -> tuple[ast.Module, str, str]:
     """Give the body's tree, the name it is filed under, and its transformed text."""
+    result = own or getattr(shell.displayhook, "exec_result", None)
     raw = getattr(getattr(result, "info", None), "raw_cell", None) or ""
     transformed = shell.transform_cell(body)
-    source = _lines_above(raw, header, body) + transformed
+    # The shell strips the blank lines that the body begins with.
+    blank = _blank_lines(body) - _blank_lines(transformed)
+    source = _lines_above(raw, header, body) + "\n" * blank + transformed
     number = getattr(result, "execution_count", None) or shell.execution_count
+    # Debuggers know the cell by its raw text. A part of it must not be shown in its place.
+    raw = raw if own else source
     try:
         name = shell.compile.cache(source, number, raw_code=raw or source)
     except TypeError:  # IPython 7 has no raw_code.
@@ -137,7 +153,7 @@ class AwaitBodies:
             if not isinstance(call, ast.Call):
                 return lines
             name, _, body = (ast.literal_eval(each) for each in call.args)
-            if name not in self._names:
+            if _real_name(self._shell, name) not in self._names:
                 return lines
             transformed = self._shell.transform_cell(body)
             if not self._shell.should_run_async(body, transformed_cell=transformed):
@@ -146,6 +162,98 @@ class AwaitBodies:
             # Not a call in our form, or no Python: the cell runs as it is.
             return lines
         return ["await " + lines[0], *lines[1:]]
+
+
+def failures(shell: InteractiveShell) -> Callable[[], None]:
+    """Give what is to be called after every cell: one whose body failed has not succeeded.
+
+    `run_cell_async` judges by the cell's own statement, which only called a magic. The exit code
+    of ``ipython -c`` and the colour of the next prompt go by it.
+    """
+
+    def after_cell() -> None:
+        if getattr(shell.last_execution_result, "error_in_exec", None) is not None:
+            shell.last_execution_succeeded = False
+
+    return after_cell
+
+
+def _own_result(shell: InteractiveShell, magic: str) -> Any:
+    """Give the `ExecutionResult` of what runs now if that is our magic's call and nothing else.
+
+    None when the call is a part of more: ``%%timeit`` would show an error or a value hundreds of
+    times and then a timing, ``%%prun`` and a loop would go on after an error. `run_ast_nodes` is
+    the one that knows the statement in all of IPython 7.34 to 9.
+    """
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe is this and a check
+    while frame.f_code.co_name != "run_ast_nodes":
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    names = frame.f_locals
+    match names.get("nodelist"):
+        case [ast.Expr(value=ast.Await(value=call))] | [ast.Expr(value=call)]:
+            pass
+        case _:
+            return None
+    match call:
+        case ast.Call(
+            func=ast.Attribute(attr="run_cell_magic"), args=[ast.Constant(value=str(name)), _, _]
+        ) if _real_name(shell, name) == magic:
+            return names.get("result")
+    return None
+
+
+def _real_name(shell: InteractiveShell, name: str) -> str:
+    """Give the name of the cell magic that ``%alias_magic`` gave another name to."""
+    seen = set()
+    while name not in seen:  # An alias can stand for itself: IPython refuses when it is called.
+        seen.add(name)
+        magic = shell.magics_manager.magics["cell"].get(name)
+        if isinstance(magic, MagicAlias):
+            name = magic.magic_name
+    return name
+
+
+def _codes(shell: InteractiveShell, tree: ast.Module, name: str) -> list[CodeType]:
+    """Compile a body, its last statement apart when that is an expression."""
+    compiler: Any = shell.compile  # its stubs know texts only
+    with compiler.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if shell.autoawait else 0):
+        match tree.body:
+            case [*nodes, ast.Expr(value=last)]:
+                above = compiler(ast.Module(nodes, []), name, "exec")
+                return [above, compiler(ast.Expression(last), name, "eval")]
+        return [compiler(tree, name, "exec")]
+
+
+def _called(
+    shell: InteractiveShell, around: AbstractContextManager[object], codes: list[CodeType]
+) -> Any:
+    """Run a body as a function would run it, and give the last expression's value."""
+    __tracebackhide__ = True
+    names, value = (shell.user_global_ns, shell.user_ns), None
+
+    async def run() -> object:
+        __tracebackhide__ = True
+        with around:
+            for code in codes:
+                value = eval(code, *names)  # noqa: S307 - the user's cell
+                if code.co_flags & inspect.CO_COROUTINE:
+                    value = await value
+        return value
+
+    if any(code.co_flags & inspect.CO_COROUTINE for code in codes):
+        return run()
+    # Not through a coroutine: it makes a RuntimeError of the user's StopIteration.
+    with around:
+        for code in codes:
+            value = eval(code, *names)  # noqa: S307 - the user's cell
+    return value
+
+
+def _blank_lines(code: str) -> int:
+    """Count the blank lines that code begins with."""
+    return code[: len(code) - len(code.lstrip())].count("\n")
 
 
 def _lines_above(raw: str, header: str, body: str) -> str:

@@ -79,7 +79,7 @@ class Refusal(OmpMagicError):  # noqa: N818 - a mark on errors, not an error of 
 
 
 class DuplicateRuntimeError(Refusal, ImportError):
-    """The guard refused an import; nothing was mapped."""
+    """The guard refused an import or a reload; nothing was mapped, no code was run."""
 
 
 class DuplicateRuntimeLoadError(Refusal, OSError):

@@ -5,7 +5,7 @@ Loading imports three small modules of ours and nothing native.
 
 from __future__ import annotations
 
-from .cellbody import AwaitBodies
+from .cellbody import AwaitBodies, failures
 from .completion import install
 from .config import mode_of, offer
 from .standin import NAMES, Magics
@@ -35,6 +35,10 @@ def load(shell: InteractiveShell) -> None:
     awaiting = AwaitBodies(shell, frozenset(NAMES["cell"]))
     shell.input_transformers_post.append(awaiting)
     undos.append(lambda: shell.input_transformers_post.remove(awaiting))
+    after_failure = failures(shell)
+    # Cells of an .ipy file are silent: post_run_cell is not for them.
+    shell.events.register("post_execute", after_failure)
+    undos.append(lambda: shell.events.unregister("post_execute", after_failure))
     shell.events.register("pre_run_cell", magics.before_cell)
     undos.append(lambda: shell.events.unregister("pre_run_cell", magics.before_cell))
     undos.append(install(shell))

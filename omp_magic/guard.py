@@ -78,7 +78,6 @@ class Guard(Watcher):
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
-        self._replaced: set[str] = set()
         self._changes: tuple[int, int] | None = None
         self._names: Collection[str] = ()
         self._removed = -1
@@ -168,13 +167,11 @@ class Guard(Watcher):
     def before_source(self, name: str) -> None:
         """Look at a Python module before it is run: its package may have been replaced.
 
-        That is so for an import, a reload, and %autoreload. It is told once for each version.
+        That is so for an import, a reload, and %autoreload. A warning is told once for each
+        version; a refusal holds as long as the old code is mapped.
         """
         top = name.partition(".")[0]
-        if self.mode == "off":
-            return
-        again = self.mode == "raise" and top in self._replaced
-        if not again and not self._observer.was_touched(top):
+        if self.mode == "off" or not self._observer.was_touched(top):
             return
         with self._own_lock():
             facts = self._observer.take()
@@ -185,9 +182,10 @@ class Guard(Watcher):
             )
             if not packages:
                 return
-            self._replaced.add(top)
             found = judge(replace(facts, packages=packages, libraries=()))
-            findings = self._new(each for each in found if each.code in _UPGRADED)
+            findings = tuple(each for each in found if each.code in _UPGRADED)
+            if self.mode == "warn":
+                findings = self._new(findings)
             alarm = Alarm(f"import or reload of {name}", findings, before=True)
         self._act(alarm if findings else None, DuplicateRuntimeError)
 
@@ -214,15 +212,17 @@ class Guard(Watcher):
         coming = coming_libraries(
             new, facts.libraries, self._observer.machine, self._observer.owners
         )
-        findings = self._new(
-            self._brought(facts, self._observer.as_opened(coming, facts.libraries))
-        )
+        coming = self._observer.as_opened(coming, facts.libraries)
+        findings = self._brought(facts, coming, mkl=always)
         return Alarm(what, findings, before=True) if findings else None
 
     @staticmethod
-    def _brought(facts: Snapshot, coming: tuple[Library, ...]) -> tuple[Finding, ...]:
-        """Give the findings that are not there without what is coming, and those of mkl."""
-        known = {finding.evidence for finding in judge(facts) if finding.code != "OMP104"}
+    def _brought(facts: Snapshot, coming: tuple[Library, ...], *, mkl: bool) -> tuple[Finding, ...]:
+        """Give the findings that are not there without what is coming.
+
+        OMP104 is there before mkl comes, and only mkl's own import exits over it.
+        """
+        known = {each.evidence for each in judge(facts) if not (mkl and each.code == "OMP104")}
         found = (each for each in judge(facts, coming) if each.code in GUARDED)
         return tuple(each for each in found if each.evidence not in known)
 
@@ -235,13 +235,19 @@ class Guard(Watcher):
             return
         if self.mode == "raise":
             self.alarms += 1
+            # OMP104 is so with mkl refused, too: after the cell that would be said twice.
+            self._file(each for each in alarm.findings if each.code == "OMP104")
             raise error(sentence(alarm))
         self._note(alarm)
 
     def _note(self, alarm: Alarm) -> None:
         self.alarms += 1
-        self._told.update((finding.code, finding.title) for finding in alarm.findings)
+        # Told once it has been: what a report raises stops the load, and the next try too.
         self._report(alarm)
+        self._file(alarm.findings)
+
+    def _file(self, findings: Iterable[Finding]) -> None:
+        self._told.update((each.code, each.title) for each in findings)
 
 
 def _name_of(folder: str) -> str:

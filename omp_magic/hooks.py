@@ -83,7 +83,9 @@ class Hooks:
     def _around_create_module(self, original: Any) -> Any:
         def create_module(loader: Any, spec: Any) -> Any:
             try:
-                self._tell("before_extension", lambda: (str(spec.name), str(spec.origin)))
+                refusal = self._tell("before_extension", lambda: (str(spec.name), str(spec.origin)))
+                if refusal is not None:
+                    raise refusal
                 return original(loader, spec)
             finally:
                 self._tell("after_load", tuple)
@@ -95,7 +97,9 @@ class Hooks:
             # It is inherited, and looked up anew: CPython's tests replace it in a base class.
             inherited: Any = super(SourceFileLoader, loader)
             try:
-                self._tell("before_source", lambda: (str(module.__name__),))
+                refusal = self._tell("before_source", lambda: (str(module.__name__),))
+                if refusal is not None:
+                    raise refusal
                 return inherited.exec_module(module)
             finally:
                 self._tell("after_source", lambda: (str(module.__name__),))
@@ -107,18 +111,24 @@ class Hooks:
             if not name:
                 return original(name, *mode)
             try:
-                self._tell("before_library", lambda: (_as_text(name), _is_shared(mode)))
+                refusal = self._tell("before_library", lambda: (_as_text(name), _is_shared(mode)))
+                if refusal is not None:
+                    raise refusal
                 return original(name, *mode)
             finally:
                 self._tell("after_load", tuple)
 
         return _dlopen
 
-    def _tell(self, what: str, arguments: Callable[[], tuple[Any, ...]]) -> None:
+    def _tell(self, what: str, arguments: Callable[[], tuple[Any, ...]]) -> Exception | None:
+        """Tell all watchers; give what stops the load, for the wrapper to raise.
+
+        Raised here it would show this frame, and theirs, above the user's line.
+        """
         watchers = self._watchers
         # What a watcher itself loads is not watched.
         if not watchers or getattr(self._inside, "now", False):
-            return
+            return None
         refusal: Exception | None = None
         self._inside.now = True
         try:
@@ -130,8 +140,7 @@ class Hooks:
                     refusal = refusal or self._refusal(error)
         finally:
             self._inside.now = False
-        if refusal is not None:
-            raise refusal
+        return refusal
 
     def _refusal(self, error: Exception) -> Exception | None:
         """Give back what stops an import; anything else becomes one logged line."""
@@ -141,7 +150,7 @@ class Hooks:
         from .errors import Refusal  # noqa: PLC0415 - as above
 
         if isinstance(error, Refusal):
-            return error
+            return error.with_traceback(None)
         line = f"omp_magic: not watched ({type(error).__name__}: {error})"
         if line not in self._logged:
             self._logged.add(line)

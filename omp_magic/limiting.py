@@ -15,7 +15,7 @@ from .errors import LimitError
 from .here import HERE
 from .limits.held import Held, surely
 from .limits.spread import running_loop
-from .limitspec import LimitSpec, parse_limit
+from .limitspec import parse_limit
 
 _LOG = logging.getLogger("omp_magic")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -58,7 +58,7 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
     def __init__(
         self, spec: str | SupportsIndex | Mapping[str, SupportsIndex | str], *, env: bool = True
     ) -> None:
-        self._spec = _spec_of(spec)
+        self._spec = parse_limit(spec, example='omp_magic.limit("blas=1 openmp=2")')
         self._env = env
         self._held: list[tuple[object, Held]] = []
 
@@ -134,15 +134,6 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
 
 _NO_FUNCTIONS = (type, staticmethod, classmethod, property)
 _BELOW = "@omp_magic.limit(2) right above def, below @property, @classmethod and the like"
-
-
-def _spec_of(spec: Any) -> LimitSpec:
-    try:
-        return parse_limit(spec)
-    except LimitError as error:
-        raise LimitError(
-            error.found, error.accepted, 'omp_magic.limit("blas=1 openmp=2")'
-        ) from None
 
 
 def _named(function: object) -> str:

@@ -95,7 +95,12 @@ class LimitSpec:
         return None
 
 
-def parse_limit(spec: str | SupportsIndex | Mapping[str, SupportsIndex | str]) -> LimitSpec:
+def parse_limit(
+    spec: str | SupportsIndex | Mapping[str, SupportsIndex | str],
+    *,
+    accepted: str = ACCEPTED,
+    example: str = EXAMPLE,
+) -> LimitSpec:
     """Read a limit.
 
     Parameters
@@ -103,6 +108,8 @@ def parse_limit(spec: str | SupportsIndex | Mapping[str, SupportsIndex | str]) -
     spec
         A number, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, or a mapping of names to
         numbers. Names are those of `NAMES`, SONAMEs or paths; the most particular one wins.
+    accepted, example
+        What the error says where the caller takes more, or is written in another way.
 
     Returns
     -------
@@ -124,19 +131,20 @@ def parse_limit(spec: str | SupportsIndex | Mapping[str, SupportsIndex | str]) -
     elif isinstance(spec, str):
         words = spec.replace(",", " ").split()
     elif isinstance(spec, bool) or not hasattr(spec, "__index__"):
-        raise LimitError(repr(spec), ACCEPTED, EXAMPLE)
+        raise LimitError(repr(spec), accepted, example)
     else:
         words = [str(index(spec))]  # NumPy's integers are no int
     if not words:
-        raise LimitError("", ACCEPTED, EXAMPLE)
+        raise LimitError("", accepted, example)
     amounts: dict[str, Amount] = {}
     for word in words:
         name, equals, value = word.rpartition("=")
-        if equals and not (name in NAMES or family_of(name.rpartition("/")[2]) is not None):
-            raise LimitError(word, ACCEPTED, EXAMPLE)
-        amount = _amount(word, value)
+        known = not equals or name in NAMES or family_of(name.rpartition("/")[2]) is not None
+        amount = _amount(value) if known else None
+        if amount is None:
+            raise LimitError(word, accepted, example)
         if name in amounts:
-            raise LimitError(" ".join(words), "each name once, one number for all pools", EXAMPLE)
+            raise LimitError(" ".join(words), "each name once, one number for all pools", example)
         amounts[name] = amount
     return LimitSpec(" ".join(words), tuple(amounts.items()))
 
@@ -149,11 +157,9 @@ def more_than_cpus(spec: LimitSpec, affinity_cpus: int) -> str | None:
     return f"{most} threads on {affinity_cpus} CPUs: allowed, usually slower than {affinity_cpus}"
 
 
-def _amount(word: str, value: str) -> Amount:
+def _amount(value: str) -> Amount | None:
     match = re.fullmatch(r"(auto(?:/(?=\d))?)?(\d{1,9})?", value, re.ASCII)
     if match is None or not value or (match[1] == "auto" and match[2]):
-        raise LimitError(word, ACCEPTED, EXAMPLE)
+        return None
     number = int(match[2] or 1)
-    if not 1 <= number <= MOST_THREADS:
-        raise LimitError(word, ACCEPTED, EXAMPLE)
-    return Amount(number, auto=match[1] is not None)
+    return Amount(number, auto=match[1] is not None) if 1 <= number <= MOST_THREADS else None

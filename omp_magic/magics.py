@@ -7,7 +7,6 @@ importing threadpoolctl (benchmarks/bench.py), and the first use may cost more.
 from __future__ import annotations
 
 from argparse import SUPPRESS
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -168,7 +167,7 @@ class OmpMagics(Magics):
     @argument("--record", metavar="NAME", help="append what the cell cost to this DataFrame")
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_cell_magic
-    def omp_limit(self, line: str, cell: str | None = None) -> Coroutine[Any, Any, None] | None:
+    def omp_limit(self, line: str, cell: str | None = None) -> Any:
         """Limit the threads of every pool, for one cell or for the session.
 
         For one cell, after which everything is as before. Threads, tasks and child processes
@@ -182,6 +181,7 @@ class OmpMagics(Magics):
             %omp_limit blas=1 openmp=auto
             %omp_limit off
         """
+        __tracebackhide__ = True
         accepted = "N, auto, auto/N, NAME=N, --no-env" + (
             ", off" if cell is None else ", -v, --record NAME"
         )

@@ -89,9 +89,9 @@ class Usage:
     gaps: tuple[Gap, ...] = ()
 
     @property
-    def busy_cpus(self) -> float:
-        """CPUs that were busy on average."""
-        return self.cpu_s / self.wall_s if self.wall_s > 0 else 0.0
+    def busy_cpus(self) -> float | None:
+        """CPUs busy on average; None below 1 ms, where ``pass`` would keep 1.4 CPUs busy."""
+        return self.cpu_s / self.wall_s if self.wall_s >= 0.001 else None
 
 
 class Meter:

@@ -16,11 +16,12 @@ from IPython.core.error import UsageError
 from .api import HERE
 from .errors import OmpMagicError
 from .facts import Limit
-from .limits.fixed import fixed
 from .limits.held import Held
-from .limitspec import LimitSpec, more_than_cpus, parse_limit
+from .limits.notes import topic
+from .limitspec import ACCEPTED, LimitSpec, more_than_cpus, parse_limit
 from .meter import Meter, Usage
 from .probes.topology import probe_affinity
+from .views.plain import encodable
 from .views.record import appended, check_name, check_target
 from .views.usage import render_usage
 from .views.words import counted
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("omp_magic")
 
 
-def spec_of(text: str) -> LimitSpec:
-    """Read a limit; a wrong one is one line for the user.
+def spec_of(text: str, also: str = "") -> LimitSpec:
+    """Read a limit; a wrong one is one line for the user, with what else is accepted.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def spec_of(text: str) -> LimitSpec:
         When it is no limit.
     """
     with _in_one_line():
-        return parse_limit(text)
+        return parse_limit(text, accepted=ACCEPTED + also)
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def limited(
     """
     if record is not None:
         with _in_one_line():
-            check_target(shell.user_ns.get(check_name(record)))
+            check_target(shell.user_ns.get(check_name(record)), record)
     held = _entered(spec, env=env)
     meter = _started() if report or record is not None else None
     usage = None
@@ -82,9 +83,11 @@ def limited(
             if held is not None:
                 with _logged("the limits could not be put back"):
                     held.leave()
-                _say(held.afterwards)
+                with _logged("not said"):
+                    _say(held.afterwards)
         if usage is not None and report:
-            print(render_usage(spec.text, usage))
+            with _logged("not reported"):
+                print(encodable(render_usage(spec.text, usage), sys.stdout))
         if usage is not None and record is not None:
             with _logged("not recorded"):
                 _record(shell, record, usage, spec)
@@ -147,7 +150,7 @@ class Session:
         UsageError
             When it cannot be set; the one before stays in force.
         """
-        spec = spec_of(text)
+        spec = spec_of(text, ", or off")
         told = Limit(spec=spec.text, set_by=f"%omp_limit {spec.text}", undo="%omp_limit off")
         with _in_one_line():
             held, ended = self._put(spec, told, env=env)
@@ -210,23 +213,27 @@ class Session:
         quietly
             Whether what could not be given back is part of the line, and not printed.
         """
-        if self._held is None:
-            return "omp_limit: no limit is in force"
-        text = self._held.told.spec
-        with _in_one_line():
-            ended = self._leave()
-        line = f"omp_limit off: {text} has ended, every pool has its own count again"
+        line, otherwise = "omp_limit: no limit is in force for the session", ""
+        ended: tuple[str, ...] = ()
+        if self._held is not None:
+            line = f"omp_limit off: {self._held.told.spec} has ended"
+            otherwise = ", every pool has its own count again"
+            with _in_one_line():
+                ended = self._leave()
+        left = "; ".join(f"{each.set_by}, until {each.undo}" for each in HERE.limits)
+        line += f"; still in force: {left}" if left else otherwise
         if quietly:
             return "; ".join((line, *ended))
         _say(ended)
         return line
 
     def tell(self) -> str:
-        """Give a line that says what is in force."""
-        if self._held is None:
-            return "omp_limit: no limit is in force; example: %omp_limit auto"
-        told = self._held.told
-        return f"omp_limit {told.spec} is in force, set by {told.set_by}; {told.undo} ends it"
+        """Say what is in force, a line for each limit."""
+        lines = (
+            f"omp_limit {each.spec} is in force, set by {each.set_by}; {each.undo} ends it"
+            for each in HERE.limits
+        )
+        return "\n".join(lines) or "omp_limit: no limit is in force; example: %omp_limit auto"
 
     def cover(self) -> None:
         """Before a cell: follow the budget, and hold the limit on what was loaded past Python.
@@ -259,16 +266,17 @@ def _entry_notes(spec: LimitSpec, held: Held) -> tuple[str, ...]:
     return held.notes if line is None else (*held.notes, line)
 
 
-_said: set[str] = set()
-"""What nobody can change, and was said once: every limited cell would say it again."""
+_said: set[str | None] = set()
+"""Topics of what nobody can change, and was said once: every limited cell would say it again."""
 
 
 def _say(notes: Iterable[str]) -> None:
     for note in notes:
-        if note not in _said:
+        about = topic(note)
+        if about not in _said:
             print(f"omp_limit: {note}", file=sys.stderr)
-        if note in fixed():
-            _said.add(note)
+        if about is not None:
+            _said.add(about)
 
 
 @contextmanager

@@ -88,6 +88,7 @@ class StandIn:  # noqa: D101 - its docstring is the real magic's, below
 
     def __call__(self, *arguments: str) -> Any:
         """Call the real magic."""
+        __tracebackhide__ = True
         return self._real()(*arguments)
 
     @property

@@ -121,7 +121,8 @@ class Watch(Watcher):
 
     def _report(self, alarm: Alarm) -> None:
         """Show an alarm as a warning that the user's filters may silence or make an error."""
-        import warnings  # noqa: PLC0415 - only an alarm pays
+        import sys  # noqa: PLC0415 - only an alarm pays
+        import warnings  # noqa: PLC0415 - as above
 
         from .errors import AlarmError, DuplicateRuntimeWarning  # noqa: PLC0415 - as above
         from .views.alarm import AlarmView  # noqa: PLC0415 - as above
@@ -136,3 +137,7 @@ class Watch(Watcher):
             from IPython.display import display  # noqa: PLC0415 - as above
 
             display(view)
+            if alarm.before:
+                # The load may end the process in C, which flushes nothing: a kernel's stream
+                # waits here until its own thread has sent all that was shown.
+                sys.stdout.flush()

@@ -230,7 +230,16 @@ def test_more_threads_than_cpus_is_allowed_and_says_so(kept: Kernel) -> None:
 def test_a_name_that_fits_nothing_is_said(kept: Kernel) -> None:
     reply = kept.run("%%omp_limit mkl=1\n1")
     assert reply.status == "ok"
-    assert "mkl: no such library is loaded" in reply.stderr
+    assert "mkl: not loaded yet; limited as soon as it is" in reply.stderr
+    reply = kept.run("%%omp_limit polars=1\n1")
+    assert "polars: not loaded; it can be limited in child processes only" in reply.stderr
+
+
+def test_a_library_that_is_loaded_later_is_limited_as_was_said(kernel: Kernel) -> None:
+    reply = kernel.run("%load_ext omp_magic\n%omp_limit openblas=1")
+    assert "openblas: not loaded yet; limited as soon as it is" in reply.stderr
+    kernel.run("import numpy")
+    assert kernel.value(COUNTS) == [1]
 
 
 def test_verbose_adds_one_line(kept: Kernel) -> None:
@@ -272,6 +281,37 @@ def test_session_limit_and_off(kept: Kernel) -> None:
     kept.run("%omp_limit off")
     assert set(kept.value(COUNTS)) == {2}
     assert "no limit is in force" in kept.run("%omp_limit off").stdout
+
+
+def test_every_limit_in_force_is_told_and_none_is_forgotten_at_off(kept: Kernel) -> None:
+    told = "omp_limit 1 is in force, set by %%omp_limit 1; the end of its cell ends it"
+    assert told in kept.run("%%omp_limit 1\n%omp_limit").stdout
+    left = "still in force: omp_magic.limit('2'), until the end of its block; %%omp_limit 1, until"
+    reply = kept.run("%%omp_limit 1\n%omp_limit off")
+    assert f"no limit is in force for the session; {left}" in reply.stdout
+    kept.run("%omp_limit 3")
+    reply = kept.run(f"%%omp_limit 1\n%omp_limit\n%omp_limit off\n{PROBE}")
+    assert [line.split(",")[0] for line in reply.stdout.splitlines()[:3]] == [
+        "omp_limit 2 is in force",
+        "omp_limit 3 is in force",
+        "omp_limit 1 is in force",
+    ]
+    assert f"omp_limit off: 3 has ended; {left} the end of its cell" in reply.stdout
+    assert "its own count" not in reply.stdout
+    assert set(kept.value("seen")) == {1}
+
+
+def test_a_line_whose_number_comes_later_is_not_said_again(kernel: Kernel) -> None:
+    """polars' pool has a size when it is first used, which may be in the limited cell."""
+    kernel.run(
+        "%load_ext omp_magic\nimport omp_magic.limits.notes as notes\n"
+        "line = 'polars keeps its threads: they cannot be changed'\n"
+        "notes.fixed = lambda: (line,)"
+    )
+    assert kernel.run("%%omp_limit 1\n1").stderr == f"omp_limit: {kernel.value('line')}\n"
+    change = "line = line.replace('its', 'its 2')"
+    assert kernel.run(f"%%omp_limit 1\n{change}").stderr == ""
+    assert kernel.run("%%omp_limit 1\n1").stderr == ""
 
 
 def test_flags_that_do_not_fit(kept: Kernel) -> None:
@@ -371,8 +411,53 @@ def test_a_thread_that_outlives_its_cell_is_named(kernel: Kernel) -> None:
     )
     assert reply.stderr.count("\n") == 1
     assert "mine" in reply.stderr
+    # It was said once, by the cell whose count it is.
+    assert kernel.run("%%omp_limit 2\n1").stderr == ""
     kernel.run("go.set(); t.join()")
     assert kernel.run("%%omp_limit 1\n1").stderr == ""
+
+
+def test_a_thread_that_outlives_the_inner_of_two_limits_is_named_by_it(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\nimport sklearn.cluster, threading; go = threading.Event()")
+    kernel.run("%omp_limit 2")
+    reply = kernel.run(
+        "%%omp_limit 1\nt = threading.Thread(target=go.wait, name='mine'); t.start()"
+    )
+    assert "mine" in reply.stderr
+    assert kernel.run("%omp_limit off").stderr == ""
+    kernel.run("go.set(); t.join()")
+
+
+POOL = "from concurrent.futures import ProcessPoolExecutor; import joblib, multiprocessing, os"
+
+
+def test_threads_that_keep_house_are_not_named(kernel: Kernel) -> None:
+    """A process pool has two in this process, loky's go on for minutes."""
+    kernel.run("%load_ext omp_magic\nimport sklearn.cluster, threading\n" + POOL)
+    reply = kernel.run(
+        "%%omp_limit 1\n"
+        "pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'))\n"
+        "seen = pool.submit(os.getenv, 'OMP_NUM_THREADS').result()\n"
+        "seen, *joblib.Parallel(2)(joblib.delayed(os.getenv)('OMP_NUM_THREADS') for _ in 'ab'),"
+    )
+    assert (reply.text, reply.stderr) == ("('1', '1', '1')", "")
+    names = kernel.value("[thread.name for thread in threading.enumerate()]")
+    assert {"QueueFeederThread", "ExecutorManagerThread"} <= set(names)
+    assert kernel.run("%%omp_limit 1 --no-env\n1").stderr == ""
+    kernel.run("pool.shutdown()")
+
+
+def test_processes_that_were_there_before_are_told_of_once(kernel: Kernel) -> None:
+    kernel.run("%load_ext omp_magic\n" + POOL)
+    kernel.run("pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'))")
+    kernel.run("old = pool.submit(int).result()")
+    seen = "pool.submit(os.getenv, 'OMP_NUM_THREADS').result() is None"
+    reply = kernel.run(f"%%omp_limit 1\n{seen}")
+    line = "child processes that multiprocessing started before this limit don't have it"
+    assert (reply.text, reply.stderr) == ("True", f"omp_limit: {line}\n")
+    assert kernel.run(f"%%omp_limit 1\n{seen}").stderr == ""
+    kernel.run("pool.shutdown()")
+    assert kernel.value("__import__('omp_magic').limit(1).__enter__().notes") == []
 
 
 CHILD = (

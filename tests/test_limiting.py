@@ -22,6 +22,9 @@ def asked() -> str | None:
     return os.environ.get("OMP_NUM_THREADS")
 
 
+anything: Any = asked
+
+
 def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate as most do: what it gives tells no longer that it is a coroutine function."""
 
@@ -67,7 +70,7 @@ def test_a_coroutine_is_limited_whoever_makes_it(function: Callable[..., Any]) -
 @pytest.mark.parametrize("function", [steps, steps_later, Steps()])
 def test_a_generator_is_refused_before_it_runs_unlimited(function: Callable[..., Any]) -> None:
     before = asked()
-    with pytest.raises(LimitError, match="found 'generator .*stops half-way"):
+    with pytest.raises(LimitError, match=r"found 'generator .*stops half-way"):
         omp_magic.limit(3)(function)()
     assert asked() == before
 
@@ -87,9 +90,7 @@ def test_a_value_that_is_a_generator_is_given_back() -> None:
         3,
         None,
         Later,
-        classmethod(Later.__call__),
-        staticmethod(Later.__call__),
-        property(Later.__call__),
+        *(kind(anything) for kind in (classmethod, staticmethod, property)),
         functools.partial(steps.__wrapped__),  # type: ignore[attr-defined]  # functools.wraps
     ],
     ids=lambda what: type(what).__name__,
@@ -112,6 +113,7 @@ def test_the_magic_takes_variables_as_other_magics_do(kernel: Kernel) -> None:
     assert reply.status == "ok"
     assert kernel.value("seen") == ["1", "2"]
     kernel.run("%omp_limit off")
+    assert ", or off; example: %omp_limit " in kernel.run("%omp_limit none").stderr
     # The line alone: braces in the body are the user's.
     reply = kernel.run("%%omp_limit {n}\nprint('{n}', os.environ['OMP_NUM_THREADS'])\n1/0")
     assert reply.stdout == "{n} 2\n"

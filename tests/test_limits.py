@@ -254,6 +254,62 @@ def test_variables_that_would_stay_for_good_are_left_alone(names: str) -> None:
     assert ended.code == 0, ended.err
 
 
+def test_the_threads_that_keep_house_are_there_by_these_names() -> None:
+    code = (
+        "import importlib, inspect\n"
+        "from omp_magic.limits.spread import _HOUSEKEEPERS\n"
+        "for module, name in _HOUSEKEEPERS:\n"
+        "    where = module if module[:5] != 'loky.' else f'joblib.externals.{module}'\n"
+        "    source = inspect.getsource(importlib.import_module(where))\n"
+        "    assert f'class {name}(' in source or f'def {name}(' in source, (module, name)\n"
+    )
+    ended = run_python(code)
+    assert ended.code == 0, ended.err
+
+
+SERVED = (
+    HEAD
+    + """
+import multiprocessing
+multiprocessing.set_start_method("forkserver")
+def seen():
+    with multiprocessing.Pool(1) as pool:
+        return pool.apply(os.getenv, ("OMP_NUM_THREADS",))
+if sys.argv[1] == "before":
+    seen()
+with omp_magic.limit(1) as held:
+    found = [seen()]
+with omp_magic.limit(1) as again:
+    pass
+found.append(seen())
+with omp_magic.limit(1, env=False) as alone:
+    pass
+assert alone.notes == alone.afterwards == ()
+from multiprocessing.forkserver import _forkserver
+_forkserver._stop()
+found.append(seen())
+print(json.dumps([found, held.notes, held.afterwards, again.notes, again.afterwards]))
+"""
+)
+
+
+@pytest.mark.parametrize("started", ["before", "inside"])
+def test_a_fork_server_that_does_not_follow_a_limit_is_told_of(started: str) -> None:
+    """Its children inherit what was set when it was started, by the limit or without it."""
+    ended = run_python(SERVED, started, PYTHONPATH=TESTS)
+    assert ended.code == 0, ended.err
+    found, *told = json.loads(ended.out)
+    assert found == {"before": [None, None, None], "inside": ["1", "1", None]}[started]
+    (old,) = told[2]
+    assert "fork server was started before this limit: its children don't have it" in old
+    if started == "before":
+        assert told == [[old], [], [old], []]
+    else:
+        (new,) = told[1]
+        assert "fork server was started under a limit: its children keep that one's" in new
+        assert told == [[], [new], [old], []]
+
+
 DISPUTED = (
     HEAD
     + """

@@ -53,6 +53,37 @@ def test_polars_imported_under_a_limit_keeps_its_own_size() -> None:
     assert any("polars" in line for line in told)
 
 
+def test_a_package_that_borrows_its_threads_is_limited_by_its_name_as_it_is_imported() -> None:
+    for name in ("faiss", "xgboost"):
+        code = (
+            "import ctypes, json, os, omp_magic\n"
+            "def count():\n"
+            "    lines = open('/proc/self/maps').read().split()\n"
+            "    (path,) = {each for each in lines if 'libgomp' in each}\n"
+            "    return ctypes.CDLL(path).omp_get_max_threads()\n"
+            f"with omp_magic.limit('{name}=1') as held:\n"
+            f"    import {name}\n"
+            "    inside = count()\n"
+            "print(json.dumps([inside, count(), len(os.sched_getaffinity(0)), held.notes]))\n"
+        )
+        inside, after, cpus, notes = values_in(environment("pools", POOLS), code)
+        assert (inside, after) == (1, cpus)
+        assert notes == [f"{name}: not loaded yet; limited as soon as it is"]
+
+
+def test_a_pool_that_starts_under_a_limit_is_said_to_stay_once() -> None:
+    code = (
+        "import json, polars, time, omp_magic\n"
+        "with omp_magic.limit(1) as held:\n"
+        "    polars.DataFrame({'a': range(100_000)}).lazy().group_by('a').len().collect()\n"
+        "    time.sleep(0.5)\n"
+        "print(json.dumps([held.notes, held.afterwards, omp_magic.limits.notes.fixed()]))\n"
+    )
+    (before,), afterwards, (after,) = values_in(environment("pools", POOLS), code)
+    assert before != after
+    assert afterwards == []
+
+
 def test_one_line_says_what_a_limit_cannot_change() -> None:
     code = (
         "import json, polars, torch, omp_magic\n"

@@ -430,6 +430,9 @@ def test_the_line_and_the_owners_below_it() -> None:
         "  threads at most: Python 9 · OpenBLAS (numpy) 4; "
         "worked: OpenBLAS (numpy) 3 for 2.00 s CPU · Python 1 for 1.00 s CPU"
     )
+    # The clocks of the two ends are read one after the other: a shorter cell kept 1.4 of 2 busy.
+    short = replace(USAGE, wall_s=0.00009, cpu_s=0.00012)
+    assert "wall 0.1 ms · CPU 0.1 ms · – of 2.5 CPUs busy" in render_usage("2", short)  # noqa: RUF001 - the view's own dash
     quiet = replace(USAGE, peak_threads=13, worked_by_owner=(("Python", 1, 1.0),))
     assert "\n" not in render_usage("2", quiet)
 
@@ -443,11 +446,13 @@ def test_rows_in_the_same_frame() -> None:
     unknown = replace(
         USAGE, peak_threads_by_owner=None, worked_by_owner=None, throttled_s=None, peak_threads=None
     )
+    other = replace(other, wall_s=0.0001)
     assert appended(frame, other, spec="auto", cell=8) is held
     appended(frame, unknown, spec="auto/2", cell=None)
     assert list(held.index) == [0, 1, 2]
     assert list(held["spec"]) == ["2", "auto", "auto/2"]
     assert held["wall_s"].dtype == "float64"
+    assert held["busy_cpus"].isna().tolist() == [False, True, False]
     assert held["started_at"][0] == pd.Timestamp("2023-11-14T22:13:20.25Z")
     assert held["rss_peak_bytes"][2] == 812_000_000
     assert held["cell"].isna().tolist() == [False, False, True]
@@ -519,16 +524,16 @@ def test_an_empty_frame_is_filled() -> None:
 def test_what_a_row_cannot_be_appended_to() -> None:
     import pandas as pd
 
-    check_target(None)
-    check_target(pd.DataFrame())
+    check_target(None, "costs")
+    check_target(pd.DataFrame(), "costs")
     twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
     several = pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_tuples([(1, 2)]))
     wrong: tuple[object, ...] = (3, "df", [], pd.Series([1]), twice, several)
     for value in wrong:
-        with pytest.raises(LimitError, match="example: %%omp_limit 2 --record costs"):
-            check_target(value)
-    with pytest.raises(LimitError, match="found 'a list'"):
-        check_target([])
+        with pytest.raises(LimitError, match=r"found 'costs: .*example: %%omp_limit 2 --record"):
+            check_target(value, "costs")
+    with pytest.raises(LimitError, match="found 'costs: list'"):
+        check_target([], "costs")
 
 
 def test_names_that_a_variable_can_have() -> None:
@@ -536,13 +541,16 @@ def test_names_that_a_variable_can_have() -> None:
     for name in ("df.x", "df[0]", "for", "", "1", "a b"):
         with pytest.raises(LimitError, match="the name of a variable"):
             check_name(name)
+    for name in ("print", "sum", "__import__", "None"):
+        with pytest.raises(LimitError, match=f"found '{name}'; accepted: .*name"):
+            check_name(name)
 
 
 def test_checking_imports_no_pandas() -> None:
     code = (
         "import sys\nfrom omp_magic.views.record import check_name, check_target\n"
-        "check_name('a'); check_target(None)\n"
-        "try:\n    check_target([])\nexcept ValueError: pass\n"
+        "check_name('a'); check_target(None, 'a')\n"
+        "try:\n    check_target([], 'a')\nexcept ValueError: pass\n"
         "print('pandas' in sys.modules, 'numpy' in sys.modules)"
     )
     assert run_python(code).out == "False False\n"

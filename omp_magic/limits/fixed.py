@@ -31,6 +31,9 @@ whenever it compiles after the environment has changed (core/compiler.py, reload
 threads are launched another value makes each compilation raise RuntimeError (0.68). The pools of
 the others keep for good what they find at import or at first use."""
 
+FIXED_AT_IMPORT = ("polars", "tensorflow")
+"""Packages that a limit can reach in child processes only."""
+
 
 def fixed(modules: Mapping[str, ModuleType] = sys.modules) -> tuple[str, ...]:
     """Say which loaded pools cannot be limited now, and what to do about each.

@@ -10,6 +10,7 @@ from typing import Protocol
 from ..facts import Limit
 from ..limitspec import LimitSpec
 from .spread import isolates, running_loop
+from .variables import fork_server, has_workers
 
 _TRIES = 3
 
@@ -75,6 +76,10 @@ class Held:
         """Threads by pool."""
         self.variables: dict[str, str] = {}
         """Variables for child processes and for what is loaded meanwhile."""
+        self.fork_server = fork_server()
+        """That of multiprocessing which was there before, None without one."""
+        self.late = env and has_workers()
+        """Whether it had other child processes before."""
         self.budget_threads = 1
         self.known_leaks: frozenset[Hashable] = frozenset()
         """Runtimes that had read another limit's variable before."""

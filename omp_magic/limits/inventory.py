@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Hashable
 from contextlib import suppress
-from types import ModuleType
 
 from ..errors import LimitError
 from ..limitspec import BORROWERS, EXAMPLE, NAMES, LimitSpec
@@ -13,10 +12,11 @@ from ..native import Native
 from ..observe import Observer
 from ..probes.libraries import Image, Scan
 from ..probes.pools import provider_of, threads_at_start
+from ..probes.python_pools import is_whole
 from ..probes.startup import probe_startup
 from ..probes.topology import probe_affinity, probe_topology
 from .dials import Dial, PackageDial, RuntimeDial, is_settable, names_of, reset_default
-from .fixed import HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
+from .fixed import FIXED_AT_IMPORT, HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
 from .pools import DIALS, PoolDial
 from .variables import Variables
 
@@ -58,8 +58,6 @@ class Inventory:
         """The same, of runtimes whose other threads start with the limit's count for good."""
         self.failures: dict[str, Exception] = {}
         """Why pools of packages cannot be turned, by their label."""
-        self.imported: set[str] = set()
-        """Packages whose import has ended, though Python still marks it as going on."""
         self._known: set[int] = set()
         self._borrowed: dict[Hashable, list[tuple[str, ...]]] = {}
         self._lender: Image | None = None
@@ -83,7 +81,7 @@ class Inventory:
             pool.module
             for pool in DIALS
             if (module := sys.modules.get(pool.module)) is not None
-            and (pool.module in self.imported or _is_whole(module))
+            and is_whole(pool.module, module)
         )
         came = set(packages) - set(self._packages)
         same = scan is self._scan and packages == self._packages
@@ -261,8 +259,10 @@ class Inventory:
             if name not in NAMES:
                 loaded = ", ".join(sorted(names_of(image)[1] for image in self.images)) or "none"
                 raise LimitError(name, f"the SONAME of a loaded library ({loaded})", EXAMPLE)
-            if name.partition("-")[0] not in sys.modules:
-                lines.append(f"{name}: no such library is loaded yet, nothing to limit")
+            if name in FIXED_AT_IMPORT and name not in sys.modules:
+                lines.append(f"{name}: not loaded; it can be limited in child processes only")
+            elif name.partition("-")[0] not in sys.modules:
+                lines.append(f"{name}: not loaded yet; limited as soon as it is")
         return lines
 
     def wants(self, spec: LimitSpec, image: Image) -> bool:
@@ -277,8 +277,3 @@ class Inventory:
             if module in sys.modules
             for name in names
         )
-
-
-def _is_whole(module: ModuleType) -> bool:
-    # importlib/_bootstrap.py, _find_and_load: set while a module's code runs.
-    return not getattr(vars(module).get("__spec__"), "_initializing", False)

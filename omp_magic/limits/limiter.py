@@ -142,8 +142,7 @@ class Limiter:
         self._held.pop(held.number, None)
         SCOPE.set(tuple(each for each in SCOPE.get() if each.number in self._held))
         failures |= self.settle()
-        stale = self._settlement.stale(self._held)
-        held.afterwards = not_given_back(held, self.inventory, stale)
+        held.afterwards = not_given_back(held, self.inventory, self._settlement.others())
         held.ended = True
         _raise(failures)
 
@@ -166,8 +165,6 @@ class Limiter:
             A package whose import has ended, or "".
         """
         with self.lock:
-            if imported:
-                self.inventory.imported.add(imported)
             if self._held and (self.inventory.refresh(limited=True, lifted=lifted) or imported):
                 for held in self._held.values():
                     self._count(held, budget=False)
@@ -283,7 +280,7 @@ class Limiter:
             for name, undo in tuple(self._unlaunch.items()):
                 undo()
                 del self._unlaunch[name]
-            if not any(each.synced for each in self._settlement.stale(())):
+            if not any(each.synced for each in self._settlement.others()):
                 self._spread.remove()
         if self._held and not self._watching:
             self._watching = True

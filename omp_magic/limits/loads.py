@@ -12,15 +12,22 @@ from typing import Protocol
 
 from ..catalog import family_of
 from ..hooks import Watcher
+from ..limitspec import BORROWERS
 from ..native import Native
 from ..observe import Observer
 from ..probes.arrivals import Arrivals
+from ..probes.python_pools import IMPORTED
 from .fixed import HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
 from .pools import DIALS
 from .variables import Variables
 
 _WHILE_MAPPED = ("OMP_NUM_THREADS",)
-_PACKAGES = {pool.module for pool in DIALS} | {*HIDDEN_AT_IMPORT, *HIDDEN_WHILE_LOADED}
+_PACKAGES = {
+    *(pool.module for pool in DIALS),
+    *HIDDEN_AT_IMPORT,
+    *HIDDEN_WHILE_LOADED,
+    *BORROWERS,
+}
 
 
 class Limits(Protocol):
@@ -79,6 +86,7 @@ class LoadsUnderLimit(Watcher):
     def after_source(self, name: str) -> None:
         """Limit the pools of a package whose import has ended; see `hooks`."""
         if name in _PACKAGES:
+            IMPORTED.add(name)
             try:
                 self._limits.loaded(frozenset(_hidden(name)), imported=name)
             finally:

@@ -11,6 +11,21 @@ from .held import Held
 from .inventory import Inventory
 from .ledger import Failures
 from .settlement import ThreadLedger
+from .variables import fork_server
+
+_STOP = (
+    "once its children have ended, multiprocessing.forkserver._forkserver._stop() ends it, and the "
+    "next child gets a new one"
+)
+_OLD_SERVER = (
+    "multiprocessing's fork server was started before this limit: its children don't have it; "
+    f"{_STOP}"
+)
+_NEW_SERVER = (
+    "multiprocessing's fork server was started under a limit: its children keep that one's "
+    f"variables; {_STOP}"
+)
+_OLD_CHILDREN = "child processes that multiprocessing started before this limit don't have it"
 
 
 def left_alone(
@@ -52,6 +67,10 @@ def left_alone(
         if dial is not None and taken is not None and taken != threads:
             lines.append(f"{dial.label} took {taken} threads instead of {threads}")
     lines += _fixed(held)
+    if held.variables and held.fork_server is not None and held.fork_server == fork_server():
+        lines.append(_OLD_SERVER)
+    if held.variables and held.late:
+        lines.append(_OLD_CHILDREN)
     if not held.isolated:
         lines.append("this event loop cannot be watched: its other tasks have the limit too")
     return lines
@@ -89,6 +108,16 @@ def _fixed(held: Held) -> list[str]:
     return [line for line in fixed() if held.spec.for_pool((line.split()[0], "")) is not None]
 
 
+def _about(line: str) -> str:
+    """Give what stays of such a line when its number is known at last."""
+    return line.partition(" its ")[0]
+
+
+def topic(note: str) -> str | None:
+    """Give what a note is about where every limit would have it again, else None."""
+    return _about(note) if note in (*fixed(), _OLD_SERVER, _OLD_CHILDREN) else None
+
+
 def not_given_back(
     held: Held, inventory: Inventory, ledgers: Iterable[ThreadLedger]
 ) -> tuple[str, ...]:
@@ -101,7 +130,7 @@ def not_given_back(
     inventory
         The pools.
     ledgers
-        Those of other threads that have counts although no limit is in force.
+        Those of other threads that have counts of limits.
     """
     lines = [
         f"{label_of(image)} read this limit's variable: threads that are started later have the "
@@ -109,8 +138,11 @@ def not_given_back(
         for image in inventory.images
         if image.key in inventory.leaked and image.key not in held.known_leaks
     ]
-    lines += [line for line in _fixed(held) if line not in held.notes]
-    idents = {ledger.ident for ledger in ledgers if not ledger.synced}
+    said = {_about(line) for line in held.notes}
+    lines += [line for line in _fixed(held) if _about(line) not in said]
+    if held.variables and fork_server() not in (None, held.fork_server):
+        lines.append(_NEW_SERVER)
+    idents = {ledger.ident for ledger in ledgers if held in ledger.givers}
     going_on = [thread.name for thread in threading.enumerate() if thread.ident in idents]
     if going_on:
         lines.append(

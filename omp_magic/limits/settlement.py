@@ -26,6 +26,14 @@ class ThreadLedger(Ledger):
         super().__init__()
         self.synced = synced
         self.ident = threading.get_ident()
+        self.scope = SCOPE.get()
+
+    @property
+    def givers(self) -> set[Held]:
+        """The limits whose counts the thread has for good, where it asks no more."""
+        # Of two limits on one pool the later one had its way; `_here` asks in the same order.
+        last = {key: held for held in self.scope for key in held.amounts}
+        return set() if self.synced else {last[key] for key in self._pages if key in last}
 
 
 class Settlement:
@@ -69,10 +77,10 @@ class Settlement:
         found.synced = found.synced or synced
         return found
 
-    def stale(self, held: Collection[object]) -> list[ThreadLedger]:
-        """Give the ledgers of other threads that have counts although no limit is in force."""
+    def others(self) -> list[ThreadLedger]:
+        """Give the ledgers of other threads that have counts of limits."""
         mine = self.ledger()
-        ledgers = [] if held else [reference() for reference in tuple(self._ledgers)]
+        ledgers = [reference() for reference in tuple(self._ledgers)]
         return [each for each in ledgers if each and each is not mine]
 
     def _forget(self, reference: weakref.ref[ThreadLedger]) -> None:

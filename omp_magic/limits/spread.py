@@ -203,11 +203,26 @@ def _follow_queue(thread: threading.Thread, before_task: Callable[[], None]) -> 
     return True
 
 
+_HOUSEKEEPERS = {
+    ("multiprocessing.pool", "_handle_workers"),
+    ("multiprocessing.pool", "_handle_tasks"),
+    ("multiprocessing.pool", "_handle_results"),
+    ("multiprocessing.queues", "_feed"),
+    ("loky.backend.queues", "_feed"),
+    ("concurrent.futures.process", "_ExecutorManagerThread"),
+    ("loky.process_executor", "_ExecutorManagerThread"),
+    ("IPython.core.history", "HistorySavingThread"),
+}
+"""Functions and classes of threads that only hand tasks and results on, or write them down."""
+
+
 def _keeps_house(thread: threading.Thread) -> bool:
-    """Tell whether it is one of the threads that a ThreadPool has for itself."""
-    target = getattr(thread, "_target", None)
-    name, module = getattr(target, "__name__", ""), getattr(target, "__module__", "")
-    return module == "multiprocessing.pool" and name.startswith("_handle_")
+    """Tell whether the thread computes nothing for anybody."""
+    for each in (type(thread), getattr(thread, "_target", None)):
+        module = str(getattr(each, "__module__", "")).removeprefix("joblib.externals.")
+        if (module, getattr(each, "__name__", "")) in _HOUSEKEEPERS:
+            return True
+    return False
 
 
 def _is_executors(thread: threading.Thread) -> bool:

@@ -1,13 +1,16 @@
 """Variables that are set while a limit is in force, for children and for what is loaded meanwhile.
 
 They are set in ``os.environ`` and in C, since children inherit either (`subprocess` without `env`
-hands on C's, loky and ``env=os.environ.copy()`` Python's), and libraries read C's.
+hands on C's, loky and ``env=os.environ.copy()`` Python's), and libraries read C's. Workers that are
+there already keep what they inherited, and so do the children of a fork server.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..limitspec import LimitSpec
@@ -43,6 +46,31 @@ def inherited(spec: LimitSpec, budget_threads: int) -> dict[str, str]:
         if amount is not None:
             found[name] = str(amount.threads(budget_threads))
     return found
+
+
+def fork_server() -> int | None:
+    """Give the pid of multiprocessing's fork server, whose variables all its children inherit."""
+    module = sys.modules.get("multiprocessing.forkserver")
+    return getattr(getattr(module, "_forkserver", None), "_forkserver_pid", None)
+
+
+def has_workers() -> bool:
+    """Tell whether multiprocessing has started child processes that still run.
+
+    joblib's are left out: it starts others when the variables have changed
+    (joblib/_parallel_backends.py, _prepare_worker_env). Nothing is reaped, as it is by
+    `multiprocessing.active_children`. 0.2 us where there are none.
+    """
+    children = getattr(sys.modules.get("multiprocessing.process"), "_children", None)
+    if not children:
+        return False
+    from multiprocessing.connection import wait  # noqa: PLC0415 - others need not pay
+
+    ours = [each for each in tuple(children) if not type(each).__module__.startswith("joblib.")]
+    # One that ends, or is closed by another thread, between these lines.
+    with suppress(OSError, ValueError):
+        return len(wait([each.sentinel for each in ours], timeout=0)) < len(ours)
+    return False
 
 
 @dataclass(slots=True)

@@ -89,9 +89,12 @@ class PackageProbe:
         )
 
     def was_touched(self, module: str) -> bool:
-        """Tell whether the folder of a loaded package changed since the last look; 2 us."""
+        """Tell whether a loaded package was changed, or its folder since the last look; 2 us."""
         top = self._by_module.get(module)
-        return top is not None and self._machine.inode_and_time_of(top) != self._times.get(top)
+        if top is None:
+            return False
+        stirred = self._machine.inode_and_time_of(top) != self._times.get(top)
+        return stirred or any(self._changed.get(top, {}).values())
 
     def _is_stirred(self, top: str) -> bool:
         now = self._machine.inode_and_time_of(top)

@@ -24,6 +24,9 @@ GROUP = "omp_magic.pools"
 """Entry points: the name is the module to look for, the object a function of that module that
 gives its pools, as `Pool` or as (name, number of threads)."""
 
+IMPORTED: set[str] = set()
+"""Packages whose import has ended, though Python still marks it as going on."""
+
 
 class PythonPools:
     """Reads the pools of Python packages, and keeps what cannot have changed between two looks.
@@ -125,7 +128,7 @@ class _Extra:
         """Give what it tells of; its failure is a gap in this look and in all that follow."""
         name = self._entry.name
         module = sys.modules.get(name)
-        if module is None or _put_off(module) or _in_progress(module):
+        if module is None or _put_off(module) or not is_whole(name, module):
             return ()
         if self._failed is None:
             try:
@@ -142,7 +145,7 @@ class _Extra:
 
 
 def _read(adapter: Adapter, module: ModuleType, context: Context) -> Pool:
-    if _in_progress(module):
+    if not is_whole(adapter.module, module):
         raise LookupError("its import has not ended")
     size = adapter.read(module, context)
     return Pool(
@@ -183,9 +186,11 @@ def _put_off(module: ModuleType) -> bool:
     return util is not None and issubclass(type(module), util._LazyModule)  # noqa: SLF001 - no other sign
 
 
-def _in_progress(module: ModuleType) -> bool:
+def is_whole(name: str, module: ModuleType) -> bool:
+    """Tell whether a module that may be in the middle of its import has run to its end."""
     # importlib/_bootstrap.py, _find_and_load: set while a module's code runs.
-    return bool(getattr(vars(module).get("__spec__"), "_initializing", False))
+    going_on = getattr(vars(module).get("__spec__"), "_initializing", False)
+    return name in IMPORTED or not going_on
 
 
 def _why(error: BaseException) -> str:

@@ -18,6 +18,15 @@ def terminal_columns() -> int:
     return min(_WIDEST, max(_NARROWEST, columns))
 
 
+def encodable(text: str, stream: object) -> str:
+    """Give `text` with escapes for what a stream cannot encode, as IPython shows results.
+
+    A terminal or a pipe may know ASCII only (``PYTHONIOENCODING=ascii``, ``LC_ALL=C``).
+    """
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def plain_text(*parts: RenderableType) -> str:
     """Give what a rich console would print, without colour and without spaces at line ends."""
     from rich.console import Console  # noqa: PLC0415 - 30 ms; whoever wants the width alone pays none

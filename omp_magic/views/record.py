@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import sys
 from typing import TYPE_CHECKING, Any
@@ -32,17 +33,27 @@ def check_name(name: str) -> str:
     Raises
     ------
     LimitError
-        When it is none: ``df.x``, ``df[0]``, ``for``.
+        When it is none: ``df.x``, ``df[0]``, ``for``; or a builtin's, which every later cell
+        would miss: ``print``.
     """
     if not name.isidentifier() or keyword.iskeyword(name):
         raise LimitError(name, "the name of a variable", EXAMPLE)
+    if hasattr(builtins, name):
+        raise LimitError(name, "a name that is no builtin's", EXAMPLE)
     return name
 
 
-def check_target(value: object) -> None:
+def check_target(value: object, name: str) -> None:
     """Check that a row can be appended to what a name holds; None stands for a new frame.
 
     pandas is not imported: where nobody did, nothing is a DataFrame.
+
+    Parameters
+    ----------
+    value
+        What the name holds.
+    name
+        The name, for people.
 
     Raises
     ------
@@ -54,12 +65,12 @@ def check_target(value: object) -> None:
     accepted = "a name that is free, or that of a pandas.DataFrame"
     frame_type = getattr(sys.modules.get("pandas"), "DataFrame", None)
     if frame_type is None or not isinstance(value, frame_type):
-        raise LimitError(f"a {type(value).__name__}", accepted, EXAMPLE)
+        raise LimitError(f"{name}: {type(value).__name__}", accepted, EXAMPLE)
     frame: Any = value
     if frame.index.nlevels > 1 or frame.columns.nlevels > 1:
-        raise LimitError("a DataFrame with a MultiIndex", accepted, EXAMPLE)
+        raise LimitError(f"{name}: a DataFrame with a MultiIndex", accepted, EXAMPLE)
     if not frame.columns.is_unique:
-        raise LimitError("a DataFrame with two columns of one name", accepted, EXAMPLE)
+        raise LimitError(f"{name}: a DataFrame with two columns of one name", accepted, EXAMPLE)
 
 
 def appended(
@@ -100,7 +111,7 @@ def appended(
     """
     import pandas as pd  # noqa: PLC0415 - it loads NumPy, and with it OpenBLAS
 
-    check_target(frame)
+    check_target(frame, "the table")
     values = _values(usage, spec, cell)
     if frame is None:
         frame = pd.DataFrame(index=pd.RangeIndex(0))

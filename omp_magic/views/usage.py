@@ -18,6 +18,7 @@ def render_usage(spec: str, usage: Usage) -> str:
     more = ""
     if usage.peak_threads is not None and usage.threads_before is not None:
         more = f" (+{max(0, usage.peak_threads - usage.threads_before)})"
+    busy_cpus = DASH if usage.busy_cpus is None else f"{usage.busy_cpus:.2f}"
     peak_threads = DASH if usage.peak_threads is None else str(usage.peak_threads)
     children = ""
     if usage.children_cpu_s:
@@ -25,7 +26,7 @@ def render_usage(spec: str, usage: Usage) -> str:
     parts = (
         f"wall {_seconds(usage.wall_s)}",
         f"CPU {_seconds(usage.cpu_s)}{children}",
-        f"{usage.busy_cpus:.2f} of {usage.allowed_cpus:g} CPUs busy",
+        f"{busy_cpus} of {usage.allowed_cpus:g} CPUs busy",
         f"peak {peak_threads} threads{more}",
         f"peak {_megabytes(usage.peak_rss_bytes)} MB{_around(usage)}"
         if usage.peak_rss_bytes is not None
