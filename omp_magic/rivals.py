@@ -105,11 +105,14 @@ class Setter:
         What it sets.
     source
         The file that does so.
+    in_c
+        Whether Python's os.environ does not get it.
     """
 
     module: str
     value: str
     source: str
+    in_c: bool = False
 
 
 SETTERS: dict[str, tuple[Setter, ...]] = {
@@ -122,9 +125,7 @@ SETTERS: dict[str, tuple[Setter, ...]] = {
         Setter("sklearn", "FALSE", "sklearn/__init__.py, at import"),
         Setter("joblib", "FALSE", "joblib/__init__.py, at import"),
     ),
-    "MKL_THREADING_LAYER": (
-        Setter("mkl", "INTEL", "mkl/_mklinitmodule.c, at import and in C alone"),
-    ),
+    "MKL_THREADING_LAYER": (Setter("mkl", "INTEL", "mkl/_mklinitmodule.c, at import", in_c=True),),
     "MKL_SERVICE_FORCE_INTEL": (
         Setter(
             "torch.distributed.checkpoint._experimental.checkpoint_process",
@@ -142,13 +143,17 @@ xgboost, faiss, polars, pyarrow, OpenCV, blosc2 and TensorFlow have none in Pyth
 
 
 def setters_of(
-    name: str, native: str | None, at_exec: str | None, modules: Collection[str]
+    name: str,
+    python: str | None,
+    native: str | None,
+    at_exec: str | None,
+    modules: Collection[str],
 ) -> tuple[str, ...]:
     """Give the loaded modules that are known to set a variable to the value it has.
 
     Parameters
     ----------
-    name, native, at_exec
+    name, python, native, at_exec
         As in `settings.EnvSetting`.
     modules
         What is loaded: ``sys.modules``.
@@ -163,5 +168,5 @@ def setters_of(
     return tuple(
         setter.module
         for setter in SETTERS.get(name, ())
-        if setter.value == native and setter.module in modules
+        if setter.value == native and setter.module in modules and not (setter.in_c and python)
     )

@@ -248,14 +248,19 @@ def test_pools_of_packages() -> None:
 
 def test_who_set_it() -> None:
     name = "KMP_DUPLICATE_LIB_OK"
-    assert setters_of(name, "True", None, {"sklearn", "os"}) == ("sklearn",)
-    assert setters_of(name, "True", None, {"sklearn", "threadpoolctl"}) == (
+    yes = "True"
+    assert setters_of(name, yes, yes, None, {"sklearn", "os"}) == ("sklearn",)
+    assert setters_of(name, yes, yes, None, {"sklearn", "threadpoolctl"}) == (
         "sklearn",
         "threadpoolctl",
     )
-    assert setters_of(name, "True", "True", {"sklearn"}) == ()
-    assert setters_of(name, "1", None, {"sklearn"}) == ()
-    assert setters_of(name, "True", None, {}) == ()
+    assert setters_of(name, yes, yes, yes, {"sklearn"}) == ()
+    assert setters_of(name, "1", "1", None, {"sklearn"}) == ()
+    assert setters_of(name, yes, yes, None, {}) == ()
+    # mkl sets it in C alone. One that Python has too was there before its import.
+    layer = "MKL_THREADING_LAYER"
+    assert setters_of(layer, None, "INTEL", None, {"mkl"}) == ("mkl",)
+    assert setters_of(layer, "INTEL", "INTEL", None, {"mkl"}) == ()
 
 
 def late(family: str = "libgomp", **facts: Any) -> EnvSetting:

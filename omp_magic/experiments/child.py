@@ -172,8 +172,9 @@ class _Run:
         for name in VARIABLES:
             value = self._native.getenv(name)
             if value is not None:
-                setters = setters_of(name, value, self._at_start.get(name), sys.modules)
-                variables[name] = value, os.environ.get(name) == value, setters
+                python, started = os.environ.get(name), self._at_start.get(name)
+                setters = setters_of(name, python, value, started, sys.modules)
+                variables[name] = value, python == value, setters
         return {
             "libraries": as_plain(self._libraries),
             "variables": variables,

@@ -69,8 +69,8 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
     if not rows:
         return ()
     setters = tuple(
-        ("omp_limit",) if name in altered else setters_of(name, value, started, sys.modules)
-        for name, _, value, started in rows
+        ("omp_limit",) if name in altered else setters_of(name, python, value, started, sys.modules)
+        for name, python, value, started in rows
     )
     packages = tuple(name for name in _PACKAGES if name in sys.modules)
     mkl = _mkl_is_to_come(rows, libraries)
