@@ -89,6 +89,13 @@ def set_quota(folder: str, cpus: float) -> None:
         write(f"{folder}/cpu.max", f"{quota_us} {PERIOD_US}")
 
 
+def prefer_group(folder: str) -> None:
+    """Put a group in front of its neighbours, so that what is seen is its quota's doing."""
+    for name, most in (("cpu.shares", "262144"), ("cpu.weight", "10000")):
+        if os.path.exists(f"{folder}/{name}"):
+            write(f"{folder}/{name}", most)
+
+
 def enter_group(folder: str) -> None:
     """Put the calling process into a cgroup."""
     write(f"{folder}/cgroup.procs", "0")

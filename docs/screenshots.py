@@ -171,10 +171,7 @@ def half_a_cpu(pid: int) -> Iterator[bool]:
         yield False
         return
     try:
-        # Its share is in front of the others', so that what is seen is the quota's doing (v1, v2).
-        for name, most in (("cpu.shares", "262144"), ("cpu.weight", "10000")):
-            if (share := Path(group, name)).exists():
-                share.write_text(most, "ascii")
+        quota.prefer_group(group)
         Path(group, "cgroup.procs").write_text(str(pid), "ascii")
         yield True
     finally:

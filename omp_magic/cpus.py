@@ -121,7 +121,8 @@ class Load:
         Throttled time of that group, summed over CPUs; None when no quota is set.
     starved_share
         Share of the time in which this process's threads wanted to run that they waited for
-        a CPU, throttling included; None when the kernel does not account for it.
+        a CPU, throttling included; None when they wanted less than 0.2 CPUs, or the kernel does
+        not account for it.
     pressure_share
         Share of the last 10 s in which some task of the cgroup, or of the machine, waited for
         a CPU (PSI "some"); None where there is no PSI.

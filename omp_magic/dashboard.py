@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import OmpMagicError
 from .limits.pools import DIALS
 from .views.panel import (
+    PanelFacts,
     findings_html,
     live_html,
     message_html,
@@ -22,7 +23,7 @@ from .views.widgets import Controls, unparented
 if TYPE_CHECKING:
     from .live import Live
     from .snapshots import Snapshot
-
+    from .ticks import Tick
 
 _WHO = "the dashboard"
 
@@ -34,13 +35,22 @@ class Panel:
     ----------
     live
         What it shows.
+    place
+        The cell that opens it, and the run of it, as `MainThread.place` gives them.
     """
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, place: tuple[str, str] = ("", "")) -> None:
         self._live = live
+        self.place = place
         self.paused = False
         self.closed = False
         self.message = ""
+        self._told_of: tuple[object, ...] | None = None
+        """What the message tells of; None when nothing makes it untrue."""
+        self._frozen: tuple[Tick, ...] = ()
+        """Ticks of the moment when it was paused."""
+        self._shown: list[tuple[Any, dict[str, str]]] = []
+        """Where it shows, and what is kept there when it is closed."""
         self._told = ""
         self._codes: tuple[str, ...] | None = None
         self.controls: Controls = unparented(
@@ -53,24 +63,51 @@ class Panel:
             )
         )
 
+        self.say("")  # the region must be there before its first text
+
+    def facts(self) -> PanelFacts:
+        """Give what it shows now."""
+        live = self._live
+        return PanelFacts(
+            snapshot=live.facts_snapshot,
+            ticks=self._frozen if self.paused else live.ticks,
+            cell=live.main.cell,
+            paused=self.paused,
+            interval_s=live.interval_s,
+            threaded=live.threaded,
+            guard=live.watch.mode,
+            message=self.message,
+            labels=live.labels,
+        )
+
     def show(self, *, findings: bool = False) -> None:
         """Show the newest tick, and maybe the findings, unless it is paused."""
         if not self.paused and not self.closed:
             if findings:
                 self.show_findings()
-            self.controls.live.value = live_html(self._live.facts(self))
+            page = live_html(self.facts())
+            if not self.paused:  # it may be meanwhile, and has said so
+                self.controls.live.value = page
 
-    def show_facts(self) -> None:
-        """Show what the main thread has found, with a control for each pool."""
-        pools = pools_to_limit(self._live.facts_snapshot)
-        if not self.closed:
-            unparented(self.controls.offer, pools)
-            unparented(self.controls.show_guard, self._live.watch.mode)
+    def show_all(self) -> None:
+        """Show everything: paused, too, since the ticks alone stand still then."""
+        if self.closed:
+            return
+        live = self._live
+        if self._told_of not in (None, live.state):
+            self.say("")
+        unparented(self.controls.show, live.watch.mode, live.interval_s, self.paused)
         self.show_findings()
+        unparented(setattr, self.controls.live, "value", live_html(self.facts()))
+
+    def offer(self) -> None:
+        """Offer a control for each pool that the main thread has found; on that thread only."""
+        if not self.closed:
+            unparented(self.controls.offer, pools_to_limit(self._live.facts_snapshot))
 
     def show_findings(self) -> None:
         """Show the findings, and how many threads ``auto`` is."""
-        facts = self._live.facts(self)
+        facts = self.facts()
         told, codes = findings_html(facts), tuple(each.code for each in facts.snapshot.findings)
         other, quiet = told != self._told, codes == self._codes
         self._told, self._codes = told, codes
@@ -83,34 +120,37 @@ class Panel:
         if not self.closed:
             unparented(change)
 
-    def say(self, text: str) -> None:
-        """Show a line about what was done."""
+    def say(self, text: str, *, lasting: bool = False) -> None:
+        """Show a line about what was done; it goes when it is no longer so, unless it lasts."""
         self.message = text
+        self._told_of = self._live.state if text and not lasting else None
         if not self.closed:
             unparented(setattr, self.controls.message, "value", message_html(text))
 
     def act(self, what: str, *values: Any) -> None:
         """Do what a person asked for; called on whichever thread the front-end's message came."""
+        live = self._live
         try:
             if what == "pause":
+                self._frozen = live.ticks
                 self.paused = not self.paused
-                text = "resume" if self.paused else "pause"
-                unparented(setattr, self.controls.pause, "description", text)
                 self.say("paused" if self.paused else "")
+                self.show_all()
             elif what == "close":
-                self._live.close(self)
+                live.close(self)
             elif what == "interval":
-                self._live.set_interval(values[0])
+                live.set_interval(values[0])
                 self.say(f"every {values[0]:g} s")
             elif what == "guard":
-                if values[0] != self._live.watch.mode:
-                    self._live.watch.set_mode(values[0])
-                    self.say(f"guard {values[0]}")
-                    for panel in self._live.panels:
-                        unparented(panel.controls.show_guard, values[0])
+                live.watch.set_mode(values[0])
+                live.show()
+                self.say(f"guard {values[0]}")
             elif what == "refresh":
-                self._live.on_main(self._live.show_facts)
-            elif not self._live.on_main(lambda: self._limit(what, values)):
+                live.main.run(live.show_facts)
+            elif what == "entered":
+                label, entered = values
+                self.say(f'{label} {entered}: press "set"')
+            elif not live.main.run(lambda: self._limit(what, values)):
                 self.say("applies after this cell")
         except Exception as error:  # noqa: BLE001 - a click must not print into somebody's cell
             self.say(f"not done: {error}")
@@ -130,10 +170,26 @@ class Panel:
         self._live.show_facts()
         self.say(text)
 
+    def put(self) -> None:
+        """Show it below the cell that runs."""
+        from IPython.display import display  # noqa: PLC0415 - only where there is a front-end
+
+        still = self._still("as it was when it was shown")
+        bundle = still if self.closed else {**self.controls.bundle(), **still}
+        handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types here
+        if not self.closed:
+            self._shown.append((handle, still))
+
     def discard(self) -> None:
-        """Take the widgets away."""
+        """Take the widgets away; a snapshot stays, for a notebook that is opened again."""
+        shown, self._shown = self._shown, []
+        last = self._still("as it was when it was closed")
         self.closed = True
-        unparented(self.controls.close)
+        try:
+            for number, (handle, still) in enumerate(shown):
+                handle.update(still if number else last, raw=True)
+        finally:
+            unparented(self.controls.close)
 
     def to_frame(self) -> Any:
         """Give the history as a pandas DataFrame, a row a look."""
@@ -153,11 +209,21 @@ class Panel:
 
         save_frame(self.to_frame(), path)
 
+    def _still(self, cell: str) -> dict[str, str]:
+        facts = replace(self.facts(), cell=cell)
+        return {"text/html": static_html(facts), "text/plain": static_text(facts)}
+
+    def _ipython_display_(self) -> None:
+        if not self._live.in_kernel:
+            # IPython then shows it as it shows any value, by the bundle below.
+            raise NotImplementedError
+        run = self._live.main.place()[1]
+        if not run or run != self.place[1]:  # the magic has shown it in its own cell
+            self.put()
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        # It is kept in the notebook, where nothing runs any more.
-        facts = replace(self._live.facts(self), cell="as it was when it was shown")
-        bundle = {} if self.closed else self.controls.bundle()
-        return {**bundle, "text/html": static_html(facts), "text/plain": static_text(facts)}
+        still = self._still("as it was when it was shown")
+        return still if self.closed else {**self.controls.bundle(), **still}
 
 
 def pools_to_limit(found: Snapshot) -> list[tuple[str, str, int]]:

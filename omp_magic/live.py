@@ -1,4 +1,4 @@
-"""What the dashboards of a shell share: a thread that looks, and the way to the main thread.
+"""What the dashboards of a shell share: their history, and the thread that looks.
 
 The thread reads only what the kernel tells (`probes.pulse`). Counts of runtimes come from the
 main thread, after each cell and after a change of ours. What a person turns takes effect at once
@@ -8,25 +8,23 @@ when no cell runs, else when the cell has ended.
 from __future__ import annotations
 
 import _thread
-import asyncio
 import logging
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .api import HERE, snapshot
 from .dashboard import Panel
+from .mainthread import MainThread
 from .meter import labels_of
 from .probes.budget import probe_budget, probe_throttling
 from .probes.load import LoadProbe
 from .probes.pulse import SHORTEST_S, Pulse
 from .rules import judge
 from .ticks import Tick
-from .views.panel import PanelFacts
 from .views.widgets import unparented
 
 if TYPE_CHECKING:
@@ -59,7 +57,6 @@ class Live:
     """
 
     def __init__(self, shell: InteractiveShell, session: Session, watch: Watch) -> None:
-        self._shell = shell
         self.session = session
         self.watch = watch
         self.history: deque[Tick] = deque(maxlen=_KEPT_TICKS)
@@ -67,26 +64,18 @@ class Live:
         self.interval_s = INTERVAL_S
         self.stopped = ""
         """Why the thread has stopped by itself, or ""."""
-        self.threaded = hasattr(shell, "kernel") and "google.colab" not in sys.modules
+        self.in_kernel = hasattr(shell, "kernel")
+        self.threaded = self.in_kernel and "google.colab" not in sys.modules
         """Whether a thread's messages are shown: not in a terminal, nor in Colab (#3373)."""
         self._pulse, self._made_s = Pulse(HERE.observer.machine), time.monotonic()
         self._snapshot: Snapshot | None = None
         self.labels: dict[str, str] = {}
         """Names of owners of threads, by path."""
         self._loaded_as: dict[str, str] = {}
-        self._queue: deque[Callable[[], None]] = deque()
-        # It is made by a cell that runs.
-        self._depth, self._last = 1, "idle"
-        self._cell_s: float | None = time.monotonic()
         self._load = LoadProbe()
         self._judge_from = self._figures_from = 0.0
         self._wake, self._generation = threading.Event(), 0
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-        shell.events.register("pre_run_cell", self._before_cell)
-        shell.events.register("post_run_cell", self._after_cell)
+        self.main = MainThread(shell, self._after_cell)
         self.look()
 
     @property
@@ -95,21 +84,14 @@ class Live:
         return self._snapshot if self._snapshot is not None else self.look()
 
     @property
-    def busy(self) -> bool:
-        """Whether a cell runs."""
-        return self._depth > 0
+    def ticks(self) -> tuple[Tick, ...]:
+        """The newest of the history, as many as a panel shows."""
+        return tuple(self.history)[-_SHOWN_TICKS:]
 
     @property
-    def cell(self) -> str:
-        """What the shell does."""
-        began_s = self._cell_s
-        if began_s is None:
-            return self._last
-        # shell.execution_count is the next cell's from IPython 9 on, while this one runs.
-        result = getattr(self._shell.displayhook, "exec_result", None)
-        number = getattr(result, "execution_count", None)
-        what = "a cell" if number is None else f"cell [{number}]"
-        return f"{what} running {time.monotonic() - began_s:.0f} s"
+    def state(self) -> tuple[object, ...]:
+        """What the messages in a panel tell of: they are untrue when it is another one."""
+        return self.watch.mode, self.interval_s, self.facts_snapshot.limits
 
     def look(self) -> Snapshot:
         """Take a snapshot; on the main thread only, since OpenMP's counts are a thread's."""
@@ -128,15 +110,21 @@ class Live:
         return found
 
     def open(self) -> Panel:
-        """Make a panel; the first one starts the thread."""
-        panel = Panel(self)
+        """Make a panel and show it; the first one starts the thread."""
+        cell, run = place = self.main.place()
+        for each in tuple(self.panels):
+            if cell and each.place[0] == cell and each.place[1] != run:
+                self.close(each)  # its output went when the cell was run again
+        panel = Panel(self, place)
         self.panels.append(panel)
         # Rates need some time between two looks; only the first panel waits for it.
         time.sleep(max(0.0, self._made_s + SHORTEST_S - time.monotonic()))
         self._tick()
         self.look()  # now that the owners of threads are known, for their names
-        panel.show()
-        panel.show_facts()
+        panel.offer()
+        panel.show_all()
+        if self.in_kernel:
+            panel.put()
         if self.threaded and len(self.panels) == 1:
             self._generation += 1
             self._wake.clear()
@@ -156,36 +144,31 @@ class Live:
     def end(self) -> None:
         """Close every panel and let go of the shell."""
         self.close()
-        ours = {"pre_run_cell": self._before_cell, "post_run_cell": self._after_cell}
-        for event, function in ours.items():
-            if function in self._shell.events.callbacks[event]:
-                self._shell.events.unregister(event, function)
-
-    def on_main(self, action: Callable[[], None]) -> bool:
-        """Run something on the main thread: now when it is idle, else when the cell has ended.
-
-        Returns
-        -------
-        bool
-            Whether it has been run, or will be at once.
-        """
-        if self.busy:
-            self._queue.append(action)
-            return False
-        if threading.current_thread() is threading.main_thread():
-            action()
-        elif self._loop is not None and self._loop.is_running():
-            self._queue.append(action)
-            self._loop.call_soon_threadsafe(self._when_idle)
-        else:
-            self._queue.append(action)
-            return False
-        return True
+        self.main.end()
 
     def set_interval(self, seconds: float) -> None:
         """Look that often from now on."""
         self.interval_s = seconds
         self._wake.set()
+        self.show()
+
+    def show(self) -> None:
+        """Show everything in every panel, after anything but a tick."""
+        for panel in tuple(self.panels):
+            panel.show_all()
+
+    def show_facts(self) -> None:
+        """Take a snapshot, on the main thread, and show it in every panel."""
+        self.look()
+        if not self.threaded:
+            self._tick()
+        for panel in tuple(self.panels):
+            panel.offer()
+        self.show()
+
+    def _after_cell(self) -> None:
+        if self.panels:
+            self.show_facts()
 
     def _run(self, generation: int) -> None:
         """Look again and again, in the thread."""
@@ -202,15 +185,17 @@ class Live:
                 # No warning: it would be printed into the cell that runs.
                 _LOG.info("omp_magic: the dashboard has stopped (%s)", self.stopped)
                 for panel in tuple(self.panels):
-                    panel.say(f"stopped: {self.stopped}")
+                    panel.say(f"stopped: {self.stopped}", lasting=True)
                 return
             due = max(due + self.interval_s, time.monotonic())
-            self._wake.wait(max(0.0, due - time.monotonic()))
-            if self._wake.is_set() and generation == self._generation:
+            if self._wake.wait(max(0.0, due - time.monotonic())) and generation == self._generation:
                 self._wake.clear()
+                due = time.monotonic()  # the interval is another one
 
     def _tick(self) -> None:
         tick = self._pulse.tick()
+        if self.history and self.history[-1].at_s == tick.at_s:
+            return  # too soon: the same once more
         if self._loaded_as and tick.owners is not None:
             ours = self._loaded_as.get
             owners = tuple(replace(each, path=ours(each.path, each.path)) for each in tick.owners)
@@ -220,7 +205,7 @@ class Live:
     def _judge(self) -> bool:
         """Judge what the kernel tells, while a cell runs; tell whether it is to be shown."""
         now, known = time.monotonic(), self._snapshot
-        if known is None or not self.busy or now < self._judge_from:
+        if known is None or not self.main.busy or now < self._judge_from:
             return False
         self._judge_from = now + _JUDGE_EVERY_S
         machine = HERE.observer.machine.once()
@@ -238,63 +223,3 @@ class Live:
             return False
         self._figures_from = now + _FIGURES_EVERY_S
         return True
-
-    def facts(self, panel: Panel) -> PanelFacts:
-        """Give what a panel shows now."""
-        ticks = tuple(self.history)[-_SHOWN_TICKS:]
-        return PanelFacts(
-            snapshot=self.facts_snapshot,
-            ticks=ticks,
-            cell=self.cell,
-            paused=panel.paused,
-            interval_s=self.interval_s,
-            guard=self.watch.mode,
-            message=panel.message,
-            labels=self.labels,
-        )
-
-    def _before_cell(self, *_: Any) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._depth += 1
-            if self._depth == 1:
-                self._drain()
-                self._cell_s = time.monotonic()
-
-    def _after_cell(self, result: Any = None) -> None:
-        """Look at the counts, show findings, and do what was asked for meanwhile."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        self._depth = max(0, self._depth - 1)
-        if self._depth:
-            return
-        began_s, self._cell_s = self._cell_s, None
-        number = getattr(result, "execution_count", None)
-        if began_s is not None and number is not None:
-            self._last = f"idle · cell [{number}] took {time.monotonic() - began_s:.1f} s"
-        try:
-            self._drain()
-            if self.panels:
-                self.show_facts()
-        except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
-            _LOG.warning("omp_magic: the dashboard was not brought up to date (%s)", error)
-
-    def show_facts(self) -> None:
-        """Take a snapshot and show it in every panel."""
-        self.look()
-        if not self.threaded:
-            self._tick()
-        for panel in tuple(self.panels):
-            panel.show_facts()
-            panel.show()
-
-    def _when_idle(self) -> None:
-        # A cell may have begun meanwhile, and wait in an await: its end drains the queue then.
-        if not self.busy:
-            self._drain()
-
-    def _drain(self) -> None:
-        while self._queue:
-            try:
-                self._queue.popleft()()
-            except Exception as error:  # noqa: BLE001 - as above; the panel says what it could not
-                _LOG.info("omp_magic: not done (%s: %s)", type(error).__name__, error)

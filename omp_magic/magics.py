@@ -259,7 +259,7 @@ class OmpMagics(Magics):
 
             self.live = Live(self._shell, self._session(), self._watch)
         if options.interval is not None:
-            self.live.interval_s = options.interval
+            self.live.set_interval(options.interval)
         return self.live.open()
 
     def before_cell(self) -> None:

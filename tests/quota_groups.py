@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from live import CLEAN
-from quota import enter_group, make_group, remove_group
+from quota import enter_group, make_group, prefer_group, remove_group
 
 
 @contextmanager
@@ -23,6 +23,7 @@ def nested_quotas() -> Iterator[str]:
         try:
             outer = make_group(1.5, name)
             groups.callback(remove_group, outer)
+            prefer_group(outer)
             inner = make_group(0.5, "inner", outer)
             groups.callback(remove_group, inner)
         except OSError as error:

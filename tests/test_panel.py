@@ -249,6 +249,9 @@ def test_notable_shares_are_marked_and_said() -> None:
     page = live_html(crowded(ticks=(a_tick(throttled=0.41, waiting=0.74),)))
     assert '<li class="omp-warn">throttled <b>41%</b></li>' in page
     assert '<li class="omp-warn">waiting <b>74%</b></li>' in page
+    # A share of next to nothing is not worth a colour.
+    asleep = live_html(crowded(ticks=(a_tick(cpus=0.03, waiting=0.74),)))
+    assert "<li>waiting <b>74%</b></li>" in asleep
     calm = live_html(crowded(ticks=(a_tick(throttled=0.01, waiting=0.1),)))
     assert "<li>throttled <b>1%</b></li><li>waiting" in calm.replace("\n", "")
     shared = live_html(crowded(ticks=(a_tick(cpus=1.0, group_cpus=3.9),)))
@@ -486,6 +489,41 @@ def test_squares() -> None:
     assert len(squares(10**6, 10**6, 10**6, full=10**6, allowed=4.0, label="").encode()) < 1024
     assert "v12" not in squares(2, 1, 0, full=8, allowed=8.0, label="")
     parsed(squares(3, None, None, full=8, allowed=2.5, label=""))
+
+
+def test_the_first_tick_is_seen_however_short_it_was() -> None:
+    for window_s in (120.0, 240.0):
+        svg = cpu_chart((a_tick(interval_s=0.1),), 4.0, window_s=window_s)
+        assert "no sample yet" not in svg
+        assert 'd="M478 ' in svg
+    assert "no sample yet" in cpu_chart((a_tick(interval_s=0.0, cpus=None),), 4.0)
+
+
+def test_all_threads_that_are_alive_show() -> None:
+    owners = (OwnerTick(path=BLAS, alive=63, busy=0, cpus=0.0),)
+    taken = snapshot(
+        libraries=(library("openblas", path=BLAS, num_threads=1, workers=63),),
+        pools=(a_pool("OpenBLAS (numpy)", BLAS, 1),),
+    )
+    ticks = (a_tick(owners=owners, allowed_cpus=2.0),)
+    page = live_html(PanelFacts(snapshot=taken, ticks=ticks))
+    assert squares(1, 63, 0, full=63, allowed=2.0, label="set to 1, 0 busy, 63 alive") in page
+
+
+def test_a_long_name_keeps_its_package() -> None:
+    path = "/x/interpreter.so"
+    long = "interpreter.cpython-311-x86_64-linux-gnu.so (numexpr)"
+    owners = (OwnerTick(path=path, alive=2, busy=0, cpus=0.0),)
+    page = live_html(crowded(ticks=(a_tick(owners=owners),), labels={path: long}))
+    (name,) = re.findall(r"<bdi>(interpreter[^<]*)</bdi>", page)
+    assert re.fullmatch(r"interpreter\.cpy\S*…\S*gnu\.so \(numexpr\)", name)
+    assert len(name) == 48
+    assert pool_label(a_pool(f"x ({'y' * 99})", BLAS, 4)).startswith("x (yyy")
+
+
+def test_without_a_thread_it_looks_after_each_cell() -> None:
+    facts = PanelFacts(snapshot=snapshot(), cell="idle", threaded=False)
+    assert "idle · after each cell" in static_text(facts)
 
 
 def test_the_snapshot_stands_alone() -> None:

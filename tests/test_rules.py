@@ -11,6 +11,7 @@ from facts_for_tests import budget, library, pool, setting, snapshot
 
 from omp_magic.cpus import Load, Throttling
 from omp_magic.errors import UnknownCodeError
+from omp_magic.probes.load import Sample, load_between
 from omp_magic.processes import Child, Package
 from omp_magic.rules import RULES, judge
 from omp_magic.rules.explain import explain
@@ -249,6 +250,22 @@ def codes(**facts: Any) -> set[str]:
 def test_rule(code: str, trips: dict[str, Any], rests: dict[str, Any]) -> None:
     assert code in codes(**trips)
     assert code not in codes(**rests)
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "waited_s", "share"),
+    [(0.4, 1.2, None), (0.0, 0.0, None), (1.0, 3.0, 0.75), (0.5, 2.0, 0.8)],
+)
+def test_an_idle_process_does_not_starve(
+    ran_s: float, waited_s: float, share: float | None
+) -> None:
+    """What it waited is a large share, of the nothing that it wanted: under 0.2 CPUs of 10 s."""
+    before = Sample(0.0, 0.0, 0.0, (), {"1": (10**9, 10**9), "2": (5, 5)})
+    ran_ns, waited_ns = 10**9 + int(ran_s * 1e9), 10**9 + int(waited_s * 1e9)
+    after = Sample(10.0, ran_s, ran_s, (), {"1": (ran_ns, waited_ns), "2": (5, 5)})
+    load = load_between(before, after, None)
+    assert load.starved_share == share
+    assert ("OMP206" in codes(load=load, budget=budget(affinity=2))) == (share is not None)
 
 
 def test_an_empty_process_has_no_findings() -> None:

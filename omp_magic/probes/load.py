@@ -15,6 +15,8 @@ from .quotas import groups_of, place_of
 
 _SHORTEST_S = 0.1
 """Below this the counters' own steps (10 ms, one period) are the figure."""
+_LEAST_DEMAND_CPUS = 0.2
+"""CPUs that threads must want for a share of waiting: that of next to nothing is chance."""
 _OLDEST_S = 1.0
 """A look is kept as the base until the next is this much later."""
 
@@ -88,7 +90,7 @@ def load_between(first: Sample, second: Sample, pressure_share: float | None) ->
         group_cpus=_rate(first.group_cpu_s, second.group_cpu_s, interval_s),
         throttled_share=share,
         throttled_s=seconds,
-        starved_share=_starved(first, second),
+        starved_share=_starved(first, second, interval_s),
         pressure_share=pressure_share,
     )
 
@@ -115,8 +117,11 @@ def _throttled(first: Sample, second: Sample) -> tuple[float | None, float | Non
     return worst or (None, None)
 
 
-def _starved(first: Sample, second: Sample) -> float | None:
-    """Give wait / (run + wait) over the threads; those that ended in between are left out."""
+def _starved(first: Sample, second: Sample, interval_s: float) -> float | None:
+    """Give wait / (run + wait) over the threads; those that ended in between are left out.
+
+    None when they wanted hardly any CPU time, or the kernel does not account for it.
+    """
     if not second.waits or not any(map(any, second.waits.values())):
         return None
     run = wait = 0
@@ -125,7 +130,10 @@ def _starved(first: Sample, second: Sample) -> float | None:
         if run_ns >= before[0] and wait_ns >= before[1]:
             run += run_ns - before[0]
             wait += wait_ns - before[1]
-    return wait / (run + wait) if run + wait else 0.0
+    wanted_s = (run + wait) / 1e9
+    if wanted_s < _LEAST_DEMAND_CPUS * interval_s or not wanted_s:
+        return None
+    return wait / (run + wait)
 
 
 def _process_s(machine: Machine) -> float | None:

@@ -140,6 +140,8 @@ def _steps(ticks: Sequence[Tick], window_s: float, most: int) -> list[_Step]:
         to = _x(newest_s - part[-1].at_s, window_s)
         if steps and begin - steps[-1].to <= 2:
             begin = steps[-1].to
+        if not steps and end == len(ticks) and cpus is not None:
+            begin = min(begin, to - 2)  # alone it must be seen, however short it was
         if to > begin:
             throttled = any(t.throttled for t in part)
             steps.append(_Step(begin, to, cpus, part[-1].allowed_cpus, throttled))

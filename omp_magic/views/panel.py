@@ -138,7 +138,7 @@ def _shown(
     all_pools, all_owners = rows.pools_of(facts), rows.owners_of(facts)
     all_children = newest.children if newest is not None else ()
     allowed = facts.allowed_cpus
-    largest = max((row.wanted for row in all_pools), default=0)
+    largest = max((max(row.wanted, row.alive or 0) for row in all_pools), default=0)
     full = max(largest, min(math.ceil(allowed), _LEAST_SCALE))
     number = newest.num_threads if newest is not None else None
     return {

@@ -25,6 +25,8 @@ class PanelFacts:
         Whether the sampler is stopped for now.
     interval_s
         Seconds between two ticks.
+    threaded
+        Whether a thread looks; else it is looked after each cell.
     guard
         The guard's mode: ``"off"``, ``"warn"`` or ``"raise"``.
     message
@@ -38,6 +40,7 @@ class PanelFacts:
     cell: str = "idle"
     paused: bool = False
     interval_s: float = 1.0
+    threaded: bool = True
     guard: str = "warn"
     message: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 
 from ..cpus import cpus_words
 from ..facts import Limit, Pool
+from ..ticks import Tick
 from .panelfacts import PanelFacts
 from .words import DASH, counted, counts_of, pool_state, printable
 
 NAME = 48
 """Characters of a name that are shown; names come from outside and may be of any length."""
+_LEAST_FILE = 12
+"""Characters of a file's name below which the name as a whole is clipped."""
 _TEXT = 200
 _NOTABLE_THROTTLING = 0.05
 _NOTABLE_WAIT = 0.2
 """The shares from which OMP203 and OMP206 (`rules.oversubscription`) warn."""
+_LEAST_DEMAND_CPUS = 0.2
+"""CPUs wanted, used or waited for, below which `probes.load` gives no share of waiting."""
 _SHARED_GROUP = 0.2
 """CPUs that the rest of the cgroup must use to be worth a figure."""
 
@@ -107,9 +112,19 @@ def clipped(text: str, most: int = NAME) -> str:
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def named(label: str) -> str:
+    """Give ``FILE (PACKAGE)`` clipped in the middle of the file's name: who loaded it stays."""
+    file, opened, owner = printable(label[:_TEXT]).rpartition(" (")
+    room = NAME - len(opened + owner) - 1
+    if len(label) <= NAME or not opened or room < _LEAST_FILE:
+        return clipped(label)
+    half = room // 2
+    return f"{file[: room - half]}\N{HORIZONTAL ELLIPSIS}{file[-half:]} ({owner}"
+
+
 def pool_label(pool: Pool) -> str:
     """Give what a pool is called in the panel, in its table and beside its control."""
-    return clipped(pool.name)
+    return named(pool.name)
 
 
 def verdict_of(facts: PanelFacts) -> Verdict:
@@ -148,7 +163,7 @@ def figures_of(facts: PanelFacts) -> tuple[Figure, ...]:
         figures.append(Figure("its cgroup", f"{tick.group_cpus:.2f}"))
     if tick.throttled is not None or facts.snapshot.budget.quota_cpus is not None:
         figures.append(_share("throttled", tick.throttled, _NOTABLE_THROTTLING))
-    figures.append(_share("waiting", tick.waiting, _NOTABLE_WAIT))
+    figures.append(_share("waiting", tick.waiting, _NOTABLE_WAIT, of_much=_at_work(tick)))
     threads = tick.num_threads
     if threads is None:
         figures.append(Figure("", DASH, "threads"))
@@ -159,10 +174,18 @@ def figures_of(facts: PanelFacts) -> tuple[Figure, ...]:
     return tuple(figures)
 
 
-def _share(name: str, share: float | None, notable: float) -> Figure:
+def _share(name: str, share: float | None, notable: float, *, of_much: bool = True) -> Figure:
     if share is None:
         return Figure(name, DASH)
-    return Figure(name, f"{share:.0%}", bad=share >= notable)
+    return Figure(name, f"{share:.0%}", bad=share >= notable and of_much)
+
+
+def _at_work(tick: Tick) -> bool:
+    """Tell whether threads wanted to run for so much that waiting is worth a colour."""
+    if tick.cpus is None or tick.waiting is None:
+        return False
+    # CPUs wanted are CPUs used / (1 - waiting).
+    return tick.cpus >= _LEAST_DEMAND_CPUS * (1 - tick.waiting)
 
 
 def pools_of(facts: PanelFacts) -> tuple[PoolRow, ...]:
@@ -213,7 +236,7 @@ def owners_of(facts: PanelFacts) -> tuple[OwnerRow, ...]:
 def _owner_name(path: str, facts: PanelFacts) -> str:
     if path == "unknown":
         return "not known"
-    return clipped(facts.labels.get(path) or os.path.basename(path) or path)
+    return named(facts.labels.get(path) or os.path.basename(path) or path)
 
 
 def rest_of_owners(rows: tuple[OwnerRow, ...]) -> str:
@@ -246,7 +269,8 @@ def gaps_of(facts: PanelFacts) -> tuple[str, ...]:
 
 def state_words(facts: PanelFacts) -> str:
     """Give what the kernel does and how often it is looked at."""
-    how = "paused" if facts.paused else f"every {facts.interval_s:g} s"
+    how = f"every {facts.interval_s:g} s" if facts.threaded else "after each cell"
+    how = "paused" if facts.paused else how
     return f"{clipped(facts.cell, 80)} · {how}"
 
 

@@ -63,18 +63,27 @@ class Box:
     def __init__(self, number: Any, row: Any) -> None:
         self.row = row
         self._number = number
-        self._shown: int = number.value
+        self._shown: int | str = number.value
 
-    def show(self, threads: int) -> None:
-        """Show the pool's count, unless something else was typed."""
-        count = max(1, threads)
+    @property
+    def known(self) -> bool:
+        """Whether it is made for a count that is known."""
+        return isinstance(self._shown, int)
+
+    def show(self, count: int | str) -> None:
+        """Show the pool's count, "" when it is not known, unless something else was typed."""
         if self._number.value in (self._shown, count):
-            self._number.value = self._shown = count
+            self._shown = count  # first: it is asked for at each change
+            self._number.value = count
 
-    def take(self) -> int:
+    def take(self) -> int | str:
         """Give the number to be set; from now on the pool's count shows, whatever comes of it."""
         self._shown = self._number.value
         return self._shown
+
+    def entered(self, value: int | str) -> bool:
+        """Tell whether a value is a person's, and not the pool's count."""
+        return value not in (self._shown, "")
 
 
 class Controls:
@@ -83,9 +92,9 @@ class Controls:
     Parameters
     ----------
     act
-        Called with what a person did: ``("limit", name, threads, label)``, ``("auto",)``,
-        ``("restore",)``, ``("guard", mode)``, ``("interval", seconds)``, ``("pause",)``,
-        ``("refresh",)``, ``("close",)``.
+        Called with what a person did: ``("entered", label, threads)``,
+        ``("limit", name, threads, label)``, ``("auto",)``, ``("restore",)``, ``("guard", mode)``,
+        ``("interval", seconds)``, ``("pause",)``, ``("refresh",)``, ``("close",)``.
     style
         The style of what it shows, as HTML.
     guard
@@ -109,15 +118,19 @@ class Controls:
 
         self._widgets = ipywidgets
         self._act = act
+        self._following = False
+        """Whether a change of the guard or of the interval is ours, and no person's."""
         self._pools: dict[str, Box] = {}
         # A margin would keep lines between sections away from the border.
         html = partial(ipywidgets.HTML, layout={"margin": "0"})
         self.style, self.live, self.findings, self.message = html(style), html(), html(), html()
         self.auto = self._button("auto", "limit every pool to the CPUs allowed", "auto")
         self.restore = self._button("restore", "give every pool its own count again", "restore")
-        self.refresh = self._button("refresh", "look now", "refresh")
-        self.pause = self._button("pause", "stop showing, until resumed", "pause")
-        self.close_button = self._button("close", "stop, and take this panel away", "close")
+        again = [self._button("refresh", "look now", "refresh")] if refresh else []
+        self.pause = self._button(
+            "pause", "let the curve and figures stand, until resumed", "pause"
+        )
+        self.close_button = self._button("close", "stop, and leave a snapshot here", "close")
         self.guard = ipywidgets.ToggleButtons(
             options=["off", "warn", "raise"],
             value=guard,
@@ -130,7 +143,7 @@ class Controls:
             layout={"width": "auto", "margin": "2px 0"},
         )
         self.interval = ipywidgets.Dropdown(
-            options=[(f"{each:g} s", each) for each in sorted({*INTERVALS_S, interval_s})],
+            options=_choices(interval_s),
             value=interval_s,
             description="interval",
             tooltip="seconds between two looks",
@@ -148,7 +161,7 @@ class Controls:
                 self.restore,
                 ipywidgets.HBox([self.guarded, self.guard]),
                 self.interval,
-                *([self.refresh] if refresh else []),
+                *again,
                 self.pause,
                 self.close_button,
             ],
@@ -158,50 +171,75 @@ class Controls:
             [self.style, self.live, self.limits, bar, self.message, self.findings]
         )
         self.root.add_class("omp-dash")
-        self.show_guard(guard)
-        self.guard.observe(lambda change: act("guard", change["new"]), "value")
-        self.interval.observe(lambda change: act("interval", change["new"]), "value")
+        self.guarded.value = f"guard: {guard}"
+        for name, widget in (("guard", self.guard), ("interval", self.interval)):
+            widget.observe(partial(self._chosen, name), "value")
 
     def _button(self, text: str, why: str, *action: str) -> Any:
         button = self._widgets.Button(description=text, tooltip=why, layout=_BUTTON)
         button.on_click(lambda _: self._act(*action))
         return button
 
-    def show_guard(self, mode: str) -> None:
-        """Show the guard's mode, whoever set it."""
-        self.guarded.value = f"guard: {mode}"
-        self.guard.value = mode
+    def _chosen(self, name: str, change: Any) -> None:
+        if not self._following:
+            self._act(name, change["new"])
+
+    def show(self, guard: str, interval_s: float, paused: bool) -> None:
+        """Show what the controls are set to, whoever set it."""
+        self.pause.description = "resume" if paused else "pause"
+        self.guarded.value = f"guard: {guard}"
+        self._following = True
+        try:
+            self.guard.value = guard
+            if self.interval.value != interval_s:
+                with self.interval.hold_sync():  # new options choose the first one
+                    self.interval.options = _choices(interval_s)
+                    self.interval.value = interval_s
+        finally:
+            self._following = False
 
     def offer(self, pools: Sequence[tuple[str, str, int]]) -> None:
-        """Offer a limit for each pool: (name in a limit, label, threads it has)."""
-        before = self._pools
-        self._pools = {
-            name: before.get(name) or self._limit(name, label, threads)
-            for name, label, threads in pools
-        }
-        for name, _, threads in pools:
-            self._pools[name].show(threads)
-        if self._pools.keys() != before.keys():
-            self.limits.children = tuple(box.row for box in self._pools.values())
+        """Offer a limit for each pool: (name in a limit, label, threads it has, 0: not known)."""
+        before, self._pools = self._pools, {}
+        for name, label, threads in pools:
+            box = before.get(name)
+            if box is None or box.known != bool(threads):
+                box = self._limit(name, label, threads or "")
+            box.show(threads or "")
+            self._pools[name] = box
+        rows = tuple(box.row for box in self._pools.values())
+        if rows != self.limits.children:
+            self.limits.children = rows
+            for box in before.values():
+                if box.row not in rows:
+                    _close(box.row)
 
-    def _limit(self, name: str, label: str, threads: int) -> Box:
-        number = self._widgets.BoundedIntText(
-            value=max(1, threads),
-            min=1,
-            max=MOST_THREADS,
+    def _limit(self, name: str, label: str, count: int | str) -> Box:
+        facts: dict[str, Any] = {"value": count, "placeholder": "not known"}
+        if isinstance(count, int):
+            facts = {"value": count, "min": 1, "max": MOST_THREADS}
+        number = (self._widgets.BoundedIntText if count else self._widgets.Text)(
             description=label,
             tooltip=label,
             # With continuous_update a click on "set" overtakes the last key: a front-end keeps a
             # change back while the one before is not answered, but not a click (ipywidgets 8.1).
+            continuous_update=False,
             style={"description_width": "210px"},
             layout={"width": "auto"},
+            **facts,
         )
         apply = self._widgets.Button(
             description="set", tooltip=f"limit {label} to this many threads", layout=_BUTTON
         )
         number.add_class("omp-number")
-        box = Box(number, self._widgets.HBox([number, apply]))
+        box = Box(number, self._widgets.HBox([number, apply], layout={"align_items": "center"}))
         apply.on_click(lambda _: self._act("limit", name, box.take(), label))
+
+        def entered(change: Any) -> None:
+            if box.entered(change["new"]):
+                self._act("entered", label, change["new"])
+
+        number.observe(entered, "value")
         return box
 
     def bundle(self) -> dict[str, Any]:
@@ -211,5 +249,18 @@ class Controls:
 
     def close(self) -> None:
         """Take the widgets away, in every front-end."""
-        for widget in (self.style, self.live, self.findings, self.message, self.limits, self.root):
-            widget.close()
+        _close(self.root)
+
+
+def _choices(interval_s: float) -> list[tuple[str, float]]:
+    return [(f"{each:g} s", each) for each in sorted({*INTERVALS_S, interval_s})]
+
+
+def _close(widget: Any) -> None:
+    """Close a widget and all it is made of: ipywidgets keeps what is open for ever."""
+    widget.close()
+    for part in (widget.layout, getattr(widget, "style", None), *getattr(widget, "children", ())):
+        if hasattr(part, "layout"):
+            _close(part)
+        elif part is not None:
+            part.close()

@@ -230,7 +230,8 @@ class Notebook:
 
     def panels(self) -> list[str]:
         """Give the number of the tick that each panel shows."""
-        code = "return [...document.querySelectorAll('.omp-live')].map(each => each.dataset.tick)"
+        live = "[...document.querySelectorAll('.omp-dash .omp-live')]"
+        code = f"return {live}.map(each => each.dataset.tick)"
         return list(self.js(code))
 
     def next_tick(self) -> float:

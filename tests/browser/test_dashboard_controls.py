@@ -51,7 +51,7 @@ def test_auto_and_restore_by_click(notebook: Callable[..., Notebook]) -> None:
     book = notebook(counts, COUNT)
     allowed, own = book.value(1)
     book.limit("OpenBLAS", allowed + 2)
-    book.says(str(allowed + 2))
+    book.says(f"limit OpenBLAS (numpy) {allowed + 2}")
     assert book.value(1) == [allowed, allowed + 2]
     book.click(f"auto: {allowed}")
     book.says("auto")
@@ -107,14 +107,43 @@ def test_the_controls_stand_in_line_and_whole(notebook: Callable[..., Notebook])
 
 
 def test_close_by_click_ends_the_thread(notebook: Callable[..., Notebook]) -> None:
-    looks = "live = _1._live; a = len(live.history); time.sleep(1.5); b = len(live.history)"
-    book = notebook(f"{looks}; print(json.dumps([a, b]))")
-    first, then = book.value(1)
-    assert then > first
+    looks = "live = dash._live; a = len(live.history); time.sleep(1.5); b = len(live.history)"
+    first = OPEN.replace("%omp_dashboard", "dash = %omp_dashboard")
+    book = notebook(f"{looks}; print(json.dumps([a, b]))", first=first)
+    before, then = book.value(1)
+    assert then > before
     book.click("close")
-    wait_for("the panel is gone", lambda: not book.driver.find_elements("class name", "omp-live"))
-    first, then = book.value(1)
-    assert then == first
+    wait_for("the panel is gone", lambda: book.panels() == [])
+    before, then = book.value(1)
+    assert then == before
+    # A snapshot stays in its place, and when the notebook is opened again.
+    (output,) = book.save().cells[0].outputs
+    assert set(output["data"]) == {"text/html", "text/plain"}
+    for _ in range(2):
+        (still,) = book.driver.find_elements("css selector", ".omp-static .omp-live")
+        assert "as it was when it was closed" in still.text
+        book.load()
+
+
+def test_a_cell_that_is_run_again_has_one_panel(notebook: Callable[..., Notebook]) -> None:
+    first = OPEN.replace("%omp_dashboard", "dash = %omp_dashboard")
+    book = notebook("print(json.dumps(len(dash._live.panels)))", first=first)
+    for _ in range(2):
+        book.run(0)
+        wait_for("the panel shows", lambda: book.number() > 0)
+    assert book.value(1) == 1
+    assert len(book.panels()) == 1
+
+
+def test_enter_in_a_box_says_what_to_press(notebook: Callable[..., Notebook]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    book = notebook()
+    box = book.box("OpenBLAS")
+    box.click()
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys("5", Keys.ENTER)
+    book.says('OpenBLAS (numpy) 5: press "set"')
 
 
 def test_pause_and_close_work_while_a_cell_runs(notebook: Callable[..., Notebook]) -> None:
@@ -155,7 +184,7 @@ def test_a_reload_finds_the_panel_again(notebook: Callable[..., Notebook]) -> No
     wait_for("the panel is back", lambda: book.number() > 0)
     book.next_tick()
     book.limit("OpenBLAS", 1)
-    book.says("1")
+    book.says("limit OpenBLAS (numpy) 1")
     assert book.value(1) == 1
 
 

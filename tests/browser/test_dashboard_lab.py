@@ -52,7 +52,7 @@ def test_a_limit_set_by_a_click_is_in_force_in_the_next_cell(
 ) -> None:
     book = notebook(COUNT, "time.sleep(6)", COUNT)
     book.limit("OpenBLAS", 3)
-    book.says("3")
+    book.says("limit OpenBLAS (numpy) 3")
     assert book.value(1) == 3
     book.start(2)
     book.limit("OpenBLAS", 1)
@@ -91,7 +91,7 @@ def test_a_duplicate_runtime_is_told_without_a_click(
     book.shot("finding")
     # The first call of the second runtime would end the kernel: a limit must not be that call.
     book.limit("LLVM libomp", 1)
-    wait_for("something is said", book.message)
+    wait_for("something is said", lambda: "press" not in book.message() and book.message())
     assert book.value(2) is True
 
 
@@ -115,7 +115,7 @@ def test_pictures_of_too_many_threads_are_kept(notebook: Callable[..., Notebook]
     )
     book.run(1)
     book.limit("OpenBLAS (numpy)", 16)
-    book.says("16")
+    book.says("limit OpenBLAS (numpy) 16")
     book.start(2)
     wait_for("the verdict", lambda: "16 threads want" in book.one(".omp-verdict").text)
     time.sleep(12)  # a curve to look at
