@@ -131,7 +131,14 @@ def tidy() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print how many tests were skipped, and why."""
+    """Print which tests were run once more, and how many were skipped, with the reasons."""
+    again = terminalreporter.stats.get("rerun", [])
+    if again:
+        terminalreporter.write_line(f"run once more: {len(again)}")
+    for report in again:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = str(getattr(crash, "message", report.longrepr)).partition("\n")[0]
+        terminalreporter.write_line(f"  {report.nodeid}: {why}")
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

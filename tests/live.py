@@ -17,9 +17,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from jupyter_client.manager import KernelManager
 
 LINUX = sys.platform.startswith("linux")
+
+MEASURES = pytest.mark.flaky(reruns=1)
+"""On tests of what threads really do meanwhile. A virtual machine may stand still for a moment, and
+once made a waiting thread a fifth worker of four. They are run once more when they fail; the run's
+last lines say which were, and why."""
 
 # What the tests themselves must not inherit.
 CLEAN = {

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from live import LINUX, Kernel
+from live import LINUX, MEASURES, Kernel
 from quota import V1, set_quota, write
 from quota_groups import inside
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="cgroups: Linux only")
+pytestmark = [
+    MEASURES,
+    pytest.mark.skipif(not LINUX, reason="cgroups: Linux only"),
+]
 
 LOOK = """
 import json, time, omp_magic

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live import LINUX, Kernel, run_program
+from live import LINUX, MEASURES, Kernel, run_program
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
+pytestmark = [
+    MEASURES,
+    pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
+]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 COUNTS = "[l.num_threads for l in __import__('omp_magic').snapshot().libraries]"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from environments import values_in
-from live import LINUX
+from live import LINUX, MEASURES
 from quota import V1
 from quota_groups import inside
 
@@ -21,6 +21,7 @@ from omp_magic.probes.gilheld import GilHeld
 from omp_magic.probes.pace import Pace
 from omp_magic.probes.pulse import Pulse
 
+pytestmark = MEASURES
 linux = pytest.mark.skipif(not LINUX, reason="threads tell on Linux only")
 
 TICKER = """

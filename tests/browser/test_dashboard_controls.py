@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from live import LINUX
+from live import LINUX, MEASURES
 
 from browser.lab import SHOTS, wait_for
 from browser.notebook import COUNT, OPEN, Notebook
 
 pytestmark = [
+    MEASURES,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(300),
 ]

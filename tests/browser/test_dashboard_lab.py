@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 
 import pytest
-from live import LINUX
+from live import LINUX, MEASURES
 from quota import write
 
 from browser.lab import wait_for
 from browser.notebook import COUNT, LOOPS, OPEN, Notebook
 
 pytestmark = [
+    MEASURES,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(300),
 ]

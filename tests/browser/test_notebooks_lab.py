@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from live import LINUX
+from live import LINUX, MEASURES
 
 from browser.lab import SHOTS, Lab
 from browser.notebook import Notebook
 
 pytestmark = [
+    MEASURES,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(300),
 ]
