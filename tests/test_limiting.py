@@ -117,4 +117,4 @@ def test_the_magic_takes_variables_as_other_magics_do(kernel: Kernel) -> None:
     # The line alone: braces in the body are the user's.
     reply = kernel.run("%%omp_limit {n}\nprint('{n}', os.environ['OMP_NUM_THREADS'])\n1/0")
     assert reply.stdout == "{n} 2\n"
-    assert "line 3" in reply.traceback
+    assert "-> 3 1/0" in reply.traceback
