@@ -118,16 +118,15 @@ def run_trial(
 
 def _modules_of(name: str) -> str:
     """Give the modules of an installed package by the name that pip knows it by, or ""."""
-    from importlib.metadata import packages_distributions  # noqa: PLC0415 - for a wrong name only
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - for a wrong name
 
-    asked = name.replace("-", "_").lower()
-    return " ".join(
-        module
-        for module, packages in packages_distributions().items()
-        if module.isidentifier()
-        and not module.startswith("_")
-        and any(each.replace("-", "_").lower() == asked for each in packages)
-    )
+    try:
+        files = distribution(name).files or ()
+    except (PackageNotFoundError, ValueError):
+        return ""
+    # Not packages_distributions(): before 3.11 it knows only packages with a top_level.txt.
+    tops = {each.parts[0] for each in files if each.parts[1:] == ("__init__.py",)}
+    return " ".join(sorted(top for top in tops if top.isidentifier() and not top.startswith("_")))
 
 
 def checked_modules(modules: Iterable[str]) -> tuple[str, ...]:
