@@ -20,16 +20,12 @@ MATRIX = (
     ("3.13", "ipython==9.*", "ipykernel==7.*"),
 )
 
-KERNEL = (
+KERNEL = ("limit_kernel", "cellbody", "extension_kernel", "dashboard_kernel")
+"""What depends on how IPython runs cells, and on how ipykernel passes messages."""
+REST = (
     "status_kernel",
-    "limit_kernel",
     "limiting",
-    "cellbody",
-    "extension_kernel",
     "guard_kernel",
-    "dashboard_kernel",
-)
-PYTHON = (
     "explain",
     "check",
     "limits",
@@ -39,6 +35,7 @@ PYTHON = (
     "settings",
     "guard_cpython",
 )
+"""What depends on Python more than on IPython: with the oldest and the newest of all."""
 
 
 @nox.session(venv_backend="venv")
@@ -52,10 +49,10 @@ PYTHON = (
 def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
     session.install(".[test]", ipython, ipykernel)
     tests: tuple[str, ...] = KERNEL
-    # What depends on Python alone: once on the oldest and the newest; make test has this one's.
+    # make test has this Python's.
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     row = (session.python, ipython, ipykernel)
     if row in (MATRIX[0], MATRIX[-1]) and session.python != here:
-        tests += PYTHON
+        tests += REST
     files = (f"tests/test_{name}.py" for name in tests)
     session.run("pytest", "-q", *files, *session.posargs, env={"WITHOUT_ENVIRONMENTS": "1"})
