@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from .facts import Gap
 
+LEAST_DEMAND_CPUS = 0.2
+"""CPUs that threads must want for a share of waiting: that of next to nothing is chance."""
+
 
 def cpus_words(cpus: float) -> str:
     """Give CPUs with their unit: ``2.5 CPUs``, ``1 CPU``."""

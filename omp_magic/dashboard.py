@@ -174,8 +174,7 @@ class Panel:
         """Show it below the cell that runs."""
         from IPython.display import display  # noqa: PLC0415 - only where there is a front-end
 
-        still = self._still("as it was when it was shown")
-        bundle = still if self.closed else {**self.controls.bundle(), **still}
+        still, bundle = self._bundles()
         handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types here
         if not self.closed:
             self._shown.append((handle, still))
@@ -213,6 +212,11 @@ class Panel:
         facts = replace(self.facts(), cell=cell)
         return {"text/html": static_html(facts), "text/plain": static_text(facts)}
 
+    def _bundles(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """Give what is kept of it, and what is shown now: that, and the widgets."""
+        still = self._still("as it was when it was shown")
+        return still, still if self.closed else {**self.controls.bundle(), **still}
+
     def _ipython_display_(self) -> None:
         if not self._live.in_kernel:
             # IPython then shows it as it shows any value, by the bundle below.
@@ -222,8 +226,7 @@ class Panel:
             self.put()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        still = self._still("as it was when it was shown")
-        return still if self.closed else {**self.controls.bundle(), **still}
+        return self._bundles()[1]
 
 
 def pools_to_limit(found: Snapshot) -> list[tuple[str, str, int]]:

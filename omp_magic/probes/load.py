@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ..cgroupfiles import parse_cpu_stat, parse_pressure
-from ..cpus import Load, Throttling
+from ..cpus import LEAST_DEMAND_CPUS, Load, Throttling
 from ..errors import ParseError
 from ..facts import Gap
 from ..machine import Machine
@@ -15,8 +15,6 @@ from .quotas import groups_of, place_of
 
 _SHORTEST_S = 0.1
 """Below this the counters' own steps (10 ms, one period) are the figure."""
-_LEAST_DEMAND_CPUS = 0.2
-"""CPUs that threads must want for a share of waiting: that of next to nothing is chance."""
 _OLDEST_S = 1.0
 """A look is kept as the base until the next is this much later."""
 
@@ -131,7 +129,7 @@ def _starved(first: Sample, second: Sample, interval_s: float) -> float | None:
             run += run_ns - before[0]
             wait += wait_ns - before[1]
     wanted_s = (run + wait) / 1e9
-    if wanted_s < _LEAST_DEMAND_CPUS * interval_s or not wanted_s:
+    if wanted_s < LEAST_DEMAND_CPUS * interval_s or not wanted_s:
         return None
     return wait / (run + wait)
 

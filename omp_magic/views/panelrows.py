@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from ..cpus import cpus_words
+from ..cpus import LEAST_DEMAND_CPUS, cpus_words
 from ..facts import Limit, Pool
 from ..ticks import Tick
 from .panelfacts import PanelFacts
@@ -20,8 +20,6 @@ _TEXT = 200
 _NOTABLE_THROTTLING = 0.05
 _NOTABLE_WAIT = 0.2
 """The shares from which OMP203 and OMP206 (`rules.oversubscription`) warn."""
-_LEAST_DEMAND_CPUS = 0.2
-"""CPUs wanted, used or waited for, below which `probes.load` gives no share of waiting."""
 _SHARED_GROUP = 0.2
 """CPUs that the rest of the cgroup must use to be worth a figure."""
 
@@ -185,7 +183,7 @@ def _at_work(tick: Tick) -> bool:
     if tick.cpus is None or tick.waiting is None:
         return False
     # CPUs wanted are CPUs used / (1 - waiting).
-    return tick.cpus >= _LEAST_DEMAND_CPUS * (1 - tick.waiting)
+    return tick.cpus >= LEAST_DEMAND_CPUS * (1 - tick.waiting)
 
 
 def pools_of(facts: PanelFacts) -> tuple[PoolRow, ...]:
