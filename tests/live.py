@@ -27,6 +27,13 @@ MEASURES = pytest.mark.flaky(reruns=1)
 once made a waiting thread a fifth worker of four. They are run once more when they fail; the run's
 last lines say which were, and why."""
 
+MAPPED_OPENMP = (
+    "sorted({name for name in (line.rpartition('/')[2].strip() for line in open('/proc/self/maps'))"
+    " if name.startswith(('libgomp', 'libomp', 'libiomp'))})"
+)
+"""An expression for a kernel: the names of the OpenMP runtimes that are mapped there. File names
+alone: the folder of a checkout may have "omp" in it, as a clone of this project has."""
+
 # What the tests themselves must not inherit.
 CLEAN = {
     name: value

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from building import python_extension
 from environments import MKL_AND_TORCH, POOLS, environment, run_in
-from live import CLEAN, LINUX, Kernel, forget_registration, run_python
+from live import CLEAN, LINUX, MAPPED_OPENMP, Kernel, forget_registration, run_python
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only"),
@@ -34,7 +34,7 @@ def pair(gcc: str, tmp_path: Path, libiomp5: str, libomp: str) -> str:
 
 def test_checking_imports_nothing_and_tells_a_clash(kernel: Kernel, pair: str) -> None:
     kernel.run(f"import sys; sys.path.insert(0, {pair!r})\n%load_ext omp_magic")
-    before = kernel.value("[sorted(sys.modules), open('/proc/self/maps').read().count('omp')]")
+    before = kernel.value(f"[sorted(sys.modules), {MAPPED_OPENMP}]")
     reply = kernel.run("c = %omp_check pkg_intel pkg_llvm\nc")
     assert reply.status == "ok", reply.traceback
     assert set(reply.result) == {"text/plain", "text/html"}
@@ -42,7 +42,7 @@ def test_checking_imports_nothing_and_tells_a_clash(kernel: Kernel, pair: str) -
     assert "OMP101" in reply.text
     assert kernel.value("[l.family for l in c.runtimes]") == ["libiomp5", "libomp"]
     assert kernel.value("[f.code for f in c.findings]") == ["OMP101"]
-    after = kernel.value("[sorted(sys.modules), open('/proc/self/maps').read().count('omp')]")
+    after = kernel.value(f"[sorted(sys.modules), {MAPPED_OPENMP}]")
     assert after[1] == before[1]
     assert not {"numpy", "pkg_intel", "pkg_llvm", "threadpoolctl"} & set(after[0])
     # What is there already counts.

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 from building import python_extension
 from environments import MKL_AND_TORCH, environment
-from live import LINUX, Kernel
+from live import LINUX, MAPPED_OPENMP, Kernel
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
-
-MAPPED = "sorted({l.rsplit('/')[-1].strip() for l in open('/proc/self/maps') if 'omp' in l})"
 
 
 def shown(reply: Any) -> str:
@@ -40,7 +38,7 @@ def test_an_import_is_warned_of_before_it_and_the_warning_is_true(
     kernel.run(f"import sys; sys.path[:0] = {extensions}\n%load_ext omp_magic")
     first = kernel.run("import ext_intel; ext_intel.par()")
     assert (first.status, first.displays) == ("ok", [])
-    second = kernel.run(f"import ext_llvm; {MAPPED}")
+    second = kernel.run(f"import ext_llvm; {MAPPED_OPENMP}")
     assert second.status == "ok"
     assert len(second.displays) == 1
     assert set(second.displays[0]) == {"text/plain", "text/html"}
@@ -67,7 +65,7 @@ def test_a_refused_import_maps_nothing_and_works_once_the_guard_is_off(
         assert "OMP101" in refused.evalue
         assert "omp_magic" not in refused.traceback
         assert "importlib" not in refused.traceback
-        assert kernel.value(MAPPED) == ["libiomp5.so"]
+        assert kernel.value(MAPPED_OPENMP) == ["libiomp5.so"]
         assert kernel.value("'ext_llvm' in sys.modules") is False
     caught = (
         "try:\n    import ext_llvm\nexcept ImportError as error:\n    print(type(error).__name__)"
@@ -77,7 +75,7 @@ def test_a_refused_import_maps_nothing_and_works_once_the_guard_is_off(
     assert "3 alarms" in kernel.run("%omp_guard").stdout
     assert "off" in kernel.run("%omp_guard off").stdout
     assert kernel.run("import ext_llvm").status == "ok"
-    assert "libomp.so" in kernel.value(MAPPED)
+    assert "libomp.so" in kernel.value(MAPPED_OPENMP)
 
 
 def test_no_alarm_where_one_runtime_serves_all(
@@ -119,7 +117,7 @@ def test_ctypes_is_watched_and_what_slips_past_is_seen_after_the_cell(
     refused = kernel.run(f"ctypes.CDLL({libomp!r})")
     assert (refused.status, refused.ename) == ("error", "DuplicateRuntimeLoadError")
     assert refused.traceback.count(f"omp_magic{os.sep}") == 1  # the wrapper of ctypes' dlopen
-    assert kernel.value(MAPPED) == ["libiomp5.so"]
+    assert kernel.value(MAPPED_OPENMP) == ["libiomp5.so"]
     past = kernel.run(f"handle = _ctypes.dlopen({libomp!r}, 0)")
     assert past.status == "ok"
     assert "this cell, seen after it has run" in shown(past)
@@ -135,7 +133,7 @@ def test_the_users_warning_filters_hold(kernel: Kernel, libiomp5: str, libomp: s
         refused = kernel.run(f"ctypes.CDLL({libomp!r})")
         assert refused.status == "error"
         assert "OMP101" in refused.evalue
-        assert kernel.value(MAPPED) == ["libiomp5.so"]
+        assert kernel.value(MAPPED_OPENMP) == ["libiomp5.so"]
     kernel.run("warnings.simplefilter('ignore', omp_magic.DuplicateRuntimeWarning)")
     silent = kernel.run(f"second = ctypes.CDLL({libomp!r})")
     assert (silent.status, silent.displays, silent.stderr) == ("ok", [], "")

@@ -42,7 +42,7 @@ def sizes():
     return {name: [pool.num_threads, pool.would_use] for name, pool in look().items()}
 def state():
     with open("/proc/self/maps") as maps:
-        mapped = {line.split()[-1] for line in maps if ".so" in line}
+        mapped = {line.split(None, 5)[-1].strip() for line in maps if ".so" in line}
     threads, seen = None, set()
     while threads != seen:  # some packages' threads start after the import has returned
         threads, seen = seen, set(os.listdir("/proc/self/task"))
@@ -273,7 +273,8 @@ def test_opencv_is_asked_once_it_is_known_to_have_threads(
         f"{LOOK}sys.path[:0] = sys.argv[1:]\n"
         "import cv2, numpy\ncv2.setNumThreads(3)\nidle = look()['OpenCV']\n"
         "cv2.GaussianBlur(numpy.ones((999, 999), 'u1'), (9, 9), 3)\n"
-        "file = next(line.split()[-1] for line in open('/proc/self/maps') if '/cv2.' in line)\n"
+        "lines = (line for line in open('/proc/self/maps') if '/cv2.' in line)\n"
+        "file = next(lines).split(None, 5)[-1].strip()\n"
         "other = look(busy=['/usr/lib/libother.so'])['OpenCV'].num_threads\n"
         "told = look(busy=[file])['OpenCV'].num_threads\n"
         "print(json.dumps([idle.num_threads, other, idle.note, cv2.__file__, told,\n"
