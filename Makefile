@@ -86,7 +86,7 @@ test-browser: $(VENV)/.browser
 
 # Some versions of IPython only: make test-ipython ARGS=9
 test-ipython: | $(BIN)/python
-	@$(BIN)/python tests/ipython_suite.py $(ARGS)
+	@$(BIN)/python tests/checks/ipython_suite.py $(ARGS)
 
 lab notebooks notebooks-save:
 	@$(MAKE) --no-print-directory VENV=$(NOTEBOOKS_VENV) in-$@
@@ -101,10 +101,10 @@ in-notebooks-save: $(VENV)/.notebooks
 	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb
 
 binder-check: | $(BIN)/python
-	@$(BIN)/python tests/binder_check.py
+	@$(BIN)/python tests/checks/binder_check.py
 
 package: | $(BIN)/python
-	@$(BIN)/python tests/package_check.py
+	@$(BIN)/python tests/checks/package_check.py
 
 screenshots: $(VENV)/.browser
 	@$(CHROMIUM)

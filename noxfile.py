@@ -1,15 +1,13 @@
-"""The kernel tests on other versions of Python, IPython and ipykernel.
+"""The kernel tests on the versions that users have: `make test-matrix`, `make test-matrix-all`.
 
-``make test-matrix`` runs those whose Python is installed and names the ones that are not.
+A row whose Python is not installed is skipped. ipython==7.34.0 is what Colab has.
 """
 
 from __future__ import annotations
 
-import sys
-
 import nox
 
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "uv|venv"
 
 # The oldest is what Colab pins; ipykernel 7.0 to 7.4 run messages differently.
 MATRIX = (
@@ -19,40 +17,54 @@ MATRIX = (
     ("3.12", "ipython==9.*", "ipykernel==7.1.0"),
     ("3.13", "ipython==9.*", "ipykernel==7.*"),
 )
+ROWS = [
+    nox.param(*row, id="-".join((row[0], *(word.replace("==", "") for word in row[1:]))))
+    for row in MATRIX
+]
 
-KERNEL = ("limit_kernel", "cellbody", "extension_kernel", "dashboard_kernel")
+KERNEL = tuple(
+    f"tests/kernel/test_{name}.py" for name in ("limit", "cellbody", "extension", "dashboard")
+)
 """What depends on how IPython runs cells, and on how ipykernel passes messages."""
 REST = (
-    "status_kernel",
-    "limiting",
-    "guard_kernel",
-    "explain",
-    "check",
-    "limits",
-    "process",
-    "loader",
-    "children",
-    "settings",
-    "guard_cpython",
+    *(f"tests/kernel/test_{name}.py" for name in ("status", "guard", "explain", "check")),
+    *(
+        f"tests/process/test_{name}.py"
+        for name in (
+            "limiting",
+            "check",
+            "limits",
+            "process",
+            "loader",
+            "children",
+            "variables",
+            "guard_cpython",
+        )
+    ),
+    "tests/pure",
 )
-"""What depends on Python more than on IPython: with the oldest and the newest of all."""
+"""What depends on Python more than on IPython."""
 
 
-@nox.session(venv_backend="venv")
-@nox.parametrize(
-    ("python", "ipython", "ipykernel"),
-    [
-        nox.param(*row, id="-".join((row[0], *(word.replace("==", "") for word in row[1:]))))
-        for row in MATRIX
-    ],
-)
+@nox.session
+@nox.parametrize(("python", "ipython", "ipykernel"), ROWS)
 def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
+    """All kernel tests on the oldest and the newest, those of cells and messages between."""
     session.install(".[test]", ipython, ipykernel)
-    tests: tuple[str, ...] = KERNEL
-    # make test has this Python's.
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    row = (session.python, ipython, ipykernel)
-    if row in (MATRIX[0], MATRIX[-1]) and session.python != here:
-        tests += REST
-    files = (f"tests/test_{name}.py" for name in tests)
-    session.run("pytest", "-q", *files, *session.posargs, env={"WITHOUT_ENVIRONMENTS": "1"})
+    row = (str(session.python), ipython, ipykernel)
+    ends = row in (MATRIX[0], MATRIX[-1])
+    run(session, KERNEL, *(() if ends else ("-m", "messages")))
+
+
+@nox.session
+@nox.parametrize(("python", "ipython", "ipykernel"), ROWS)
+def everything(session: nox.Session, ipython: str, ipykernel: str) -> None:
+    """All tests that depend on Python, IPython or ipykernel, on every row."""
+    session.install(".[test]", ipython, ipykernel)
+    run(session, KERNEL + REST)
+
+
+def run(session: nox.Session, files: tuple[str, ...], *arguments: str) -> None:
+    """Run these tests in the row's environment, which has none of the wheels' environments."""
+    words = ("pytest", "-q", *arguments, *files, *session.posargs)
+    session.run(*words, env={"WITHOUT_ENVIRONMENTS": "1"})

@@ -94,7 +94,7 @@ def main() -> int:
             pass
 
     from omp_magic.machine import Machine
-    from omp_magic.probes.budget import probe_budget
+    from omp_magic.probes.cpus.budget import probe_budget
 
     machine = Machine.here()
 

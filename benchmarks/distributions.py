@@ -27,16 +27,16 @@ PACKAGES = """
 
 FRESH = """
 import json, sys, time
-from omp_magic.probes.distributions import may_load
+from omp_magic.installed.distributions import may_load
 begin = time.perf_counter()
 may_load(sys.argv[1:])
 print(json.dumps(time.perf_counter() - begin))
 """
 TRUTH = """
 import json, os, sys
-from omp_magic.catalog import family_of
-from omp_magic.elf import parse_elf
-from omp_magic.procfs import parse_maps
+from omp_magic.knowledge.catalog import family_of
+from omp_magic.formats.elf import parse_elf
+from omp_magic.formats.procfs import parse_maps
 try:
     for name in sys.argv[1:]:
         __import__(name)
@@ -70,7 +70,7 @@ def in_child(program: str, *arguments: str) -> object:
 
 
 def main() -> int:
-    from omp_magic.probes.distributions import may_load
+    from omp_magic.installed.distributions import may_load
 
     rows, wrong = [], 0
     print(f"Python {sys.version.split()[0]}; times in ms")

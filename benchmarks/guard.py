@@ -14,10 +14,10 @@ import timeit
 IMPORT = """
 import ctypes, sys, time
 if sys.argv[2] == "guarded":
-    from omp_magic.guard import Guard
-    from omp_magic.hooks import LOADS
+    from omp_magic.guard.guard import Guard
+    from omp_magic.hooks.loads import LOADS
     from omp_magic.machine import Machine
-    from omp_magic.observe import Observer
+    from omp_magic.probes.observe import Observer
     guard = Guard(Observer(Machine.here()), print)
     guard.after_cell()  # as after the cell that loaded the extension
     LOADS.add(guard)
@@ -41,9 +41,9 @@ def seconds_of(module: str, how: str) -> float:
 
 
 def after_cell_us() -> float:
-    from omp_magic.guard import Guard
+    from omp_magic.guard.guard import Guard
     from omp_magic.machine import Machine
-    from omp_magic.observe import Observer
+    from omp_magic.probes.observe import Observer
 
     guard = Guard(Observer(Machine.here()), print)
     guard.after_cell()

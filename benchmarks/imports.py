@@ -30,8 +30,8 @@ ROOT = Path(__file__).parent.parent
 CHILD = """
 import ctypes, importlib, importlib.machinery, json, sys, time
 from omp_magic.machine import Machine
-from omp_magic.native import Native
-from omp_magic.probes.imports import LoaderModel
+from omp_magic.machine.native import Native
+from omp_magic.loader.imports import LoaderModel
 clock, took = time.perf_counter, []
 begin = clock()
 model = LoaderModel(Machine.here(), Native())
@@ -82,7 +82,7 @@ def telling(module: str) -> list[str]:
 def scan() -> list[str]:
     """Read many files' dynamic sections, and print rows; give what is over its aim."""
     sys.path.insert(0, str(ROOT))
-    from omp_magic.probes.sharedobjects import read_object
+    from omp_magic.loader.sharedobjects import read_object
 
     found = sorted(map(str, Path(sysconfig.get_path("platlib")).rglob("*.so")))
     files = list(islice(cycle(found), FILES))

@@ -26,7 +26,7 @@ AIMS = {66: 0.005, 500: 0.015}
 def ticked(work: Callable[[], object]) -> tuple[list[float], list[float], int]:
     """Tick beside some work; give CPU seconds and wall seconds of each tick, and the threads."""
     from omp_magic.machine import Machine
-    from omp_magic.probes.pulse import Pulse
+    from omp_magic.probes.live.pulse import Pulse
 
     pulse = Pulse(Machine.here())
     used: list[float] = []
@@ -61,8 +61,8 @@ def ticked(work: Callable[[], object]) -> tuple[list[float], list[float], int]:
 def main() -> int:
     import numpy as np
 
-    from omp_magic.probes import pace
-    from omp_magic.probes import pulse as pulses
+    from omp_magic.probes.live import pace
+    from omp_magic.probes.live import pulse as pulses
 
     missed, stop, team = 0, threading.Event(), Team()
 

@@ -51,11 +51,11 @@ def threads_in(number: int, team: Team) -> list[tuple[str, float, float]]:
     """Measure with that many threads; give rows of (name, seconds, psutil's seconds)."""
     import psutil
 
+    from omp_magic.formats.procfs import Segments
     from omp_magic.machine import Machine
-    from omp_magic.native import Native
-    from omp_magic.probes.stacks import ThreadOwners
-    from omp_magic.probes.threads import probe_threads
-    from omp_magic.procfs import Segments
+    from omp_magic.machine.native import Native
+    from omp_magic.probes.threads.stacks import ThreadOwners
+    from omp_magic.probes.threads.threads import probe_threads
 
     stop = threading.Event()
     ours = [threading.Thread(target=stop.wait, daemon=True) for _ in range(PYTHON_THREADS)]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from omp_magic.cli import _parser
-from omp_magic.magics import OmpMagics
-from omp_magic.standin import NAMES
+from omp_magic.jupyter.magics import OmpMagics
+from omp_magic.jupyter.standin import NAMES
 
 _OPTIONS = re.compile(r"^(?:positional arguments|options|optional arguments):$", re.MULTILINE)
 

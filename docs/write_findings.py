@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from omp_magic.rules import RULES
 from omp_magic.rules.explain import explain
+from omp_magic.rules.judgement import RULES
 from omp_magic.views.explain import render_index, render_markdown
 
 FOLDER = Path(__file__).parent / "findings"

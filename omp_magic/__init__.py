@@ -35,13 +35,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics; called by ``%load_ext omp_magic``."""
-    from .extension import load  # noqa: PLC0415 - only IPython needs it
+    from .jupyter.extension import load  # noqa: PLC0415 - only IPython needs it
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take back everything that loading and using the magics changed."""
-    from .extension import unload  # noqa: PLC0415 - only IPython needs it
+    from .jupyter.extension import unload  # noqa: PLC0415 - only IPython needs it
 
     unload(shell)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import views  # noqa: F401 - gives Snapshot its views
-from .facts import Gap
+from .facts.libraries import Gap
+from .facts.snapshots import Snapshot
 from .here import HERE
 from .limiting import limit
 from .rules import judge
 from .rules.explain import explain as explain_code
-from .snapshots import Snapshot
+from .views import renderers
 from .views.explain import Page
 
 if TYPE_CHECKING:
@@ -118,7 +118,6 @@ def check(*modules: str, run: bool = False, order: bool = False) -> Check:
     ()
     """
     from .checks import Check, check_modules  # noqa: PLC0415 - only a check pays
-    from .views import check_renderers  # noqa: PLC0415 - as above
 
-    Check.renderers.update(check_renderers)
+    Check.renderers.update(renderers.check_renderers)
     return check_modules(modules, snapshot(), run=run, order=order)

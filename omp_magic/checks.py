@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .errors import MissingRendererError
-from .experiments import OrderSearch, Trial
-from .facts import Finding, Gap, Library
-from .mime import bundle
-from .probes.distributions import may_load
-from .probes.expected import Coming
+from .facts.libraries import Finding, Gap, Library
+from .facts.mime import bundle
+from .facts.snapshots import Snapshot, as_plain
+from .facts.trials import OrderSearch, Trial
+from .installed.distributions import may_load
+from .installed.expected import Coming
 from .rules import judge
-from .snapshots import Snapshot, as_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -15,13 +15,13 @@ from dataclasses import replace
 from . import __version__
 from .api import check, snapshot
 from .errors import OmpMagicError, UnknownCodeError
-from .facts import Finding
-from .probes.wheels import scan
+from .facts.libraries import Finding
+from .facts.snapshots import Snapshot, as_plain
+from .installed.wheels import scan
 from .rules import judge
 from .rules.explain import explain
 from .rules.rule import SEVERITIES
 from .rules.stories import STORIES
-from .snapshots import Snapshot, as_plain
 from .views.explain import Page
 from .views.scan import render_scan
 

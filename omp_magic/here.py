@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from .facts import Limit
+from .facts.libraries import Limit
 from .limits.limiter import Limiter
 from .machine import Machine
-from .observe import Observer
+from .probes.observe import Observer
 
 
 class Here:

@@ -14,8 +14,8 @@ from typing import Any, SupportsIndex, TypeVar, cast
 from .errors import LimitError
 from .here import HERE
 from .limits.held import Held, surely
-from .limits.spread import running_loop
-from .limitspec import parse_limit
+from .limits.loops import running_loop
+from .limits.spec import parse_limit
 
 _LOG = logging.getLogger("omp_magic")
 _Function = TypeVar("_Function", bound=Callable[..., Any])

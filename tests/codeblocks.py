@@ -41,8 +41,8 @@ from pathlib import Path
 from typing import Any
 
 from live import Kernel, Reply, run_program
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 # pytest itself brings tomli where Python has no tomllib.
 TOML: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 ADDRESS = "https://github.com/omp-magic/omp_magic"

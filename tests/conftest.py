@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import CACHE
+from building import python_extension
 from live import LINUX, Kernel, run_python
+from places import CACHE, DATA
 from quota_groups import nested_quotas
-
-DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture
@@ -90,6 +89,18 @@ def gcc() -> str:
     if found is None:
         pytest.skip("no gcc: extensions are built with it")
     return found
+
+
+@pytest.fixture
+def pair(gcc: str, tmp_path: Path, libiomp5: str, libomp: str) -> str:
+    """A PYTHONPATH with two modules whose first use of OpenMP is at import, each with its own."""
+    folders = []
+    for name, runtime in (("pkg_intel", libiomp5), ("pkg_llvm", libomp)):
+        folder = python_extension(gcc, tmp_path / name, f"_{name}", runtime)
+        (tmp_path / name / "__init__.py").write_text(f"from . import _{name}\n_{name}.par()\n")
+        assert folder == str(tmp_path / name)
+        folders.append(folder)
+    return str(tmp_path)
 
 
 @pytest.fixture

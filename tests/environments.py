@@ -7,14 +7,11 @@ import os
 import subprocess
 import sys
 import venv
-from pathlib import Path
 from typing import Any
 
 import pytest
 from live import Ended, run_program
-
-ROOT = Path(__file__).parent.parent
-CACHE = Path(__file__).parent / ".cache"
+from places import CACHE, ROOT
 
 MKL = ("mkl", "mkl-service", "threadpoolctl")
 MKL_AND_TORCH = (*MKL, "torch==2.13.0")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from omp_magic.catalog import BY_KEY, readers_of
-from omp_magic.cpus import Bound, Budget
-from omp_magic.facts import Library, Pool
-from omp_magic.settings import EnvSetting
-from omp_magic.snapshots import Snapshot
+from omp_magic.facts.cpus import Bound, Budget
+from omp_magic.facts.libraries import Library, Pool
+from omp_magic.facts.settings import EnvSetting
+from omp_magic.facts.snapshots import Snapshot
+from omp_magic.knowledge.catalog import BY_KEY, readers_of
 
 
 def library(family: str, **facts: Any) -> Library:

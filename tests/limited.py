@@ -16,7 +16,7 @@ from typing import Any
 
 import omp_magic
 from omp_magic.api import HERE
-from omp_magic.native import call_get, call_set
+from omp_magic.machine.native import call_get, call_set
 
 _GETENV = ctypes.PyDLL(None).getenv
 _GETENV.restype = ctypes.c_char_p
@@ -102,7 +102,7 @@ class Program:
         env = self.random.random() < 0.8
         self.steps.append(f"enter {spec} {env}")
         held = HERE.limiter.enter(
-            omp_magic.limitspec.parse_limit(spec), env=env, everywhere=self.random.random() < 0.3
+            omp_magic.limits.spec.parse_limit(spec), env=env, everywhere=self.random.random() < 0.3
         )
         self.held.append(held)
 

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from omp_magic.loader.imports import LoaderModel
 from omp_magic.machine import Machine
-from omp_magic.native import Native
-from omp_magic.probes.imports import LoaderModel
+from omp_magic.machine.native import Native
 
 NATIVE = Native()
 MODEL = LoaderModel(Machine.here(), NATIVE)

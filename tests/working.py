@@ -24,10 +24,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from omp_magic.formats.procfs import Segments
 from omp_magic.machine import Machine
-from omp_magic.native import Native
-from omp_magic.probes.stacks import ThreadOwners
-from omp_magic.procfs import Segments
+from omp_magic.machine.native import Native
+from omp_magic.probes.threads.stacks import ThreadOwners
 
 QUIET = {
     "OMP_WAIT_POLICY": "passive",

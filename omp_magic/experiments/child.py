@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from ..catalog import VARIABLES
-from ..facts import Gap, Library
+from ..facts.libraries import Gap, Library
+from ..facts.snapshots import as_plain
+from ..knowledge.catalog import VARIABLES
+from ..knowledge.rivals import setters_of
 from ..machine import Machine
-from ..native import Native
-from ..probes.libraries import Image, LibraryProbe
-from ..probes.owners import Owner, Owners
-from ..probes.pools import probe_libraries
-from ..rivals import setters_of
-from ..snapshots import as_plain
+from ..machine.native import Native
+from ..probes.runtimes.libraries import Image, LibraryProbe
+from ..probes.runtimes.owners import Owner, Owners
+from ..probes.runtimes.pools import probe_libraries
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG, prctl(2)
 _SIZE = 128

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..catalog import family_of
-from ..facts import Gap, Library
-from ..procfs import parse_maps
-from . import GOOD, EnvChange, Step
+from ..facts.libraries import Gap, Library
+from ..facts.trials import GOOD, EnvChange, Step
+from ..formats.procfs import parse_maps
+from ..knowledge.catalog import family_of
 from .watched import Watched
 
 _MOST_FRAMES = 8

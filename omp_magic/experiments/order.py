@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from . import OrderSearch, Trial
+from ..facts.trials import OrderSearch, Trial
 from .trial import checked_modules, run_trial
 
 GLOBAL = ("mkl", "torch")

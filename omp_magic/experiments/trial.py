@@ -16,14 +16,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from ..catalog import VARIABLES
 from ..errors import TrialError
-from ..facts import Library
+from ..facts.libraries import Library
+from ..facts.trials import Trial, Withheld
+from ..knowledge.catalog import VARIABLES
 from ..machine import Machine
-from ..native import Native
+from ..machine.native import Native
 from ..probes.environment import probe_at_exec, probe_environment
-from ..probes.owners import Owners
-from . import Trial, Withheld
+from ..probes.runtimes.owners import Owners
 from .log import Log
 from .watched import Watched
 

@@ -1,1 +1,1 @@
-"""Limits on threads: what is in force, what it turns, and how it reaches threads and loads."""
+"""Changes thread counts, and gives them back: what is in force, what it turns, whom it reaches."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType, ModuleType
 
-from ..catalog import family_of
-from ..native import Native, call_get, call_set
-from ..probes.adapters import STOI
-from ..probes.poolcontext import affinity_cpus, attribute, count, loaded, positive
+from ..knowledge.catalog import family_of
+from ..machine.native import Native, call_get, call_set
+from ..probes.packages.adapters import STOI
+from ..probes.packages.poolcontext import affinity_cpus, attribute, count, loaded, positive
 
 _FIRST = r"\s*\+?(\d{1,9})\s*(?:,.*)?"
 """OMP_NUM_THREADS: one number a level of nesting, the first counts."""

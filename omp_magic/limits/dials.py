@@ -6,9 +6,9 @@ from collections.abc import Hashable
 from types import ModuleType
 from typing import Protocol
 
-from ..native import Native, call_get, call_set
-from ..probes.libraries import Image
-from ..probes.startup import Startup
+from ..machine.native import Native, call_get, call_set
+from ..probes.runtimes.libraries import Image
+from ..probes.runtimes.startup import Startup
 from .pools import PoolDial
 
 

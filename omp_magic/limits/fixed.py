@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from ..machine import Machine
-from ..probes.adapters import ADAPTERS
-from ..probes.poolcontext import Context, Kept, Size
+from ..probes.packages.adapters import ADAPTERS
+from ..probes.packages.poolcontext import Context, Kept, Size
 
 HIDDEN_AT_IMPORT: Mapping[str, tuple[str, ...]] = {
     "torch": ("MKL_NUM_THREADS", "OMP_NUM_THREADS"),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Protocol
 
-from ..facts import Limit
-from ..limitspec import LimitSpec
-from .spread import isolates, running_loop
+from ..facts.libraries import Limit
+from .loops import isolates, running_loop
+from .spec import LimitSpec
 from .variables import fork_server, has_workers
 
 _TRIES = 3

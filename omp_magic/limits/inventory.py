@@ -7,17 +7,17 @@ from collections.abc import Hashable
 from contextlib import suppress
 
 from ..errors import LimitError
-from ..limitspec import BORROWERS, EXAMPLE, NAMES, LimitSpec
-from ..native import Native
-from ..observe import Observer
-from ..probes.libraries import Image, Scan
-from ..probes.pools import provider_of, threads_at_start
-from ..probes.python_pools import is_whole
-from ..probes.startup import probe_startup
-from ..probes.topology import probe_affinity, probe_topology
+from ..machine.native import Native
+from ..probes.cpus.topology import probe_affinity, probe_topology
+from ..probes.observe import Observer
+from ..probes.packages.python_pools import is_whole
+from ..probes.runtimes.libraries import Image, Scan
+from ..probes.runtimes.pools import provider_of, threads_at_start
+from ..probes.runtimes.startup import probe_startup
 from .dials import Dial, PackageDial, RuntimeDial, is_settable, names_of, reset_default
 from .fixed import FIXED_AT_IMPORT, HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
 from .pools import DIALS, PoolDial
+from .spec import BORROWERS, EXAMPLE, NAMES, LimitSpec
 from .variables import Variables
 
 _TORCH = "torch"

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..errors import LimitError
-from ..facts import Limit
-from ..hooks import LOADS
-from ..limitspec import EXAMPLE, LimitSpec
-from ..observe import Observer
-from ..probes.budget import probe_budget
+from ..facts.libraries import Limit
+from ..hooks.loads import LOADS
+from ..probes.cpus.budget import probe_budget
+from ..probes.observe import Observer
 from .held import Held, surely
 from .inventory import Inventory
 from .launch import on_launch
@@ -26,6 +25,7 @@ from .ledger import Failures
 from .loads import LoadsUnderLimit
 from .notes import left_alone, not_given_back
 from .settlement import Settlement
+from .spec import EXAMPLE, LimitSpec
 from .spread import SCOPE, Spread
 from .variables import Variables, inherited
 

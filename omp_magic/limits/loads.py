@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..catalog import family_of
-from ..hooks import Watcher
-from ..limitspec import BORROWERS
-from ..native import Native
-from ..observe import Observer
-from ..probes.arrivals import Arrivals
-from ..probes.python_pools import IMPORTED
+from ..hooks.loads import Watcher
+from ..knowledge.catalog import family_of
+from ..loader.arrivals import Arrivals
+from ..machine.native import Native
+from ..probes.observe import Observer
+from ..probes.packages.python_pools import IMPORTED
 from .fixed import HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
 from .pools import DIALS
+from .spec import BORROWERS
 from .variables import Variables
 
 _WHILE_MAPPED = ("OMP_NUM_THREADS",)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from ..probes.poolcontext import attribute, count, loaded
+from ..probes.packages.poolcontext import attribute, count, loaded
 from . import adopt
 
 

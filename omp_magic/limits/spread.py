@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..wrapping import Wrappings
+from ..hooks.wrapping import Wrappings
 
 if TYPE_CHECKING:
     from .held import Held
@@ -159,18 +159,6 @@ class Spread:
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's code
             _LOG.warning("omp_magic: a thread is not limited (%s)", error)
             return False
-
-
-def isolates(loop: object) -> bool:
-    """Tell whether steps of coroutines can be seen in this event loop."""
-    base = getattr(sys.modules.get("asyncio.base_events"), "BaseEventLoop", None)
-    return base is not None and isinstance(loop, base)
-
-
-def running_loop() -> object | None:
-    """Give the event loop that runs in this thread; asyncio is not imported for it."""
-    events = sys.modules.get("asyncio.events")
-    return None if events is None else events._get_running_loop()  # noqa: SLF001 - documented, and does not raise
 
 
 class _Queue:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..limitspec import LimitSpec
-from ..native import Native, encoded
+from ..machine.native import Native, encoded
+from .spec import LimitSpec
 
 INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("OMP_NUM_THREADS", ("openmp", "")),

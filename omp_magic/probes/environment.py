@@ -7,17 +7,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..catalog import BY_KEY, VARIABLES, readers_of
-from ..dialects import DIALECTS
 from ..errors import ParseError
-from ..facts import Library, Pool
+from ..facts.libraries import Library, Pool
+from ..facts.settings import EnvSetting, Reading
+from ..formats.procfs import parse_environ
+from ..knowledge.catalog import BY_KEY, VARIABLES, readers_of
+from ..knowledge.dialects import DIALECTS
+from ..knowledge.meanings import meaning_of, problem_of
+from ..knowledge.readings import readings_of
+from ..knowledge.rivals import setters_of
 from ..machine import Machine
-from ..meanings import meaning_of, problem_of
-from ..native import Native
-from ..procfs import parse_environ
-from ..readings import readings_of
-from ..rivals import setters_of
-from ..settings import EnvSetting, Reading
+from ..machine.native import Native
 
 _Row = tuple[str, "str | None", "str | None", "str | None"]
 

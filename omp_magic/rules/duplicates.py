@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
-from ..envvars import is_true
-from ..facts import Library
-from ..settings import EnvSetting
-from ..snapshots import Snapshot
+from ..facts.libraries import Library
+from ..facts.settings import EnvSetting
+from ..facts.snapshots import Snapshot
+from ..knowledge.envvars import is_true
 from .rule import Case, Rule, bringer, described, named
 
 _LLVM = (
@@ -169,7 +168,7 @@ def _refused(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
         why=(
             f"{named(provider)} serves OpenMP in the global scope. mkl-service then prints "
             "'MKL_THREADING_LAYER=INTEL is incompatible with "
-            f"{os.path.basename(provider.path)}' and exits; no Python exception is raised. "
+            f"{provider.file_name}' and exits; no Python exception is raised. "
             f"The variable: {who_set(setting)}. A child process inherits it from a parent that "
             "imported mkl."
         ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import UnknownCodeError
-from ..facts import Finding
-from . import RULES
+from ..facts.libraries import Finding
+from .judgement import RULES
 from .rule import Rule
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..cpus import Bound, cpus_words
-from ..facts import Library, Pool
-from ..snapshots import Snapshot
+from ..facts.cpus import Bound, cpus_words
+from ..facts.libraries import Library, Pool
+from ..facts.snapshots import Snapshot
 from .rule import Case, Rule
 
 _ENOUGH_PERIODS = 20

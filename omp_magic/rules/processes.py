@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..cpus import cpus_words
-from ..facts import Library
-from ..snapshots import Snapshot
+from ..facts.cpus import cpus_words
+from ..facts.libraries import Library
+from ..facts.snapshots import Snapshot
 from .rule import Case, Rule, named
 
 _TRACKER = re.compile(r"(resource|semaphore)_tracker|forkserver import main")

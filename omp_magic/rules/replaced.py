@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..facts import Library
-from ..processes import Package
-from ..snapshots import Snapshot
+from ..facts.libraries import Library
+from ..facts.processes import Package
+from ..facts.snapshots import Snapshot
 from .rule import Case, Rule, named
 
 _RESTART = "Restart the kernel: it then runs what is installed"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..facts import Finding, Library
-from ..snapshots import Snapshot
+from ..facts.libraries import Finding, Library
+from ..facts.snapshots import Snapshot
 from .stories import STORIES, Story
 
 SEVERITIES = ("error", "warning", "info")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..catalog import BY_KEY, readers_of
-from ..envvars import is_true, threads_in
-from ..facts import Library
-from ..meanings import problem_of, shown
-from ..precedence import ORDERS
-from ..settings import EnvSetting, Reading
-from ..snapshots import Snapshot
+from ..facts.libraries import Library
+from ..facts.settings import EnvSetting, Reading
+from ..facts.snapshots import Snapshot
+from ..knowledge.catalog import BY_KEY, readers_of
+from ..knowledge.envvars import is_true, threads_in
+from ..knowledge.meanings import problem_of, shown
+from ..knowledge.precedence import ORDERS
 from .rule import Case, Rule
 
 _DUPLICATE = "KMP_DUPLICATE_LIB_OK"

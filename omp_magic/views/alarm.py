@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from ..guard import Alarm
-from ..mime import bundle
+from ..facts.mime import bundle
+from ..guard.guard import Alarm
 from .words import printable, shortened, split_remedy
 
 

@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterator
 
 from ..checks import Check
-from ..experiments import Step
-from ..facts import Finding
-from ..probes.expected import Coming
+from ..facts.libraries import Finding
+from ..facts.trials import Step
+from ..installed.expected import Coming
 from .words import counted, from_of, printable, shortened, split_remedy, title_of
 
 _WIDTH = 100

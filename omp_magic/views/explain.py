@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from ..mime import bundle
+from ..facts.mime import bundle
 from ..rules.explain import Explanation
 from .plain import terminal_columns
 from .words import printable, shortened, split_remedy

@@ -9,9 +9,9 @@ from dataclasses import fields
 import pandas as pd
 
 from ..errors import RequestError
-from ..facts import Library
-from ..snapshots import Snapshot, as_plain
-from ..ticks import Tick
+from ..facts.libraries import Library
+from ..facts.snapshots import Snapshot, as_plain
+from ..facts.ticks import Tick
 
 _COUNTS = ("num_threads", "would_use")
 _TRUTHS = ("initialized", "serves", "replaced")

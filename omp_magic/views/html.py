@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
 from ..checks import Check
-from ..cpus import Bound
-from ..facts import Finding
+from ..facts.cpus import Bound
+from ..facts.libraries import Finding
+from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
-from ..snapshots import Snapshot
 from . import check as check_words
 from . import words
 

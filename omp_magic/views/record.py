@@ -12,7 +12,7 @@ from ..errors import LimitError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..meter import Usage
+    from ..facts.usage import Usage
 
 EXAMPLE = "%%omp_limit 2 --record costs"
 _OWNED = "threads "

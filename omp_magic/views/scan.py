@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from ..facts import Finding
-from ..probes.wheels import Scanned
+from ..facts.libraries import Finding
+from ..installed.wheels import Scanned
 from .words import counted, printable, title_of
 
 _WIDTH = 100

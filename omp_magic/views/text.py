@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..snapshots import Snapshot
+from ..facts.snapshots import Snapshot
 from .plain import plain_text
 from .words import (
     DASH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..meter import Usage
+from ..facts.usage import Usage
 from .words import DASH, counted, printable
 
 _LEAST_S = 0.005

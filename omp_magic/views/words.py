@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..catalog import OMP_LAYERS
-from ..cpus import Bound, cpus_words
-from ..facts import Library, Pool
-from ..processes import Thread
-from ..settings import EnvSetting
-from ..snapshots import Snapshot
+from ..facts.cpus import Bound, cpus_words
+from ..facts.libraries import Library, Pool
+from ..facts.processes import Thread
+from ..facts.settings import EnvSetting
+from ..facts.snapshots import Snapshot
+from ..knowledge.catalog import OMP_LAYERS
 
 DASH = "\N{EN DASH}"
 

@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 import pytest
 from live import CLEAN, forget_registration
+from places import TESTS
 
 SHOTS = Path(__file__).parent / "shots"
-TESTS = Path(__file__).parent.parent
 
 _CHROMIUM = (
     # Root may not use Chromium's sandbox, and a container's /dev/shm may be small.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 from live import LINUX, MEASURES
+from places import ROOT
 
 from browser.lab import SHOTS, Lab
 from browser.notebook import Notebook
@@ -17,7 +17,6 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-ROOT = Path(__file__).parent.parent.parent
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -59,7 +59,7 @@ export PYTHONDONTWRITEBYTECODE=1 OMP_MAGIC_VM=1
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo "+cpu +cpuset" > /sys/fs/cgroup/cgroup.subtree_control
 cd "$project"
-"$python" -m pytest -q -p no:cacheprovider -o timeout=600 tests/test_cgroup_live.py tests/vm
+"$python" -m pytest -q -p no:cacheprovider -o timeout=600 tests/kernel/test_cgroup.py tests/vm
 EOF
 
 # A virtual machine without KVM is slow, and its time limits are too.

@@ -1,0 +1,215 @@
+"""The facts: frozen values, tuples, units in their names. No code here reads anything.
+
+A value that could not be read is None and has a `Gap` beside it; zero is only ever a zero
+that was read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Something that could not be read.
+
+    Parameters
+    ----------
+    what
+        The fact that is missing, for example ``"throttling"``.
+    why
+        The reason, in words a user can act on.
+    where
+        The file or call that did not answer, or None.
+    """
+
+    what: str
+    why: str
+    where: str | None = None
+
+    @classmethod
+    def of(cls, what: str, error: Exception, where: str | None = None) -> Gap:
+        """Give the gap that an error leaves; `where` stands in when it names no file."""
+        if isinstance(error, OSError):
+            return cls(what=what, why=error.strerror or str(error), where=error.filename or where)
+        return cls(what=what, why=str(error), where=where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """One mapped OpenMP or BLAS runtime; two files are two, one file under two names is one.
+
+    Parameters
+    ----------
+    family
+        Key of `catalog.FAMILIES`: ``"openblas"``, ``"libgomp"``, ``"libomp"`` …
+    label
+        The family's name for people.
+    api
+        ``"openmp"`` or ``"blas"``.
+    kin
+        Runtimes of one kin cannot share a process: ``"llvm"`` for libomp and libiomp5.
+    soname
+        DT_SONAME of the file, or None when the file has none or cannot be read.
+    path
+        The path it was mapped from, without the kernel's ``" (deleted)"``.
+    device, inode
+        Identity of the mapped file; None where the system does not tell.
+    version
+        Version, only where the library tells it passively: a constant text, or its file.
+    owner, owner_version
+        Distribution whose RECORD (or conda's metadata) lists the file, and its version when
+        it was looked up; None when none does.
+    num_threads
+        Threads its next parallel region would use on this thread; None when it may not
+        be asked.
+    initialized
+        Whether the runtime has started up; None when that cannot be known from outside.
+    would_use
+        Threads it will use once it starts, read from the environment it will read.
+    threading_layer
+        For BLAS: ``"pthreads"``, ``"openmp"``, ``"intel"``, ``"sequential"`` …, or None.
+    serves
+        True when this library answers OpenMP calls bound through the global scope, False
+        when another one does, None when the global scope has no OpenMP.
+    idle
+        True when whoever was linked with it is bound to another runtime, so that it is
+        mapped and nobody calls it; None when that cannot be told.
+    static
+        True for a copy linked into another library, at `path`.
+    workers
+        OS threads that it has now; the thread that calls it comes on top. None when unknown.
+    replaced
+        True when the file on disk is no longer the mapped one; None when unknown.
+    note
+        Why a value is missing or borrowed, or "".
+    """
+
+    family: str
+    label: str
+    api: str
+    kin: str
+    soname: str | None
+    path: str
+    device: str | None = None
+    inode: int | None = None
+    version: str | None = None
+    owner: str | None = None
+    owner_version: str | None = None
+    num_threads: int | None = None
+    initialized: bool | None = None
+    would_use: int | None = None
+    threading_layer: str | None = None
+    serves: bool | None = None
+    idle: bool | None = None
+    static: bool = False
+    workers: int | None = None
+    replaced: bool | None = None
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """SONAME, or the file's name where there is none."""
+        return self.soname or self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the path, in the form of any system."""
+        return self.path.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A thread pool of this process and its size.
+
+    Parameters
+    ----------
+    name
+        For people: ``"OpenBLAS 0.3.30 (numpy)"``.
+    family, api
+        As in `Library`; for a pool that lives in a Python package the package's name, and
+        ``"python"``.
+    library
+        Path of the library that has the pool; the package's name where it is Python's.
+    num_threads
+        Size in threads, the calling thread included; None when it may not be asked.
+    would_use
+        Size it will have when it starts; None when it has started.
+    scope
+        ``"thread"`` when the size belongs to the thread that asks, else ``"process"``.
+    lender
+        Path of the runtime whose threads these are; "" when the pool has its own.
+    variables
+        Variables that set its size, the winner first.
+    for_io
+        Whether its threads read files and wait, so that more of them than CPUs do no harm.
+    note
+        Why a size is missing or borrowed, or "".
+    """
+
+    name: str
+    family: str
+    api: str
+    library: str
+    num_threads: int | None
+    would_use: int | None
+    scope: str
+    lender: str = ""
+    variables: tuple[str, ...] = ()
+    for_io: bool = False
+    note: str = ""
+
+    @property
+    def size(self) -> int:
+        """Threads it has, or will have when it starts; 0 when neither is known."""
+        return self.num_threads or self.would_use or 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is wrong or worth knowing, with its evidence and its remedy.
+
+    Parameters
+    ----------
+    code
+        ``"OMP101"`` …; never reused.
+    severity
+        ``"error"``, ``"warning"`` or ``"info"``.
+    title
+        One line.
+    why
+        What happens and why.
+    evidence
+        The facts it rests on: paths, counts, who.
+    remedies
+        Lines to run or do, the best first.
+    source
+        Where the behaviour is documented.
+    """
+
+    code: str
+    severity: str
+    title: str
+    why: str
+    evidence: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A limit that is in force for the session.
+
+    Parameters
+    ----------
+    spec
+        As it was asked for.
+    set_by
+        The line that set it.
+    undo
+        The line that takes it back.
+    """
+
+    spec: str
+    set_by: str
+    undo: str

@@ -1,0 +1,186 @@
+"""A snapshot: all facts of one moment, as dict, JSON, table, text and HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import MissingRendererError
+from .cpus import Budget, Load, Throttling
+from .libraries import Finding, Gap, Library, Limit, Pool
+from .mime import bundle
+from .processes import Child, Package, Thread
+from .settings import EnvSetting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+"""Version of the JSON that `Snapshot.to_json` writes; raised when a key changes meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Snapshot:
+    """What is true of this process at one moment.
+
+    Parameters
+    ----------
+    pid
+        The process.
+    python
+        Version of its interpreter.
+    prefix
+        The environment it runs in (``sys.prefix``).
+    conda
+        Whether that is an environment of conda's.
+    budget
+        CPUs it may use.
+    libraries, pools
+        Mapped OpenMP and BLAS runtimes, and the pools they have.
+    num_os_threads
+        OS threads of the process; None when unknown.
+    os_threads
+        Each of them; None unless it was asked for.
+    environment
+        Variables that matter and are set somewhere.
+    throttling
+        Counters of the cgroups that can throttle this process, leaf to root.
+    packages
+        Packages with native files in memory that are no longer the ones on disk.
+    children
+        Child processes with a runtime of their own.
+    start_method
+        How multiprocessing starts children: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None
+        when it is not imported.
+    load
+        What happened since the snapshot before; None for the first.
+    findings
+        What `rules.judge` made of these facts.
+    limits
+        Limits that omp_magic itself holds for the session.
+    gaps
+        What could not be read.
+    shown
+        Parts a view should open; a hint to views, not a fact.
+    """
+
+    pid: int
+    python: str
+    prefix: str
+    budget: Budget
+    libraries: tuple[Library, ...]
+    pools: tuple[Pool, ...]
+    num_os_threads: int | None
+    os_threads: tuple[Thread, ...] | None
+    environment: tuple[EnvSetting, ...]
+    throttling: tuple[Throttling, ...]
+    packages: tuple[Package, ...] = ()
+    children: tuple[Child, ...] = ()
+    start_method: str | None = None
+    conda: bool = False
+    load: Load | None = None
+    findings: tuple[Finding, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    shown: frozenset[str] = field(default=frozenset(), compare=False)
+
+    renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    """Filled by `omp_magic.views`: facts stand below views and do not import them."""
+
+    def setting(self, name: str) -> EnvSetting | None:
+        """Give one variable; None when it is set nowhere."""
+        return next((each for each in self.environment if each.name == name), None)
+
+    def with_findings(self, findings: tuple[Finding, ...]) -> Snapshot:
+        """Give the same facts with findings."""
+        return replace(self, findings=findings)
+
+    def with_gap(self, gap: Gap) -> Snapshot:
+        """Give the same facts with one thing more that is not known."""
+        return replace(self, gaps=(*self.gaps, gap))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the snapshot as plain dicts, lists, strings and numbers.
+
+        Returns
+        -------
+        dict
+            Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
+            ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
+            ``children``, ``start_method``, ``load``, ``findings``, ``limits`` and ``gaps``.
+            ``threads["list"]`` is None unless it was asked for.
+        """
+        return {
+            "schema": SCHEMA,
+            "pid": self.pid,
+            "python": self.python,
+            "prefix": self.prefix,
+            "conda": self.conda,
+            "budget": {"cpus": self.budget.cpus, **as_plain(self.budget)},
+            "libraries": as_plain(self.libraries),
+            "pools": as_plain(self.pools),
+            "threads": {"count": self.num_os_threads, "list": as_plain(self.os_threads)},
+            "environment": as_plain(self.environment),
+            "throttling": as_plain(self.throttling),
+            "packages": as_plain(self.packages),
+            "children": as_plain(self.children),
+            "start_method": self.start_method,
+            "load": as_plain(self.load),
+            "findings": as_plain(self.findings),
+            "limits": as_plain(self.limits),
+            "gaps": as_plain(self.gaps),
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Give `to_dict` as JSON text in ASCII, so that any terminal can carry it."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the runtimes as a table, one row a library. Imports pandas, hence NumPy.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns are the fields of `Library`; counts are nullable integers.
+        """
+        frame: pd.DataFrame = self._render("frame")
+        return frame
+
+    def _render(self, name: str) -> Any:
+        if name not in self.renderers:
+            raise MissingRendererError(name)
+        return self.renderers[name](self)
+
+    def __repr__(self) -> str:
+        """Give one line, so that a debugger stays readable; `str` gives the whole."""
+        return (
+            f"<Snapshot pid={self.pid} cpus={self.budget.cpus:g} "
+            f"libraries={len(self.libraries)} findings={len(self.findings)} gaps={len(self.gaps)}>"
+        )
+
+    def __str__(self) -> str:
+        """Give the whole snapshot as plain text, as a terminal shows it."""
+        return str(self._render("text"))
+
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
+    ) -> dict[str, Any]:
+        """Give text/plain and text/html, or JSON where that was asked for."""
+        makers: dict[str, Callable[[], Any]] = {
+            "text/plain": self.__str__,
+            "text/html": lambda: self._render("html"),
+        }
+        if "json" in self.shown:
+            makers = {"text/plain": self.to_json, "application/json": self.to_dict}
+        return bundle(makers, include, exclude)
+
+
+def as_plain(value: Any) -> Any:
+    """Turn frozen facts into dicts and lists, field by field in their order."""
+    if isinstance(value, tuple):
+        return [as_plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: as_plain(getattr(value, f.name)) for f in fields(value)}
+    return value

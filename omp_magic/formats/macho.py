@@ -1,0 +1,122 @@
+"""Bytes of a Mach-O file -> its install name, libraries, rpaths. See <mach-o/loader.h>.
+
+Files for several processors (<mach-o/fat.h>) give one answer for each. No offset in the file is
+trusted.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import ParseError
+
+_FAT = {b"\xca\xfe\xba\xbe": 20, b"\xca\xfe\xba\xbf": 32}
+_THIN = {
+    b"\xce\xfa\xed\xfe": ("<", 28),
+    b"\xcf\xfa\xed\xfe": ("<", 32),
+    b"\xfe\xed\xfa\xce": (">", 28),
+    b"\xfe\xed\xfa\xcf": (">", 32),
+}
+_CPUS = {7: "i386", 0x01000007: "x86_64", 12: "arm", 0x0100000C: "arm64", 18: "ppc"}
+_LC_ID_DYLIB, _LC_RPATH = 0x0D, 0x8000001C
+# LOAD, LOAD_WEAK, REEXPORT, LAZY_LOAD, LOAD_UPWARD: every way to need a library.
+_LC_LOAD = frozenset((0x0C, 0x80000018, 0x8000001F, 0x20, 0x80000023))
+_MOST_SLICES = 64
+_MOST_COMMANDS = 65536
+_LONGEST_NAME_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class MachO:
+    """What one processor's part of a Mach-O file says.
+
+    Parameters
+    ----------
+    cpu
+        ``"arm64"``, ``"x86_64"`` …, or its number.
+    install_name
+        LC_ID_DYLIB, or None.
+    needed
+        LC_LOAD_DYLIB and its variants, in the file's order.
+    rpaths
+        LC_RPATH, in the file's order.
+    """
+
+    cpu: str
+    install_name: str | None = None
+    needed: tuple[str, ...] = ()
+    rpaths: tuple[str, ...] = ()
+
+
+def is_macho(head: bytes) -> bool:
+    """Tell whether a file begins as Mach-O files do; a Java class begins like a fat one."""
+    if head[:4] in _THIN:
+        return True
+    # The word behind the magic is the number of parts; in a class file its version, from 45 on.
+    return head[:4] in _FAT and len(head) >= 8 and 0 < int.from_bytes(head[4:8], "big") < 45
+
+
+def parse_macho(data: bytes | mmap.mmap) -> tuple[MachO, ...]:
+    """Give what each part of a Mach-O file says.
+
+    Raises
+    ------
+    ParseError
+        When it is no Mach-O file, or when an offset in it leads outside.
+    """
+    head = bytes(data[:8])
+    if not is_macho(head):
+        raise ParseError("Mach-O file", head.hex(" "), "the magic bytes of <mach-o/loader.h>")
+    try:
+        return tuple(_parts(data, head))
+    except (struct.error, IndexError, OverflowError):
+        raise ParseError("Mach-O file", head.hex(" "), "offsets that lie inside the file") from None
+
+
+def _parts(data: bytes | mmap.mmap, head: bytes) -> Iterator[MachO]:
+    if head[:4] in _THIN:
+        yield _part(data, 0, len(data))
+        return
+    size = _FAT[head[:4]]
+    for index in range(min(int.from_bytes(head[4:8], "big"), _MOST_SLICES)):
+        form = ">QQ" if size == 32 else ">II"
+        offset, length = struct.unpack_from(form, data, 8 + index * size + 8)
+        if offset + length > len(data):
+            raise IndexError(offset)
+        if data[offset : offset + 4] in _THIN:  # else an archive of objects
+            yield _part(data, offset, offset + length)
+
+
+def _part(data: bytes | mmap.mmap, start: int, end: int) -> MachO:
+    order, header = _THIN[bytes(data[start : start + 4])]
+    (cpu,) = struct.unpack_from(order + "I", data, start + 4)
+    count, size = struct.unpack_from(order + "II", data, start + 16)
+    at, last = start + header, start + header + size
+    if last > end:
+        raise IndexError(last)
+    install_name = None
+    needed, rpaths = [], []
+    for _ in range(min(count, _MOST_COMMANDS)):
+        command, length = struct.unpack_from(order + "II", data, at)
+        if length < 8 or at + length > last:
+            raise IndexError(at)
+        if command == _LC_ID_DYLIB:
+            install_name = _text(data, at, length, order)
+        elif command in _LC_LOAD:
+            needed.append(_text(data, at, length, order))
+        elif command == _LC_RPATH:
+            rpaths.append(_text(data, at, length, order))
+        at += length
+    return MachO(_CPUS.get(cpu, str(cpu)), install_name, tuple(needed), tuple(rpaths))
+
+
+def _text(data: bytes | mmap.mmap, at: int, length: int, order: str) -> str:
+    """Give a command's text (``union lc_str``): its offset stands behind command and length."""
+    (offset,) = struct.unpack_from(order + "I", data, at + 8)
+    if not 8 <= offset <= min(length, _LONGEST_NAME_BYTES):
+        raise IndexError(offset)
+    text = bytes(data[at + offset : at + min(length, offset + _LONGEST_NAME_BYTES)])
+    return text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")

@@ -1,0 +1,131 @@
+"""Bytes of a Windows DLL -> its own name and those of the DLLs it needs. See the PE format.
+
+Source: learn.microsoft.com, "PE Format": the import table, the delay-load import table and the
+export table. No offset in the file is trusted.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+
+from ..errors import ParseError
+
+_MACHINES = {0x14C: "x86", 0x8664: "x86_64", 0xAA64: "arm64", 0xA641: "arm64ec"}
+_EXPORTS, _IMPORTS, _DELAYED = 0, 1, 13
+_MOST_SECTIONS = 96
+_MOST_LIBRARIES = 4096
+_LONGEST_NAME_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PortableExecutable:
+    """What the tables of a DLL say.
+
+    Parameters
+    ----------
+    cpu
+        ``"x86_64"`` …, or its number.
+    name
+        The name in the export table; None when it exports nothing.
+    needed
+        DLLs of the import table, in the file's order.
+    delayed
+        DLLs that are loaded at the first call only.
+    """
+
+    cpu: str
+    name: str | None = None
+    needed: tuple[str, ...] = ()
+    delayed: tuple[str, ...] = ()
+
+
+def parse_pe(data: bytes | mmap.mmap) -> PortableExecutable:
+    """Read the tables of a PE file of either width.
+
+    Raises
+    ------
+    ParseError
+        When it is no PE file, or when an offset in it leads outside.
+    """
+    try:
+        return _Tables(data).read()
+    except (struct.error, IndexError, OverflowError):
+        raise ParseError(
+            "PE file", bytes(data[:8]).hex(" "), "headers and offsets that lie inside the file"
+        ) from None
+
+
+class _Tables:
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        self._data = data
+        (at,) = struct.unpack_from("<I", data, 60) if data[:2] == b"MZ" else (0,)
+        if data[at : at + 4] != b"PE\0\0":
+            raise IndexError(at)
+        machine, sections = struct.unpack_from("<HH", data, at + 4)
+        (optional,) = struct.unpack_from("<H", data, at + 20)
+        self.cpu = _MACHINES.get(machine, str(machine))
+        start = at + 24
+        (magic,) = struct.unpack_from("<H", data, start)
+        wide = magic == 0x20B
+        form, where = ("<Q", 24) if wide else ("<I", 28)
+        (self._base,) = struct.unpack_from(form, data, start + where)
+        tables = start + (112 if wide else 96)
+        (count,) = struct.unpack_from("<I", data, tables - 4)
+        count = min(count, 16, max(0, start + optional - tables) // 8)
+        self._folders = [
+            struct.unpack_from("<II", data, tables + index * 8) for index in range(count)
+        ]
+        self._sections = [
+            struct.unpack_from("<IIII", data, start + optional + index * 40 + 8)
+            for index in range(min(sections, _MOST_SECTIONS))
+        ]
+
+    def read(self) -> PortableExecutable:
+        name = None
+        if exports := self._table(_EXPORTS):
+            name = self._text(self._number(self._offset(exports) + 12))
+        needed = self._names(self._table(_IMPORTS), 20, 12, based=False)
+        delayed = self._names(self._table(_DELAYED), 32, 4, based=True)
+        return PortableExecutable(self.cpu, name, needed, delayed)
+
+    def _table(self, index: int) -> int:
+        return self._folders[index][0] if index < len(self._folders) else 0
+
+    def _names(self, table: int, size: int, place: int, *, based: bool) -> tuple[str, ...]:
+        """Give the names of a table's entries, up to the one without a name.
+
+        Delay tables of 32-bit compilers before Visual C++ 7 hold addresses, with the lowest bit of
+        their attributes clear.
+        """
+        found: list[str] = []
+        at = self._offset(table) if table else 0
+        while at and len(found) < _MOST_LIBRARIES:
+            address = self._number(at + place)
+            if not address:
+                break
+            if based and not self._number(at) & 1:
+                address -= self._base
+            found.append(self._text(address))
+            at += size
+        return tuple(found)
+
+    def _number(self, at: int) -> int:
+        return int(struct.unpack_from("<I", self._data, at)[0])
+
+    def _offset(self, address: int) -> int:
+        """Give where an address in memory is in the file."""
+        for memory, begins, length, offset in self._sections:
+            if begins <= address < begins + max(memory, length):
+                if address - begins >= length:
+                    break
+                return int(address - begins + offset)
+        raise IndexError(address)
+
+    def _text(self, address: int) -> str:
+        begin = self._offset(address)
+        end = self._data.find(b"\0", begin, begin + _LONGEST_NAME_BYTES)
+        if end < 0:
+            raise IndexError(begin)
+        return bytes(self._data[begin:end]).decode("utf-8", "surrogateescape")

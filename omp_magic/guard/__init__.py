@@ -1,0 +1,1 @@
+"""Warns before a load would start an OpenMP runtime twice; what is coming is judged as facts."""

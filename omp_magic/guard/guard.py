@@ -1,0 +1,261 @@
+"""Warns before an import or a reload would bring a runtime that cannot live beside another.
+
+It sees a library before it is mapped (`hooks`), asks what loading it would map (`LoaderModel`),
+and judges the runtimes among that beside those that are there. What is loaded past it, by a
+dlopen in C, is seen by the loader's counter after the cell.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..errors import DuplicateRuntimeError, DuplicateRuntimeLoadError, OmpMagicError
+from ..facts.libraries import Finding, Library
+from ..facts.snapshots import Snapshot
+from ..hooks.loads import Watcher
+from ..knowledge.catalog import family_of
+from ..loader.imports import LoaderModel
+from ..loader.sharedobjects import read_object
+from ..rules import judge
+from .coming import coming_libraries
+
+if TYPE_CHECKING:
+    from ..probes.observe import Observer
+
+MODES = ("warn", "raise", "off")
+GUARDED = frozenset({"OMP101", "OMP102", "OMP103", "OMP104"})
+"""Findings that end, hang or endanger the process; the others are for %omp_status."""
+_UPGRADED = frozenset({"OMP110", "OMP111"})
+_IN_C = {"mkl._mklinit": ("libiomp5.so",)}
+"""Extension modules that dlopen runtimes in C, and which: mkl-service, mkl/_mklinitmodule.c."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a load is about to do, or has done.
+
+    Parameters
+    ----------
+    what
+        What is being loaded: ``"import faiss._swigfaiss"``.
+    findings
+        What would be the case then.
+    before
+        Whether it can still be stopped.
+    """
+
+    what: str
+    findings: tuple[Finding, ...]
+    before: bool
+
+
+class Guard(Watcher):
+    """Watches what is loaded.
+
+    Parameters
+    ----------
+    observer
+        Knows the process.
+    report
+        Shows an alarm; what it raises stops an import only when it is a `hooks.Refusal`.
+    mode
+        ``"warn"``, ``"raise"`` or ``"off"``.
+    """
+
+    def __init__(
+        self, observer: Observer, report: Callable[[Alarm], None], mode: str = "warn"
+    ) -> None:
+        self.mode = mode
+        self.loads = 0
+        self.alarms = 0
+        self._observer = observer
+        self._report = report
+        self._model = LoaderModel(observer.machine, observer.native)
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._told: set[tuple[str, str]] = set()
+        self._changes: tuple[int, int] | None = None
+        self._names: Collection[str] = ()
+        self._removed = -1
+
+    def before_extension(self, name: str, path: str) -> None:
+        """Look at an extension module before it is mapped."""
+        if self.mode == "off":
+            return
+        with self._own_lock():
+            self.loads += 1
+            if name not in _IN_C and self._brings_only_itself(path):
+                return
+            new = self._predicted(path)
+            for library in _IN_C.get(name, ()):
+                new += self._opened_in_c(library, path)
+            alarm = self._alarm(f"import {name}", new, always=name in _IN_C)
+        self._act(alarm, DuplicateRuntimeError)
+
+    def _own_lock(self) -> threading.RLock:
+        """Give the lock; a forked child's own, since nobody there would let go of the other."""
+        if self._pid != os.getpid():
+            self._pid, self._lock = os.getpid(), threading.RLock()
+        return self._lock
+
+    def _predicted(self, name: str) -> tuple[str, ...]:
+        new = self._model.predict(name).new
+        changes = self._loader_changes()
+        self._names, self._removed = self._model.names, changes[1] if changes else -1
+        return new
+
+    def _loader_changes(self) -> tuple[int, int] | None:
+        native = self._observer.native
+        return None if native is None else native.loader_changes()
+
+    def _brings_only_itself(self, path: str) -> bool:
+        """Tell by a file's own NEEDED that it maps nothing else; a third of a prediction.
+
+        That is so for nine extension modules of ten. Nothing was unloaded since the names were
+        read, so what was loaded then still is.
+        """
+        changes = self._loader_changes()
+        if changes is None or changes[1] != self._removed or family_of(os.path.basename(path)):
+            return False
+        try:
+            needed = read_object(path).dynamic.needed
+        except (OSError, ValueError, OmpMagicError):
+            return False
+        return all(name in self._names for name in needed)
+
+    def _opened_in_c(self, library: str, asker: str) -> tuple[str, ...]:
+        """Give what a module's own dlopen of a library would map, found as its RUNPATH says.
+
+        mkl-service opens libiomp5 only when no OpenMP is in the global scope and no other
+        threading layer is asked for (mkl/_mklinitmodule.c, _preload_threading_layer).
+        """
+        native = self._observer.native
+        if native is None or native.global_symbol("omp_get_num_threads"):
+            return ()
+        if library in self._model.names:  # dlopen then gives the one that has this SONAME
+            return ()
+        if (native.getenv("MKL_THREADING_LAYER") or "INTEL").strip().upper() != "INTEL":
+            return ()
+        dynamic = read_object(asker).dynamic
+        for folder in (dynamic.runpath or dynamic.rpath or "").split(":"):
+            place = folder.replace("$ORIGIN", os.path.dirname(os.path.realpath(asker)))
+            candidate = os.path.join(place, library)
+            if place and os.path.exists(candidate):
+                return self._model.predict(candidate).new
+        return self._model.predict(library).new
+
+    def before_library(self, name: str, shared: bool) -> None:
+        """Look at a library that ctypes is about to load.
+
+        Whoever opens a runtime for itself alone calls it through its handle, and so that very
+        copy, whatever serves the global scope.
+        """
+        if self.mode == "off":
+            return
+        with self._own_lock():
+            self.loads += 1
+            new = self._predicted(name)
+            if new and not shared:
+                self._observer.opened.add(new[0])
+            alarm = self._alarm(f"ctypes.CDLL({name!r})", new)
+        self._act(alarm, DuplicateRuntimeLoadError)
+
+    def before_source(self, name: str) -> None:
+        """Look at a Python module before it is run: its package may have been replaced.
+
+        That is so for an import, a reload, and %autoreload. A warning is told once for each
+        version; a refusal holds as long as the old code is mapped.
+        """
+        top = name.partition(".")[0]
+        if self.mode == "off" or not self._observer.was_touched(top):
+            return
+        with self._own_lock():
+            facts = self._observer.take()
+            packages = tuple(
+                package
+                for package in facts.packages
+                if package.changed_files and any(_name_of(each) == top for each in package.folders)
+            )
+            if not packages:
+                return
+            found = judge(replace(facts, packages=packages, libraries=()))
+            findings = tuple(each for each in found if each.code in _UPGRADED)
+            if self.mode == "warn":
+                findings = self._new(findings)
+            alarm = Alarm(f"import or reload of {name}", findings, before=True)
+        self._act(alarm if findings else None, DuplicateRuntimeError)
+
+    def after_cell(self) -> None:
+        """Look for what was loaded past the hooks; 5 us when nothing was."""
+        native = self._observer.native
+        if native is None or self.mode == "off":
+            return
+        changes = native.loader_changes()
+        if changes == self._changes:
+            return
+        self._changes = changes
+        found = judge(self._observer.take())
+        findings = self._new(each for each in found if each.code in GUARDED)
+        if findings:
+            self._note(Alarm("this cell", findings, before=False))
+
+    def _alarm(self, what: str, new: tuple[str, ...], *, always: bool = False) -> Alarm | None:
+        """Judge what is about to be mapped; only LLVM's family can end a process."""
+        kins = {family.kin for path in new if (family := family_of(path.rpartition("/")[2]))}
+        if "llvm" not in kins and not always:
+            return None
+        facts = self._observer.take()
+        coming = coming_libraries(
+            new, facts.libraries, self._observer.machine, self._observer.owners
+        )
+        coming = self._observer.as_opened(coming, facts.libraries)
+        findings = self._brought(facts, coming, mkl=always)
+        return Alarm(what, findings, before=True) if findings else None
+
+    @staticmethod
+    def _brought(facts: Snapshot, coming: tuple[Library, ...], *, mkl: bool) -> tuple[Finding, ...]:
+        """Give the findings that are not there without what is coming.
+
+        OMP104 is there before mkl comes, and only mkl's own import exits over it.
+        """
+        known = {each.evidence for each in judge(facts) if not (mkl and each.code == "OMP104")}
+        found = (each for each in judge(facts, coming) if each.code in GUARDED)
+        return tuple(each for each in found if each.evidence not in known)
+
+    def _new(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Give those that were not told before."""
+        return tuple(each for each in findings if (each.code, each.title) not in self._told)
+
+    def _act(self, alarm: Alarm | None, error: Callable[[str], Exception]) -> None:
+        if alarm is None:
+            return
+        if self.mode == "raise":
+            self.alarms += 1
+            # OMP104 is so with mkl refused, too: after the cell that would be said twice.
+            self._file(each for each in alarm.findings if each.code == "OMP104")
+            raise error(sentence(alarm))
+        self._note(alarm)
+
+    def _note(self, alarm: Alarm) -> None:
+        self.alarms += 1
+        # Told once it has been: what a report raises stops the load, and the next try too.
+        self._report(alarm)
+        self._file(alarm.findings)
+
+    def _file(self, findings: Iterable[Finding]) -> None:
+        self._told.update((each.code, each.title) for each in findings)
+
+
+def _name_of(folder: str) -> str:
+    return folder.rpartition("/")[2].partition(".")[0]
+
+
+def sentence(alarm: Alarm) -> str:
+    """Give an alarm in one line."""
+    finding = alarm.findings[0]
+    remedy = finding.remedies[0] if finding.remedies else ""
+    return f"{alarm.what}: {finding.code}: {finding.title}. {remedy}"

@@ -1,0 +1,1 @@
+"""What importing would load, told from files alone: modules, distributions, wheels."""

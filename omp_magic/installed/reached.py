@@ -1,0 +1,276 @@
+"""Which modules importing a module would import in turn, and which libraries they would load.
+
+The walk goes through the files as the import system would, in its order, and runs nothing. What
+it cannot see: imports that a function makes which is called meanwhile.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import platform
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .modules import Installed, Module
+from .statements import Import, imports_of
+
+_OPENERS = (b"ctypes", b".so", b"load_library", b"dlopen", b"CDLL")
+_PROSE = re.compile(rb'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|#[^\n]*')
+"""What names libraries and does not open them: faiss tells of libfaiss.so in a comment."""
+_MOST_MODULES = 20_000
+_MOST_SOURCE_BYTES = 16 * 1024 * 1024
+_MOST_CODE_BYTES = 32 * 1024 * 1024
+
+_CYTHON = b"does not export expected C"
+_CALLED = (
+    ("numpy", b"_multiarray_umath", b""),
+    ("numpy", b"\0numpy\0", b""),
+    ("scipy.linalg.cython_blas", b"scipy.linalg.cython_blas", _CYTHON),
+    ("scipy.linalg.cython_lapack", b"scipy.linalg.cython_lapack", _CYTHON),
+)
+"""Modules that machine code imports when it is imported, by two texts that it then holds.
+
+NumPy's import_array(), and Cython's cimport with its error message: numba, jaxlib and clarabel
+name SciPy's modules too, and import them later.
+"""
+
+_PLATFORMS = frozenset(("win32", "cygwin", "darwin", "emscripten", "nt", "Windows", "Darwin"))
+_KERAS = frozenset(("tensorflow", "jax", "torch", "numpy", "openvino"))
+"""What Keras 3 compares the variable KERAS_BACKEND with (keras/src/backend/config.py)."""
+
+_ELSEWHERE = frozenset(("distutils", "__main__", "_typeshed"))
+"""Modules that need no file on ``sys.path``."""
+
+
+class Opening(NamedTuple):
+    """A shared object that an import loads.
+
+    Parameters
+    ----------
+    path
+        The file.
+    module
+        The module that loads it: the extension itself, or who opens it by ctypes.
+    shared
+        Whether it goes into the global scope (RTLD_GLOBAL).
+    """
+
+    path: str
+    module: str
+    shared: bool = False
+
+
+class _Source(NamedTuple):
+    """What a source says: when it was changed and its size, its imports, the text or b""."""
+
+    identity: tuple[int, int]
+    imports: tuple[Import, ...]
+    text: bytes
+
+
+_NO_SOURCE = _Source((-1, -1), (), b"")
+
+
+class Sources:
+    """Reads the files of modules, each once as long as it is unchanged."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, _Source] = {}
+        self._holds: dict[tuple[object, ...], bool] = {}
+
+    def of(self, path: str, wanted: bool) -> _Source:
+        """Give a source's imports, and its text when that is wanted and may open libraries.
+
+        A file that cannot be read imports nothing; bytecode without a source neither.
+        """
+        known = self._read.get(path, _NO_SOURCE)
+        try:
+            found = os.stat(path)
+            identity = found.st_mtime_ns, found.st_size
+            if known.identity != identity:
+                handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+                try:
+                    text = os.read(handle, min(found.st_size, _MOST_SOURCE_BYTES))
+                finally:
+                    os.close(handle)
+                imports = imports_of(text)
+                keep = wanted and any(word in text for word in _OPENERS)
+                known = _Source(identity, imports, _PROSE.sub(b"", text) if keep else b"")
+                self._read[path] = known
+        except OSError:
+            return _NO_SOURCE
+        return known
+
+    def holds(self, path: str, *marks: bytes) -> bool:
+        """Tell whether machine code holds some texts; a very large file is not searched."""
+        try:
+            key = (path, os.stat(path).st_mtime_ns, *marks)
+            if key not in self._holds:
+                with open(path, "rb") as file:
+                    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                with data:
+                    self._holds[key] = len(data) <= _MOST_CODE_BYTES and all(
+                        data.find(mark) >= 0 for mark in marks
+                    )
+        except (OSError, ValueError):
+            return False
+        return self._holds[key]
+
+
+class _Step(NamedTuple):
+    """A module to import, and whether the one that imports it fails when it does."""
+
+    name: str
+    certain: bool
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A module that is being imported: its steps, and the one that is at work."""
+
+    name: str
+    steps: Iterator[_Step]
+    certain: bool = False
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk; modules that were reached once are not walked again.
+
+    Parameters
+    ----------
+    installed, sources
+        Find and read the files.
+    environ
+        For the variables that choose between packages.
+    imported
+        Modules that are imported already: they load nothing again.
+    """
+
+    installed: Installed
+    sources: Sources
+    environ: Mapping[str, str] = field(default_factory=dict)
+    imported: Collection[str] = ()
+    modules: dict[str, Module | None] = field(default_factory=dict)
+    """Every module reached, in the order of importing; None for one without a file."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Modules whose import would fail -> the module that is missing."""
+    cut: bool = False
+    """Whether there were too many to follow all."""
+
+    def into(self, name: str) -> Iterator[Opening]:
+        """Give what importing a module loads, in order, as far as it was not given before."""
+        stack = [_Frame("", _prefixes(name, certain=True))]
+        while stack:
+            step = next(stack[-1].steps, None)
+            if step is None:
+                stack.pop()
+                continue
+            each, stack[-1].certain = step
+            if each in self.modules:
+                missing = self.failed.get(each)
+            elif len(self.modules) >= _MOST_MODULES:
+                self.cut = True
+                return
+            else:
+                module = self.modules[each] = self._find(each)
+                missing = each if module is None and self._is_missing(each) else None
+                if module is not None and module.file is not None and each not in self.imported:
+                    yield from self._openings(module)
+                    stack.append(_Frame(each, self._steps(module)))
+            while missing is not None and stack and stack[-1].certain:
+                # An import that nothing catches fails its module, and so whoever imports that.
+                self.failed[stack.pop().name] = missing
+
+    def _find(self, name: str) -> Module | None:
+        parent_name, _, leaf = name.rpartition(".")
+        if not parent_name:
+            return None if leaf in sys.stdlib_module_names else self.installed.find(name)
+        parent = self.modules.get(parent_name)
+        return self.installed.find(name, parent) if parent is not None else None
+
+    def _is_missing(self, name: str) -> bool:
+        """Tell whether a module surely cannot be imported; submodules may be made by a parent."""
+        return (
+            "." not in name
+            and name not in sys.stdlib_module_names
+            and name not in _ELSEWHERE
+            and name not in self.imported
+            and not self.installed.foreign
+        )
+
+    def _openings(self, module: Module) -> Iterator[Opening]:
+        if module.binary:
+            yield Opening(module.file or "", module.name)
+            return
+        binaries = [
+            path
+            for dist in self.installed.owners(module.name.partition(".")[0], module.root)
+            for path in self.installed.binaries(dist)
+        ]
+        text = self.sources.of(module.file or "", bool(binaries)).text
+        if text:
+            shared = b"RTLD_GLOBAL" in text
+            for path in binaries:
+                stem = os.path.basename(path).partition(".")[0]
+                if stem.encode("utf-8", "surrogateescape") in text:
+                    yield Opening(path, module.name, shared)
+
+    def _steps(self, module: Module) -> Iterator[_Step]:
+        """Give the modules that a module imports, in order; of names only those with a file."""
+        if module.binary:
+            yield from self._called(module)
+            return
+        for level, target, names, certain, when in self.sources.of(
+            module.file or "", False
+        ).imports:
+            base = _absolute(module, level, target) if level else target
+            if not base or base.partition(".")[0] in sys.stdlib_module_names:
+                continue
+            if when and self._passed_over(module, when):
+                continue
+            yield from _prefixes(base, certain)
+            parent = self.modules.get(base)
+            if parent is not None and parent.folders:
+                for name in names:
+                    full = f"{base}.{name}"
+                    if full not in self.modules and self.installed.find(full, parent) is not None:
+                        yield _Step(full, certain)
+        leaf = module.name.rpartition(".")[2]
+        if module.folders:
+            # A package that puts an extension of its own name in its place: cv2/cv2.abi3.so.
+            inner = self.installed.find(f"{module.name}.{leaf}", module)
+            if inner is not None and inner.binary:
+                yield _Step(inner.name, certain=False)
+
+    def _called(self, module: Module) -> Iterator[_Step]:
+        """Give what an extension module imports, as far as its file tells."""
+        for name, *marks in _CALLED:
+            if name not in self.modules and self.sources.holds(module.file or "", *marks):
+                yield from _prefixes(name, certain=False)
+
+    def _passed_over(self, module: Module, when: str) -> bool:
+        if when in _PLATFORMS:
+            return when not in (sys.platform, os.name, platform.system())
+        if when in _KERAS and module.name.startswith("keras."):
+            return when != self.environ.get("KERAS_BACKEND", "tensorflow")
+        return False
+
+
+def _absolute(module: Module, level: int, target: str) -> str:
+    package = module.name if module.folders else module.name.rpartition(".")[0]
+    parts = package.split(".")
+    above = parts[: len(parts) - level + 1]
+    return ".".join([*above, target] if target else above)
+
+
+def _prefixes(name: str, certain: bool) -> Iterator[_Step]:
+    at = name.find(".")
+    while at >= 0:
+        yield _Step(name[:at], certain)
+        at = name.find(".", at + 1)
+    yield _Step(name, certain)

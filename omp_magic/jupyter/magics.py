@@ -1,0 +1,300 @@
+"""The magics: parse the line, call down, display.
+
+Everything but IPython is imported inside them: loading the extension must cost less than
+importing threadpoolctl (benchmarks/bench.py), and the first use may cost more.
+"""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ..checks import Check
+    from ..facts.snapshots import Snapshot
+    from ..views.explain import Page
+    from .dashboard import Panel
+    from .live import Live
+    from .session import Session
+    from .watch import Watch
+
+
+_STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
+
+
+@magics_class
+class OmpMagics(Magics):
+    """The magics of one shell."""
+
+    def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
+        # With the shell as parent, which is the default, traitlets warns of `OmpMagics.guard`: that
+        # section of a profile is read in `config`.
+        super().__init__(shell, parent=None)
+        self._shell = shell
+        self._watch = watch
+        self.session: Session | None = None
+        """The session's limit, from the first `%omp_limit` on."""
+        self.live: Live | None = None
+        """What the dashboards share, from the first one on."""
+
+    @magic_arguments()
+    @argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
+    @argument("--probe", action="store_true", help="also measure for 0.5 s the CPUs one gets")
+    @argument("--env", action="store_true", help="also list the environment variables that matter")
+    @argument("--threads", action="store_true", help="also list every OS thread")
+    @argument("--json", action="store_true", help="show it all as JSON")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_status(self, line: str) -> Snapshot | None:
+        """Show the OpenMP and BLAS runtimes of this kernel, their threads, and its CPUs.
+
+        Nothing is loaded, started or changed by looking. It gives a Snapshot; a semicolon
+        behind a space silences it, as in ``%omp_status --cpus ;``::
+
+            s = %omp_status
+            s.to_frame()
+        """
+        options = _parsed(self.omp_status, line, _STATUS_FLAGS, "%omp_status --cpus")
+        if options is None:
+            return None
+        from ..api import snapshot  # noqa: PLC0415 - see the top of the file
+
+        if line.rstrip().endswith(";"):
+            return None
+        shown = {name for name in ("cpus", "env", "threads", "json") if getattr(options, name)}
+        if options.probe:
+            shown.add("cpus")
+        return snapshot(threads=options.threads, measure=options.probe, shown=frozenset(shown))
+
+    @magic_arguments()
+    @argument("code", nargs="*", help="OMP101, or the number alone; without it, what is found now")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_explain(self, line: str) -> Page | None:
+        """Explain findings at length: what happens, how it is found out, what to do.
+
+        Alone it explains what is found in this kernel now::
+
+            %omp_explain OMP101
+            %omp_explain
+        """
+        accepted = "codes such as OMP101, or nothing"
+        options = _parsed(self.omp_explain, line, accepted, "%omp_explain OMP101")
+        if options is None:
+            return None
+        from ..api import explain  # noqa: PLC0415 - see the top of the file
+        from ..errors import UnknownCodeError  # noqa: PLC0415 - see the top of the file
+
+        try:
+            page = explain(*options.code)
+        except UnknownCodeError as error:
+            raise UsageError(f"omp_explain: {error}") from None
+        return None if line.rstrip().endswith(";") else page
+
+    @magic_arguments()
+    @argument("modules", nargs="*", help="modules in the order of importing: torch faiss")
+    @argument("--run", action="store_true", help="try the imports in a child process")
+    @argument("--order", action="store_true", help="search an order that works, by running it")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_check(self, line: str) -> Check | None:
+        """Say what importing modules may load, and what that would do in this kernel.
+
+        Nothing is imported: files are read. With --run a child process imports them step by
+        step and uses each runtime, with --order it searches an order that works::
+
+            %omp_check json
+            %omp_check torch faiss --run
+        """
+        accepted = "MODULE ..., --run, --order"
+        options = _parsed(self.omp_check, line, accepted, "%omp_check torch faiss --run")
+        if options is None:
+            return None
+        from ..api import check  # noqa: PLC0415 - see the top of the file
+        from ..errors import OmpMagicError  # noqa: PLC0415 - see the top of the file
+
+        try:
+            names = [name for word in options.modules for name in word.split(",") if name]
+            found = check(*names, run=options.run, order=options.order)
+        except OmpMagicError as error:
+            raise UsageError(f"omp_check: {error}") from None
+        return None if line.rstrip().endswith(";") else found
+
+    @magic_arguments()
+    @argument("mode", nargs="*", help="warn, raise or off; status or nothing says what it is")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_guard(self, line: str) -> None:
+        """Watch imports: warn before one would end this kernel, or refuse it.
+
+        Before a library is mapped it is known what it brings. With *warn* the cell says what
+        would happen and what to do instead; with *raise* the import fails and nothing is
+        mapped; *off* takes everything out. Alone it says how it stands::
+
+            %omp_guard raise
+            %omp_guard
+        """
+        accepted = "warn, raise, off, status"
+        options = _parsed(self.omp_guard, line, accepted, "%omp_guard raise")
+        if options is None:
+            return
+        words = options.mode or ["status"]
+        if len(words) > 1 or words[0] not in ("warn", "raise", "off", "status"):
+            found = f"found {' '.join(words)!r}"
+            raise UsageError(_wrong("omp_guard", found, accepted, "%omp_guard raise"))
+        if words[0] != "status":
+            self._watch.set_mode(words[0])
+        print(self._watch.tell())
+
+    @magic_arguments()
+    @argument(
+        "spec",
+        nargs="*",
+        help="N threads; auto (the CPUs allowed) or auto/N; NAME=N with NAME blas, openmp, "
+        "a family (openblas, mkl, blis, libgomp, libomp, libiomp5), a package (torch, numexpr, "
+        "numba, cv2, pyarrow, blosc2, faiss ...), a SONAME or a path; or off",
+    )
+    @argument("--no-env", action="store_true", help="child processes do not inherit the limit")
+    @argument("-v", "--verbose", action="store_true", help="say after the cell what it cost")
+    @argument("--record", metavar="NAME", help="append what the cell cost to this DataFrame")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_cell_magic
+    def omp_limit(self, line: str, cell: str | None = None) -> Any:
+        """Limit the threads of every pool, for one cell or for the session.
+
+        For one cell, after which everything is as before. Threads, tasks and child processes
+        that the cell starts have the limit too::
+
+            %%omp_limit 2 -v --record costs
+            a @ a
+
+        For the session, until off; alone it says what is in force::
+
+            %omp_limit blas=1 openmp=auto
+            %omp_limit off
+        """
+        __tracebackhide__ = True
+        accepted = "N, auto, auto/N, NAME=N, --no-env" + (
+            ", off" if cell is None else ", -v, --record NAME"
+        )
+        example = "%omp_limit auto" if cell is None else "%%omp_limit 2 -v"
+        options = _parsed(self.omp_limit, line, accepted, example)
+        if options is None:
+            return None
+        text = " ".join(options.spec)
+        if cell is not None:
+            from .cellbody import run_body  # noqa: PLC0415 - see the top of the file
+            from .session import limited, spec_of  # noqa: PLC0415 - see the top of the file
+
+            around = limited(
+                self._shell,
+                spec_of(text),
+                env=not options.no_env,
+                report=options.verbose,
+                record=options.record,
+            )
+            return run_body(self._shell, around, f"omp_limit {line}", cell)
+        if options.verbose or options.record is not None:
+            flag = "-v" if options.verbose else "--record"
+            found = f"found {flag} without a cell"
+            raise UsageError(_wrong("omp_limit", found, accepted, example))
+        print(self._session_limit(text, env=not options.no_env))
+        return None
+
+    def _session_limit(self, text: str, *, env: bool) -> str:
+        """Set, end or tell the session's limit."""
+        session = self._session()
+        if text == "off":
+            return session.end()
+        return session.set(text, env=env) if text else session.tell()
+
+    def _session(self) -> Session:
+        if self.session is None:
+            from .session import Session  # noqa: PLC0415 - see the top of the file
+
+            self.session = Session()
+        return self.session
+
+    @magic_arguments()
+    @argument("what", nargs="*", help="nothing, or off to close every panel")
+    @argument("--interval", type=float, help="seconds between two looks, 0.2 to 60")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_dashboard(self, line: str) -> Panel | None:
+        """Show a panel that stays live while other cells run.
+
+        CPUs used against CPUs allowed, each runtime with its threads, who loaded it, child
+        processes, findings as they appear, and controls for limits and the guard::
+
+            %omp_dashboard
+            %omp_dashboard off
+
+        It gives a Panel; `to_frame()` and `save("threads.csv")` have its history.
+        """
+        accepted, example = "off, --interval SECONDS", "%omp_dashboard --interval 1"
+        options = _parsed(self.omp_dashboard, line, accepted, example)
+        if options is None:
+            return None
+        if options.what not in ([], ["off"]):
+            found = f"found {' '.join(options.what)!r}"
+            raise UsageError(_wrong("omp_dashboard", found, accepted, example))
+        if options.what:
+            if self.live is not None:
+                self.live.close()
+            return None
+        if options.interval is not None and not 0.2 <= options.interval <= 60:
+            found = f"found --interval {options.interval:g}"
+            accepted = "off, --interval with 0.2 to 60 seconds"
+            raise UsageError(_wrong("omp_dashboard", found, accepted, example))
+        from .dashboard import open_panel  # noqa: PLC0415 - see the top of the file
+
+        if self.live is None:
+            from .live import Live  # noqa: PLC0415 - see the top of the file
+
+            self.live = Live(self._shell, self._session(), self._watch)
+        if options.interval is not None:
+            self.live.set_interval(options.interval)
+        return open_panel(self.live)
+
+    def before_cell(self) -> None:
+        """Hold the session's limit also on libraries that were loaded since."""
+        if self.session is not None:
+            self.session.cover()
+
+    def end(self) -> None:
+        """Take back what the magics hold."""
+        if self.live is not None:
+            self.live.end()
+        if self.session is not None:
+            self.session.end()
+
+
+def _parsed(magic: Any, line: str, accepted: str, example: str) -> Namespace | None:
+    """Parse a magic's line; with --help print the help and give None.
+
+    Raises
+    ------
+    UsageError
+        In one line: what was found, what is accepted, an example.
+    """
+    try:
+        options: Namespace = parse_argstring(magic, line.rstrip().removesuffix(";"))
+    except (UsageError, ValueError) as error:  # ValueError: a quotation that does not end
+        raise UsageError(_wrong(magic.__name__, str(error), accepted, example)) from None
+    if options.help:
+        print(magic.__doc__)
+        return None
+    return options
+
+
+def _wrong(name: str, found: str, accepted: str, example: str) -> str:
+    found = " ".join(found.split())
+    return f"{name}: {found}; accepted: {accepted}; example: {example}"

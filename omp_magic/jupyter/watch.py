@@ -1,0 +1,143 @@
+"""The guard as a shell has it: put in place when the extension is loaded, shown in its cells.
+
+Only the hooks are in place at first. The guard itself comes with the first load that they see, or
+after the cell that loaded the extension, whichever is first: its modules cost some 20 ms.
+"""
+
+from __future__ import annotations
+
+from ..hooks.loads import LOADS, Watcher
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
+if TYPE_CHECKING:
+    from typing import Any
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ..guard.guard import Alarm, Guard
+
+
+class Watch(Watcher):
+    """The guard in one shell.
+
+    Parameters
+    ----------
+    shell
+        The shell whose cells it shows alarms in.
+    mode
+        ``"warn"``, ``"raise"`` or ``"off"``.
+    """
+
+    def __init__(self, shell: InteractiveShell, mode: str = "warn") -> None:
+        self._shell = shell
+        self._mode = "off"
+        self._guard: Guard | None = None
+        self._watching = False
+        self.set_mode(mode)
+
+    @property
+    def mode(self) -> str:
+        """``"warn"``, ``"raise"`` or ``"off"``."""
+        return self._mode
+
+    def set_mode(self, mode: str) -> None:
+        """Watch in another way, or let go of everything."""
+        self._mode = mode
+        if mode == "off":
+            self.remove()
+        elif not self._watching:
+            self._watching = True
+            LOADS.add(self)
+        if self._guard is not None:
+            self._guard.mode = mode
+
+    def remove(self) -> None:
+        """Take the hooks out."""
+        self._watching = False
+        LOADS.remove(self)
+
+    def guard(self) -> Guard:
+        """Give the guard, made when it is first needed."""
+        if self._guard is None:
+            from ..guard.guard import Guard  # noqa: PLC0415 - loading must stay cheap
+            from ..here import HERE  # noqa: PLC0415 - loading must stay cheap
+
+            self._guard = Guard(HERE.observer, self._report, self._mode)
+        return self._guard
+
+    def _ready(self) -> Guard | None:
+        """Give the guard; None in the middle of an import of what it needs itself.
+
+        ctypes loads _ctypes, for example, and omp_magic.api may be half imported. What is wrong
+        for good is told after the cell.
+        """
+        try:
+            return self.guard()
+        except Exception:  # noqa: BLE001 - made again, and told of, after the cell
+            return None
+
+    def before_extension(self, name: str, path: str) -> None:
+        """Be told of an extension module; see `hooks`."""
+        guard = self._ready()
+        if guard is not None:
+            guard.before_extension(name, path)
+
+    def before_library(self, name: str, shared: bool) -> None:
+        """Be told of a library that ctypes loads; see `hooks`."""
+        guard = self._ready()
+        if guard is not None:
+            guard.before_library(name, shared)
+
+    def before_source(self, name: str) -> None:
+        """Be told of a Python module that is to be run; see `hooks`."""
+        if self._guard is not None:
+            self._guard.before_source(name)
+
+    def after_cell(self, *_: Any) -> None:
+        """Look for what was loaded past the hooks; called after every cell."""
+        if self._mode == "off" or not self._watching:
+            return
+        try:
+            LOADS.cover_ctypes()
+            self.guard().after_cell()
+        except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
+            import logging  # noqa: PLC0415 - never needed when all goes well
+
+            log = logging.getLogger("omp_magic")
+            log.warning("omp_magic: not looked after the cell (%s)", error)
+
+    def tell(self) -> str:
+        """Give a line that says how it watches and what it has seen."""
+        if self._mode == "off":
+            return "omp_guard off: imports are not watched; example: %omp_guard warn"
+        loads, alarms = (
+            (self._guard.loads, self._guard.alarms) if self._guard is not None else (0, 0)
+        )
+        does = "warned of" if self._mode == "warn" else "refused"
+        return (
+            f"omp_guard {self._mode}: a load that would end or endanger this kernel is {does}; "
+            f"{loads} native loads seen, {alarms} alarms"
+        )
+
+    def _report(self, alarm: Alarm) -> None:
+        """Show an alarm as a warning that the user's filters may silence or make an error."""
+        import sys  # noqa: PLC0415 - only an alarm pays
+        import warnings  # noqa: PLC0415 - as above
+
+        from ..errors import AlarmError, DuplicateRuntimeWarning  # noqa: PLC0415 - as above
+        from ..views.alarm import AlarmView  # noqa: PLC0415 - as above
+
+        view = AlarmView(alarm)
+        with warnings.catch_warnings(record=True) as shown:
+            try:
+                warnings.warn(str(view), DuplicateRuntimeWarning, stacklevel=2)
+            except DuplicateRuntimeWarning as error:
+                raise AlarmError(str(error)) from None
+        if shown:
+            from IPython.display import display  # noqa: PLC0415 - as above
+
+            display(view)
+            if alarm.before:
+                # The load may end the process in C, which flushes nothing: a kernel's stream
+                # waits here until its own thread has sent all that was shown.
+                sys.stdout.flush()

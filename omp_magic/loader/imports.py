@@ -1,0 +1,299 @@
+"""Which files a dlopen would newly map, known before it happens.
+
+glibc's loader is followed step by step over the objects that are loaded now; nothing is opened
+by the loader itself. What this cannot see is written at `LoaderModel`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+
+from ..errors import OmpMagicError
+from ..machine import Machine
+from ..machine.native import Native, call_text
+from .linkmaps import LoadedObjects
+from .loaderlist import Loaded
+from .resolver import Asker, MissingLibraryError, Resolver
+from .sharedobjects import Identity, SharedObject, SharedObjects
+
+_MOST_OBJECTS = 10_000
+_EXTENSIONS = tuple(suffix for suffix in EXTENSION_SUFFIXES if suffix != ".so")
+"""Nobody but CPython loads these, each once, so their list may be behind for a while."""
+
+
+class UnknownLoaderError(OmpMagicError):
+    """What a dlopen would map cannot be told here.
+
+    Parameters
+    ----------
+    why
+        The reason, as part of a sentence.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"what a dlopen would map is not known: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one dlopen would do.
+
+    Parameters
+    ----------
+    new
+        Files it would newly map, in the order of loading, as /proc/self/maps will show them:
+        absolute, with symbolic links resolved. Two paths that are links of one file are told
+        apart by stat(2) only.
+    missing
+        Name of the library for whose lack it would fail, so that nothing stays mapped; or None.
+    known
+        Whether this can be told at all.
+    why
+        What is wrong with `missing`, or why nothing is known; or None.
+    """
+
+    new: tuple[str, ...] = ()
+    missing: str | None = None
+    known: bool = True
+    why: str | None = None
+
+
+_NOTHING = Prediction()
+
+
+class LoaderModel:
+    """Follows the loader of the running process; kept between calls.
+
+    One is made in 4 ms. A prediction costs 0.1 ms when the file was never read, and the 128
+    loads of ``import sklearn`` cost 23 ms together (benchmarks/imports.py). Not for two threads
+    at once.
+
+    Not seen: what a library loads by itself when it starts (its own calls of dlopen), a load
+    that fails for a symbol or a version it lacks, LD_AUDIT, DT_AUXILIARY and DT_FILTER, the
+    tunable glibc.cpu.hwcap_mask, and a folder that was made after the loader had looked for
+    it in vain. The libraries loaded with ``dlmopen`` in other namespaces do not count.
+
+    Parameters
+    ----------
+    machine
+        The running process; another machine's loader is not known.
+    native
+        The process's C library; None where it cannot be called.
+    """
+
+    def __init__(self, machine: Machine, native: Native | None) -> None:
+        self._objects = SharedObjects()
+        self._loaded: LoadedObjects | None = None
+        self._resolver: Resolver | None = None
+        self._program: Asker | None = None
+        self._why: str | None = None
+        try:
+            self._start(machine, native)
+        except (OSError, ValueError, struct.error, OmpMagicError) as error:
+            self._why = str(error)
+
+    def _start(self, machine: Machine, native: Native | None) -> None:
+        version = _glibc(machine, native)
+        if native is None or isinstance(version, str):
+            self._why = str(version)
+            return
+        self._loaded = LoadedObjects(machine, native, self._objects)
+        program = self._loaded.program if self._loaded.update() else None
+        if program is None:
+            self._why = "the loader's list of objects cannot be read"
+            return
+        # LD_ORIGIN_PATH is for programs that the kernel did not start; see _dl_get_origin.
+        origin = os.path.dirname(os.readlink("/proc/self/exe"))
+        self._program = Asker(program.dynamic, origin)
+        loader = next((name for name in self._loaded.names if _is_loader_path(name)), None)
+        self._resolver = Resolver(machine, self._objects, self._program, loader, version)
+
+    @property
+    def names(self) -> Collection[str]:
+        """What loaded objects are known by, as of the last prediction."""
+        return self._loaded.names if self._loaded is not None else ()
+
+    def predict(
+        self, name: str | os.PathLike[str] | None, requester: str | None = None
+    ) -> Prediction:
+        """Tell what ``dlopen(name)`` would newly map now; never raises.
+
+        Parameters
+        ----------
+        name
+            As dlopen(3) takes it: a path, a name without ``/``, or None for the program itself.
+            CPython gives every extension module's with a path.
+        requester
+            Path of the loaded object that calls dlopen, whose RPATH and RUNPATH count for a
+            name without ``/``; that of ctypes' own extension module when None.
+        """
+        if name is None:
+            return _NOTHING
+        try:
+            return self._predict(os.fsdecode(name), requester)
+        except MissingLibraryError as error:
+            return Prediction(missing=error.name, why=error.why)
+        except (OSError, ValueError, TypeError, struct.error, OmpMagicError) as error:
+            return Prediction(known=False, why=str(error))
+
+    def _predict(self, wanted: str, requester: str | None) -> Prediction:
+        loaded, resolver, program = self._loaded, self._resolver, self._program
+        if loaded is None or resolver is None or program is None:
+            return Prediction(known=False, why=self._why)
+        if not loaded.update():
+            return Prediction(known=False, why="the loader's list of objects cannot be read")
+        if not wanted.endswith(_EXTENSIONS):
+            loaded.settle()
+        if loaded.has_name(wanted):
+            return _NOTHING
+        # Who asks counts for a search and for $ORIGIN only.
+        searched = "/" not in wanted or "$" in wanted
+        asker = self._asker(loaded, requester) if searched else program
+        new = _Load(loaded, resolver).run(wanted, asker)
+        loaded.expect(new)
+        return Prediction(tuple([found.kernel_path for found in new]))
+
+    def _asker(self, loaded: LoadedObjects, requester: str | None) -> Asker:
+        if requester is None:
+            requester = getattr(sys.modules.get("_ctypes"), "__file__", None)
+        found = None
+        program = self._program
+        if requester is not None:
+            found = loaded.names[requester] if loaded.has_name(requester) else None
+            found = found or _by_file(loaded, requester)
+        if program is None or found is None or not found.name:
+            # ctypes is linked into the program or its libpython.
+            return program or Asker(loaded.names[""].dynamic, "")
+        return Asker(found.dynamic, _folder_of(found.name))
+
+
+class _Load:
+    """One dlopen: what it maps on the way."""
+
+    def __init__(self, loaded: LoadedObjects, resolver: Resolver) -> None:
+        self._loaded = loaded
+        self._resolver = resolver
+        self._names: set[str] = set()
+        self._identities: set[Identity] = set()
+        self._fresh_names = False
+
+    def run(self, name: str, asker: Asker) -> tuple[SharedObject, ...]:
+        """Give the new objects, breadth first as _dl_map_object_deps maps them."""
+        first = self._new(name, asker, top=True)
+        queue = [first] if first is not None else []
+        for number, (found, own) in enumerate(queue):
+            if number > _MOST_OBJECTS:
+                raise UnknownLoaderError("the libraries need one another without end")
+            # What is loaded already has its own dependencies loaded.
+            for needed in found.dynamic.needed:
+                fresh = self._new(needed, own)
+                if fresh is not None:
+                    queue.append(fresh)
+        return tuple([found for found, _ in queue])
+
+    def _new(
+        self, name: str, asker: Asker, *, top: bool = False
+    ) -> tuple[SharedObject, Asker] | None:
+        """Give the object that a name newly maps, or None when it is one that is there."""
+        if not top:
+            name = self._resolver.expand(name, asker)
+        if name in self._names or self._loaded.has_name(name):
+            return None
+        if "/" not in name and not self._fresh_names:
+            self._loaded.refresh_names()
+            self._fresh_names = True
+            if self._loaded.has_name(name):
+                return None
+        path = self._resolver.expand(name, asker) if top else name
+        found = self._resolver.find(path, asker)
+        self._names.add(name)
+        if found.identity in self._identities or self._loaded.has_file(found.identity):
+            return None
+        self._identities.add(found.identity)
+        self._names.add(found.path)
+        if found.dynamic.soname is not None:
+            self._names.add(found.dynamic.soname)
+        # The loader of what dlopen was asked for is not remembered (__RTLD_CALLMAP).
+        return found, Asker(found.dynamic, _folder_of(found.path), None if top else asker)
+
+
+def predict_dlopen(
+    path_or_name: str | os.PathLike[str], machine: Machine | None = None
+) -> tuple[str, ...]:
+    """Give the files that this dlopen would newly map, at this moment, in this process.
+
+    Parameters
+    ----------
+    path_or_name
+        As dlopen(3) takes it; a name without ``/`` is looked for as `ctypes.CDLL` does.
+    machine
+        The running process when None.
+
+    Returns
+    -------
+    tuple of str
+        Absolute paths in the order of loading, as /proc/self/maps will show them, without
+        symbolic links; () when all is loaded already, and when the dlopen would fail, since
+        then nothing stays mapped.
+
+    Raises
+    ------
+    UnknownLoaderError
+        When it cannot be told: no glibc, or not the running process.
+    """
+    model = _own_model() if machine is None else LoaderModel(machine, _native())
+    told = model.predict(path_or_name)
+    if not told.known:
+        raise UnknownLoaderError(told.why or "no reason is known")
+    return told.new
+
+
+@lru_cache(maxsize=1)
+def _own_model() -> LoaderModel:
+    return LoaderModel(Machine.here(), _native())
+
+
+def _native() -> Native | None:
+    try:
+        return Native()
+    except OSError:
+        return None
+
+
+def _glibc(machine: Machine, native: Native | None) -> tuple[int, int] | str:
+    """Give glibc's version, or why the loader is not known."""
+    if not machine.live:
+        return "only the running process's own loader can be followed"
+    if native is None or not sys.platform.startswith("linux"):
+        return "this system's loader has other rules than glibc's"
+    address = native.global_symbol("gnu_get_libc_version")
+    if address is None:
+        return "the C library is not glibc, and its loader has other rules"
+    major, minor = call_text(address).split(".")[:2]
+    return int(major), int(minor)
+
+
+def _is_loader_path(name: str) -> bool:
+    file_name = os.path.basename(name)
+    return "/" in name and file_name.startswith(("ld-linux", "ld64.so", "ld.so", "ld-2"))
+
+
+def _by_file(loaded: LoadedObjects, path: str) -> Loaded | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    identity = found.st_dev, found.st_ino
+    return loaded.identities[identity] if loaded.has_file(identity) else None
+
+
+def _folder_of(path: str) -> str:
+    """Give what ``$ORIGIN`` stands for; the path is not normalised, as in _dl_new_object."""
+    return os.path.dirname(path if path.startswith("/") else f"{os.getcwd()}/{path}")

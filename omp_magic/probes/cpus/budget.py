@@ -1,0 +1,129 @@
+"""The CPUs that this process may really use, and what decides that."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from ...facts.cpus import Bound, Budget, Throttling
+from ...facts.libraries import Gap
+from ...formats.cgroupfiles import parse_cpu_stat
+from ...knowledge.declared import parse_declared
+from ...machine import Machine
+from .quotas import probe_cpusets, probe_quotas
+from .topology import probe_affinity, probe_topology
+
+
+def probe_budget(machine: Machine) -> Budget:
+    """Find the CPUs this process may use: quota of every visible cgroup, affinity, machine.
+
+    Resolved anew at every call: limits change while a process runs.
+
+    Parameters
+    ----------
+    machine
+        The machine to read.
+
+    Returns
+    -------
+    Budget
+        With every bound that was found, the one that binds, and a `Gap` for what could not
+        be read. Nothing is raised for a file that is missing or malformed.
+    """
+    gaps: list[Gap] = []
+    notes: list[str] = []
+    affinity_cpus = probe_affinity(machine, gaps)
+    topology = probe_topology(machine, affinity_cpus)
+    quotas = probe_quotas(machine, gaps, notes)
+    tightest = min(
+        (bound for bound in quotas if bound.cpus is not None),
+        key=lambda bound: bound.cpus or 0.0,
+        default=None,
+    )
+    affinity = Bound(source="affinity", cpus=float(affinity_cpus), detail=topology.affinity_source)
+    whole = Bound(
+        source="machine", cpus=float(topology.online), detail="CPUs online", file=topology.file
+    )
+    declared, errors = parse_declared(machine.environ, quota_known=tightest is not None)
+    gaps.extend(Gap(what=error.what, why=str(error)) for error in errors)
+    extra = list(declared)
+    if topology.physical is not None:
+        extra.append(
+            Bound(
+                source="physical cores",
+                cpus=float(topology.physical),
+                detail="thread_siblings_list",
+                lowers=False,
+                reason="two threads of one core share it; whether that helps depends on the code",
+            )
+        )
+    if affinity_cpus < topology.online:
+        extra.extend(probe_cpusets(machine))
+    counted = [bound for bound in (*quotas, affinity, whole, *declared) if _counts(bound)]
+    binding = min(counted, key=lambda bound: (bound.cpus or 0.0, bound is affinity))
+    if topology.online > 1 and topology.offline:
+        notes.append(f"{topology.offline} of the machine's CPUs are offline")
+    policy = machine.realtime_policy()
+    if policy is not None and tightest is not None:
+        notes.append(f"this process runs under {policy}: a quota does not hold for it")
+    return Budget(
+        quota_cpus=tightest.cpus if tightest is not None else None,
+        threads=max(1, math.ceil(binding.cpus or 1)),
+        binding=binding,
+        bounds=(*quotas, affinity, whole, *extra),
+        affinity_cpus=affinity_cpus,
+        machine_cpus=topology.online,
+        notes=tuple(notes),
+        gaps=tuple(gaps),
+    )
+
+
+def _counts(bound: Bound) -> bool:
+    return bound.lowers and bound.cpus is not None
+
+
+def unknown_budget() -> Budget:
+    """Give what is left to say when nothing could be found out: the machine's CPUs."""
+    cpus = os.cpu_count() or 1
+    whole = Bound(source="machine", cpus=float(cpus), detail="os.cpu_count")
+    return Budget(
+        quota_cpus=None,
+        threads=cpus,
+        binding=whole,
+        bounds=(whole,),
+        affinity_cpus=cpus,
+        machine_cpus=cpus,
+    )
+
+
+def probe_throttling(machine: Machine, budget: Budget) -> tuple[Throttling, ...]:
+    """Read the throttling counters of the cgroups that set a quota, leaf to root.
+
+    Parameters
+    ----------
+    machine
+        The machine to read.
+    budget
+        Its budget: a group without a quota is never throttled and is not read.
+    """
+    found = []
+    for bound in budget.bounds:
+        # Other bounds have files too: a cpuset's lies in the leaf's own folder on v2.
+        if bound.cpus is None or not bound.source.startswith("cgroup "):
+            continue
+        try:
+            values = parse_cpu_stat(machine.read(bound.file.rpartition("/")[0] + "/cpu.stat"))
+        except OSError:
+            continue
+        if "nr_throttled" in values:
+            # cgroup v2 counts microseconds in throttled_usec, v1 nanoseconds in throttled_time.
+            throttled_us = values.get("throttled_usec", values.get("throttled_time", 0) // 1000)
+            found.append(
+                Throttling(
+                    group=bound.where,
+                    periods=values.get("nr_periods", 0),
+                    throttled_periods=values["nr_throttled"],
+                    throttled_us=throttled_us,
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""What the kernel tells of this process look by look, for the dashboard; no runtime is asked."""

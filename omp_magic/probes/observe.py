@@ -1,0 +1,241 @@
+"""take(machine) -> Snapshot: every probe once; what failed is filed as a Gap."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from ..errors import ParseError
+from ..facts.libraries import Gap, Library, Limit
+from ..facts.processes import Child, Thread
+from ..facts.snapshots import Snapshot
+from ..machine import Machine
+from ..machine.native import Native
+from .cpus.budget import probe_budget, probe_throttling, unknown_budget
+from .cpus.load import LoadProbe
+from .cpus.measure import measure_cpus
+from .environment import probe_at_exec, probe_environment
+from .packages.python_pools import PythonPools
+from .runtimes.libraries import LibraryProbe, Scan
+from .runtimes.owners import Owners
+from .runtimes.pools import pools_of, probe_libraries
+from .runtimes.replaced import PackageProbe
+from .threads.children import ChildProbe, probe_start_method
+from .threads.stacks import ThreadOwners, Workers
+from .threads.threads import count_threads, probe_threads
+
+_Value = TypeVar("_Value")
+
+
+def take(machine: Machine) -> Snapshot:
+    """Give the facts of a machine once; an `Observer` is faster from the second time on."""
+    return Observer(machine).take()
+
+
+class Observer:
+    """Takes snapshots of one process and keeps what cannot have changed between them.
+
+    Parameters
+    ----------
+    machine
+        The machine to read.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.native: Native | None = None
+        self.opened: set[str] = set()
+        """Files that were opened to be called through their handle; the guard sees that."""
+        self._lasting: list[Gap] = []
+        if machine.live:
+            try:
+                self.native = Native()
+            except OSError as error:
+                self._lasting.append(Gap.of("calls into libraries", error))
+        self._libraries = LibraryProbe(machine, self.native)
+        self._packages = PackageProbe(machine, self.native)
+        self._owners = ThreadOwners(machine, self.native)
+        self._python_pools = PythonPools(machine, self.native)
+        self._children = ChildProbe(machine, self.native)
+        self._load = LoadProbe()
+        self._at_exec: dict[str, str] = {}
+        self._conda = machine.live and os.path.isdir(os.path.join(sys.prefix, "conda-meta"))
+        try:
+            self._at_exec = probe_at_exec(machine)
+        except OSError as error:
+            self._lasting.append(Gap.of("environment at start", error))
+
+    @property
+    def owners(self) -> Owners:
+        """Who shipped which file."""
+        return self._libraries.owners
+
+    def as_opened(
+        self, libraries: tuple[Library, ...], present: tuple[Library, ...]
+    ) -> tuple[Library, ...]:
+        """Give libraries, with those that are called through their handle as not idle.
+
+        libiomp5 behind a global libomp stays as it is: it hangs either way (OMP103).
+        """
+        if not self.opened:
+            return libraries
+        hanging = any(each.serves and each.family == "libomp" for each in present)
+        return tuple(
+            replace(each, idle=False)
+            if each.idle
+            and each.path in self.opened
+            and not (hanging and each.family == "libiomp5")
+            else each
+            for each in libraries
+        )
+
+    def was_touched(self, module: str) -> bool:
+        """Tell whether a loaded package was changed on disk since the last look."""
+        return self._packages.was_touched(module)
+
+    def scan(self) -> Scan:
+        """Give the runtimes that are mapped now; see `LibraryProbe.scan`."""
+        return self._libraries.scan()
+
+    def take(
+        self,
+        *,
+        threads: bool = False,
+        measure: bool = False,
+        shown: frozenset[str] = frozenset(),
+        limits: tuple[Limit, ...] = (),
+        altered: tuple[str, ...] = (),
+    ) -> Snapshot:
+        """Take a snapshot. What cannot be read becomes a `Gap`; nothing is raised for it.
+
+        Parameters
+        ----------
+        threads
+            Also list every OS thread (10 us each).
+        measure
+            Also keep threads busy for half a second and count the CPUs they get.
+        shown
+            Parts that views should open.
+        limits
+            The limits that are in force, under which counts do not tell what variables did.
+        altered
+            Variables that these limits have set.
+        """
+        gaps = list(self._lasting)
+        machine = self.machine.once()
+        budget = _filed("budget", gaps, lambda: probe_budget(machine)) or unknown_budget()
+        if measure:
+            got = _filed("measured CPUs", gaps, lambda: measure_cpus(budget.affinity_cpus))
+            budget = replace(budget, bounds=(*budget.bounds, *((got,) if got else ())))
+        scan = _filed("libraries", gaps, self.scan) or Scan((), ())
+        counted = self._counted(scan, gaps)
+        workers = _by_runtime(scan, counted)
+        busy = counted.by_path if counted is not None else ()
+        libraries = (
+            _filed(
+                "libraries",
+                gaps,
+                lambda: probe_libraries(
+                    machine, self.native, scan.images, budget.affinity_cpus, gaps, workers=workers
+                ),
+            )
+            or ()
+        )
+        libraries = self.as_opened(libraries, libraries)
+        packaged = _filed(
+            "pools of packages",
+            gaps,
+            lambda: self._python_pools.pools(
+                libraries, gaps, quota_cpus=budget.quota_cpus, busy=busy
+            ),
+        )
+        pools = (*pools_of(libraries), *(packaged or ()))
+        environment = _filed(
+            "environment",
+            gaps,
+            lambda: probe_environment(
+                machine,
+                self.native,
+                self._at_exec,
+                libraries=libraries,
+                pools=pools,
+                affinity_cpus=budget.affinity_cpus,
+                limited=bool(limits),
+                altered=altered,
+            ),
+        )
+        listed = (
+            _filed("threads", gaps, lambda: self._threads(machine, scan, libraries, gaps))
+            if threads
+            else None
+        )
+        throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
+        load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps))
+        return Snapshot(
+            pid=machine.pid,
+            python=platform.python_version(),
+            prefix=sys.prefix,
+            budget=budget,
+            conda=self._conda,
+            libraries=libraries,
+            pools=pools,
+            num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
+            os_threads=listed,
+            environment=environment or (),
+            throttling=throttling,
+            packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
+            children=_filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
+            start_method=_filed("start method", gaps, probe_start_method),
+            load=load,
+            limits=limits,
+            gaps=(*gaps, *scan.gaps, *budget.gaps),
+            shown=shown,
+        )
+
+    def _counted(self, scan: Scan, gaps: list[Gap]) -> Workers | None:
+        """Count the OS threads of each library; a system that does not tell is asked again."""
+        segments = scan.segments
+        if segments is None or not self.machine.live:
+            return None
+        return _filed("owners of threads", gaps, lambda: self._owners.workers(segments))
+
+    def _threads(
+        self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
+    ) -> tuple[Thread, ...]:
+        kernel_paths = {image.mapped.path: image.kernel_path for image in scan.images}
+        labels = {
+            kernel_paths.get(each.path, each.path): f"{each.label} ({each.owner or each.name})"
+            for each in libraries
+        }
+        counted = self._counted(scan, gaps)
+        others = counted.by_path.keys() - labels.keys() if counted is not None else ()
+        for path, owner in self._libraries.owners.of(others).items():
+            if owner.name is not None:
+                labels[path] = f"{os.path.basename(path)} ({owner.name})"
+        return probe_threads(machine, gaps, self._owners, scan.segments, labels)
+
+    def _workers_of_ours(self, scan: Scan, gaps: list[Gap]) -> tuple[Child, ...]:
+        return () if scan.segments is None else self._children.look(scan.segments, gaps)
+
+
+def _by_runtime(scan: Scan, counted: Workers | None) -> dict[str, int] | None:
+    """Give the OS threads of each runtime by the path that it was loaded by."""
+    if counted is None:
+        return None
+    by_path = counted.by_path
+    return {image.mapped.path: by_path.get(image.kernel_path, 0) for image in scan.images}
+
+
+def _filed(what: str, gaps: list[Gap], probe: Callable[[], _Value]) -> _Value | None:
+    """Run a probe; file its failure as a Gap."""
+    try:
+        return probe()
+    except (OSError, ParseError) as error:
+        gaps.append(Gap.of(what, error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
+        gaps.append(Gap(what=what, why=f"a fault in omp_magic: {type(error).__name__}: {error}"))
+    return None

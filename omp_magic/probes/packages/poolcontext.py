@@ -1,0 +1,294 @@
+"""What adapters of Python packages' pools may look at; nothing here starts or sets anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from ...facts.libraries import Library
+from ...formats.procfs import parse_environ
+from ...knowledge.catalog import answers_for
+from ...machine import Machine
+from ...machine.native import Native
+
+_OMP_SYMBOL = "omp_get_max_threads"
+_CODE_BYTES = 16
+_GUARD = re.compile(rb"(?:\xf3\x0f\x1e\xfa)?\x0f\xb6\x05(.{4})\x84\xc0(?:\x74|\x0f\x84)", re.DOTALL)
+"""x86-64: [endbr64;] movzx eax, byte [rip + offset]; test al, al; je."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What an adapter found out; the fields are those of `facts.Pool`."""
+
+    num_threads: int | None = None
+    would_use: int | None = None
+    scope: str = "process"
+    lender: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one look leaves to the next.
+
+    Parameters
+    ----------
+    started
+        Pools that have started, which none takes back.
+    guards
+        Address of each guard byte that was looked for, or None.
+    lenders
+        Paths of the OpenMP runtimes that a library may call, by its path and those of the
+        runtimes that there are.
+    at_exec
+        The environment at the start of the process, once it was needed.
+    tids, names, settled
+        OS threads at the last look, their names, and whether these were read twice: a thread
+        is listed before it has given itself its name.
+    """
+
+    started: set[str] = field(default_factory=set)
+    guards: dict[str, int | None] = field(default_factory=dict)
+    lenders: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    at_exec: dict[str, str] | None = None
+    tids: tuple[str, ...] = ()
+    names: dict[str, int] = field(default_factory=dict)
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One look at the pools of Python packages.
+
+    Parameters
+    ----------
+    machine, native
+        The running process; `native` is None where it cannot be called.
+    libraries
+        The OpenMP and BLAS runtimes of this look.
+    quota_cpus
+        CPU quota in CPUs, or None when there is none.
+    busy
+        Files known to have OS threads of their own.
+    on_main
+        Whether the thread that looks is the main thread.
+    kept
+        What earlier looks left.
+    """
+
+    machine: Machine
+    native: Native | None
+    libraries: tuple[Library, ...]
+    quota_cpus: float | None
+    busy: frozenset[str]
+    on_main: bool
+    kept: Kept
+
+    def getenv(self, name: str) -> str | None:
+        """Give a variable as native code reads it."""
+        if self.native is not None:
+            return self.native.getenv(name)
+        return self.machine.environ.get(name)
+
+    def at_exec(self, name: str) -> str | None:
+        """Give a variable as it was when the process started.
+
+        Raises
+        ------
+        OSError
+            When that cannot be read.
+        """
+        if self.kept.at_exec is None:
+            self.kept.at_exec = parse_environ(self.machine.read("/proc/self/environ"))
+        return self.kept.at_exec.get(name)
+
+    def has_started(self, key: str, look: Callable[[], bool | None]) -> bool | None:
+        """Tell whether a pool has started, as `look` says until it has; None when unknown."""
+        if key in self.kept.started:
+            return True
+        started = look()
+        if started:
+            self.kept.started.add(key)
+        return started
+
+    def thread_names(self) -> dict[str, int]:
+        """Count the OS threads by name; they are read anew when others are there (10 us each)."""
+        kept = self.kept
+        tids = self.machine.folders("/proc/self/task")
+        if tids == kept.tids and kept.settled:
+            return kept.names
+        kept.settled, kept.tids = tids == kept.tids, tids
+        names: dict[str, int] = {}
+        for tid in tids:
+            try:
+                name = self.machine.read(f"/proc/self/task/{tid}/comm").rstrip("\n")
+            except OSError:
+                continue  # it has ended meanwhile
+            names[name] = names.get(name, 0) + 1
+        kept.names = names
+        return names
+
+    def static_exists(self, path: str | None, function: str) -> bool | None:
+        """Tell whether the static variable that a C++ function begins with has been made.
+
+        The function first tests the variable's guard, whose first byte is not 0 once it is
+        made (Itanium C++ ABI, 3.3.3): the address of that byte stands in its first
+        instruction, which is read and not run.
+
+        Parameters
+        ----------
+        path
+            A loaded library that has the function or was linked with what has it.
+        function
+            The mangled name.
+
+        Returns
+        -------
+        bool or None
+            None when it cannot be known: another processor, other instructions.
+        """
+        guards = self.kept.guards
+        try:
+            if function not in guards:
+                guards[function] = self._guard(path, function)
+            guard = guards[function]
+            return None if guard is None else self.machine.read_memory(guard, 1) != b"\0"
+        except OSError:
+            return None
+
+    def _guard(self, path: str | None, function: str) -> int | None:
+        if self.native is None or path is None:
+            return None
+        address = self.native.dependency_symbol(path, function)
+        if address is None:
+            return None
+        match = _GUARD.match(self.machine.read_memory(address, _CODE_BYTES))
+        if match is None:
+            return None
+        # The offset counts from the end of the instruction, which ends with it.
+        return address + match.end(1) + int.from_bytes(match[1], "little", signed=True)
+
+    def lenders(self, path: str | None, symbol: str) -> tuple[Library, ...]:
+        """Give the OpenMP runtime that a loaded library calls, or all that it may call.
+
+        It was linked with one. Another in the global scope answers instead if it was there
+        first, as torch's is after ``import torch``: Python has all symbols bound when a library
+        is loaded. So the loader's log of bindings has it for faiss 1.15, imported before torch
+        2.13 and after it.
+
+        Parameters
+        ----------
+        path, symbol
+            The library, and a symbol of its own.
+        """
+        openmp = [library for library in self.libraries if library.api == "openmp"]
+        serving = next((library for library in openmp if library.serves), None)
+        key = (path or "", serving.path if serving else "", *(each.path for each in openmp))
+        if key not in self.kept.lenders:
+            # Kept: the loader knows a wheel's runtime by another path, and compares files (30 us).
+            found = self._lenders(path, symbol, openmp, serving)
+            self.kept.lenders[key] = tuple(library.path for library in found)
+        paths = self.kept.lenders[key]
+        return tuple(library for library in openmp if library.path in paths)
+
+    def _lenders(
+        self, path: str | None, symbol: str, openmp: list[Library], serving: Library | None
+    ) -> list[Library]:
+        native = self.native
+        address = native.dependency_symbol(path, _OMP_SYMBOL) if native and path else None
+        if native is None or path is None or address is None:
+            return openmp
+        own = next(
+            (
+                each
+                for each in openmp
+                if native.dependency_symbol(each.path, _OMP_SYMBOL) == address
+            ),
+            None,
+        )
+        if own is None:
+            return openmp
+        if serving is None or serving is own or not answers_for(serving.kin, own.kin):
+            return [own]
+        ends = native.dependency_symbol(path, symbol), native.global_symbol(_OMP_SYMBOL)
+        bases = [native.base_of(end) if end is not None else None for end in ends]
+        order = native.load_order(self.machine.read_memory)
+        if bases[0] not in order or bases[1] not in order:
+            return [own, serving]
+        return [serving if order.index(bases[1]) < order.index(bases[0]) else own]
+
+
+def lent(libraries: tuple[Library, ...]) -> Size:
+    """Give the size of a pool that is an OpenMP runtime's: `Context.lenders`."""
+    if not libraries:
+        return Size(scope="thread", note="not asked: its OpenMP runtime is not known")
+    library = libraries[-1]
+    note = f"its threads are those of {' or '.join(each.name for each in libraries)}"
+    if len({(each.num_threads, each.would_use) for each in libraries}) > 1:
+        return Size(scope="thread", note=f"{note}, which is not known, and they differ")
+    return Size(
+        num_threads=library.num_threads,
+        would_use=library.would_use,
+        scope="thread",
+        lender=library.path,
+        note=f"{note}; {library.note}" if library.note else note,
+    )
+
+
+def attribute(module: ModuleType, *names: str) -> Any:
+    """Give the first of these attributes; a module's own ``__getattr__`` is not woken.
+
+    Raises
+    ------
+    LookupError
+        When it has none of them.
+    """
+    own = vars(module)
+    for name in names:
+        if name in own:
+            return own[name]
+    raise LookupError(f"this {module.__name__} has no {names[0]}")
+
+
+def loaded(name: str) -> ModuleType:
+    """Give a module that is loaded.
+
+    Raises
+    ------
+    LookupError
+        When it is not.
+    """
+    module = sys.modules.get(name)
+    if module is None:
+        raise LookupError(f"{name} is not loaded")
+    return module
+
+
+def count(value: Any) -> int:
+    """Give a number of threads as it was answered.
+
+    Raises
+    ------
+    LookupError
+        When it is none.
+    """
+    if type(value) is not int or value < 1:
+        raise LookupError(f"it answers {value!r:.40}, which is no number of threads")
+    return value
+
+
+def positive(text: str | None, pattern: str = r"(\d{1,9})") -> int | None:
+    """Give the number that a variable holds, the pattern's group; None when it is 0 or none."""
+    match = re.fullmatch(pattern, text, re.ASCII | re.DOTALL) if text is not None else None
+    return int(match[1]) or None if match is not None else None
+
+
+def affinity_cpus() -> int | None:
+    """Count the CPUs that the calling thread may run on; None where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None

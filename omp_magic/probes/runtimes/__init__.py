@@ -1,0 +1,1 @@
+"""OpenMP and BLAS runtimes: which are mapped, whose they are, started or not, with which counts."""

@@ -1,0 +1,274 @@
+"""OpenMP and BLAS runtimes mapped into a process, each once by identity.
+
+Nothing is loaded and nothing is called but functions that give a constant text, the description
+of a build: the file names and inodes come from /proc/self/maps, SONAMEs from the files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+
+from ...facts.libraries import Gap
+from ...formats.procfs import Mapped, Segments, parse_maps
+from ...knowledge.catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
+from ...machine import Machine
+from ...machine.native import Native, call_buffer, call_get, call_text
+from .elsewhere import address_of, loaded_runtimes
+from .files import Files
+from .owners import Owner, Owners
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A mapped runtime and the addresses of its functions.
+
+    Parameters
+    ----------
+    family
+        Its row of the catalog.
+    mapped
+        File, identity and place in memory; its path is the one it was loaded by.
+    soname, version
+        As in `facts.Library`.
+    owner
+        The distribution that shipped the file.
+    layer
+        Threading layer of a BLAS, or None.
+    getter, setter
+        Addresses of its functions; None when they cannot be called.
+    base
+        Lowest address of the object; None where that is not known.
+    kernel_path
+        The path the kernel knows the file by now; an installer may have renamed it.
+    static
+        Whether it is linked into the object instead of being the object.
+    lender
+        Base of the OpenMP runtime whose threads this BLAS uses, or None when it has its own.
+    """
+
+    family: Family
+    mapped: Mapped
+    soname: str | None
+    version: str | None
+    owner: Owner
+    layer: str | None
+    getter: int | None
+    setter: int | None
+    base: int | None
+    lender: int | None
+    kernel_path: str = ""
+    static: bool = False
+
+    @property
+    def key(self) -> int:
+        """Where its first segment begins: no two runtimes that are loaded share it."""
+        return self.mapped.starts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The runtimes of one reading of the process's map.
+
+    Parameters
+    ----------
+    images
+        The runtimes, in the order in which they were loaded.
+    gaps
+        What could not be read.
+    mapped
+        Every mapped file.
+    segments
+        Which of them lies at an address.
+    """
+
+    images: tuple[Image, ...]
+    gaps: tuple[Gap, ...]
+    mapped: tuple[Mapped, ...] = ()
+    segments: Segments | None = None
+
+
+class LibraryProbe:
+    """Reads the map again only when the loader says that something changed.
+
+    The loader counts every object it adds or removes, by whatever way it was asked
+    (`Native.loader_changes`, 1.5 us), so an unchanged count proves an unchanged map. Where it
+    does not count, every call reads the map.
+    """
+
+    def __init__(self, machine: Machine, native: Native | None) -> None:
+        self._machine = machine
+        self._native = native if machine.live else None
+        self.owners = Owners(machine)
+        self._files = Files(machine)
+        self._last: tuple[tuple[int, int] | None, Scan | None] = None, None
+
+    def scan(self) -> Scan:
+        """Give the runtimes that are mapped now; the same object when nothing changed.
+
+        Raises
+        ------
+        OSError
+            When the process's map cannot be read.
+        """
+        changes = self._native.loader_changes() if self._native is not None else None
+        known, scan = self._last
+        if scan is None or changes is None or changes != known:
+            scan = self._read()
+            # In one step: another thread may look at the same time.
+            self._last = changes, scan
+        return scan
+
+    def _read(self) -> Scan:
+        if not self._machine.linux:
+            return self._read_elsewhere()
+        text = self._machine.read("/proc/self/maps")
+        mapped = parse_maps(text)
+        gaps: list[Gap] = []
+        runtimes = [
+            (file, family, False)
+            for file in mapped
+            if (family := family_of(file.file_name)) is not None
+        ]
+        named = {file.starts[0] for file, _, _ in runtimes}
+        for file in mapped:
+            if file.starts[0] not in named and ".so" in file.file_name:
+                linked = self._files.static_runtime(file)
+                if linked is not None:
+                    runtimes.append((file, BY_KEY[linked], True))
+        if self._files.unsearched:
+            number = len(self._files.unsearched)
+            why = f"{number} mapped files are no longer on disk or cannot be read"
+            gaps.append(Gap(what="runtimes linked into other libraries", why=why))
+        mkl_layer = next(
+            (layer for file in mapped if (layer := mkl_layer_of(file.file_name))), None
+        )
+        runtimes = self._in_order(runtimes)
+        renamed = {file.starts[0]: file.path for file, _, _ in runtimes}
+        runtimes = [(self._as_loaded(file), family, static) for file, family, static in runtimes]
+        owners = self.owners.of(file.path for file, _, _ in runtimes)
+        images = (
+            self._image(runtime, owners[runtime[0].path], mkl_layer, gaps) for runtime in runtimes
+        )
+        found = tuple(
+            replace(image, kernel_path=renamed[image.key]) for image in images if image is not None
+        )
+        return Scan(found, tuple(gaps), mapped, Segments(text))
+
+    def _in_order(self, runtimes: list[_Runtime]) -> list[_Runtime]:
+        """Sort by the loader's order; where it is not known, the highest address first.
+
+        The kernel gives out addresses downwards.
+        """
+        order: dict[int, int] = {}
+        if self._native is not None and len(runtimes) > 1:
+            with self._machine.memory() as read_memory:
+                loaded = self._native.load_order(read_memory)
+            order = {base: number for number, base in enumerate(loaded)}
+
+        def place(runtime: _Runtime) -> tuple[int, int]:
+            begins = runtime[0].starts[0]
+            return order.get(begins, len(order)), -begins
+
+        return sorted(runtimes, key=place)
+
+    def _as_loaded(self, file: Mapped) -> Mapped:
+        """Give a deleted file the path it was loaded by: pip renames what it replaces."""
+        if not file.deleted or self._native is None:
+            return file
+        path = self._native.path_of(file.starts[0])
+        return replace(file, path=os.path.normpath(path)) if path else file
+
+    def _image(
+        self, runtime: _Runtime, owner: Owner, mkl_layer: str | None, gaps: list[Gap]
+    ) -> Image | None:
+        file, family, static = runtime
+        soname = self._files.soname(file, gaps)
+        getter = setter = config = parallel = describe = None
+        if self._native is not None:
+            wanted = (
+                family.getters, family.setters, family.config, family.layer, family.describe
+            )  # fmt: skip
+            found = self._native.symbols(file.path, file.starts, wanted)
+            if (found is None or found[0] is None) and soname is not None:
+                # The path may lead to another file by now; the loader also goes by SONAME.
+                found = self._native.symbols(soname, file.starts, wanted) or found
+            if found is None:
+                gaps.append(
+                    Gap(
+                        what=f"threads of {soname or file.file_name}",
+                        why="the loader does not know this mapping under its path or SONAME",
+                        where=file.path,
+                    )
+                )
+            elif found[0] is None and not static:
+                # The name fits and the functions are missing: libblas.so.3 may be any BLAS.
+                return None
+            else:
+                getter, setter, config, parallel, describe = found
+        layer = mkl_layer if family.key == "mkl" else None
+        if parallel is not None:
+            layer = OPENBLAS_LAYERS.get(call_get(parallel))
+        text = call_text(config) if config is not None else ""
+        if describe is not None and layer is not None:
+            text = call_buffer(describe)  # MKL maps its layers to answer: only once it has
+        base = self._native.base_of(file.starts[0]) if self._native else None
+        lender = None
+        if family.api == "blas" and layer == "openmp" and self._native is not None:
+            borrowed = self._native.dependency_symbol(file.path, "omp_get_max_threads")
+            lender = self._native.base_of(borrowed) if borrowed else None
+        return Image(
+            family=family,
+            mapped=file,
+            soname=soname,
+            version=_version(text),
+            owner=owner,
+            layer=layer,
+            getter=getter,
+            setter=setter,
+            base=base,
+            lender=lender,
+            static=static,
+        )
+
+    def _read_elsewhere(self) -> Scan:
+        found = list(loaded_runtimes())
+        owners = self.owners.of(path for path, _, _ in found)
+        images = []
+        for path, family, library in found:
+            parallel = address_of(library, family.layer)
+            config = address_of(library, family.config)
+            getter = address_of(library, family.getters)
+            base = self._native.base_of(getter) if self._native is not None and getter else None
+            handle = library._handle  # noqa: SLF001 - ctypes has no public name for it
+            images.append(
+                Image(
+                    family=family,
+                    mapped=Mapped(path.replace("\\", "/"), "", 0, (handle,), deleted=False),
+                    soname=None,
+                    version=_version(call_text(config)) if config is not None else None,
+                    owner=owners[path],
+                    layer=OPENBLAS_LAYERS.get(call_get(parallel)) if parallel else None,
+                    getter=getter,
+                    setter=address_of(library, family.setters),
+                    base=base or handle,
+                    lender=None,
+                )
+            )
+        why = "the registration of a started runtime can be read on Linux only"
+        llvm = any(family.kin == "llvm" for _, family, _ in found)
+        return Scan(tuple(images), (Gap(what="started runtimes", why=why),) if llvm else ())
+
+
+_Runtime = tuple[Mapped, Family, bool]
+
+
+def _version(config: str) -> str | None:
+    """Read the version from a description of the build.
+
+    ``OpenBLAS 0.3.30  USE64BITINT …``, BLIS's ``0.9.0``, or MKL's ``Intel(R) oneAPI Math Kernel
+    Library Version 2026.2-Product Build …``.
+    """
+    match = re.search(r"(?:OpenBLAS |Version |^)(\d[\w.-]*)", config)
+    return match[1] if match else None

@@ -1,0 +1,228 @@
+"""What each runtime would use now, read without waking it.
+
+`omp_get_max_threads` starts an LLVM or Intel runtime that has not started, and ends the process
+when another one has (Error #15); MKL's getter maps its layers. So a runtime is asked only when
+it is known to have started.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ...facts.libraries import Gap, Library, Pool
+from ...knowledge.catalog import BY_KEY, OMP_LAYERS, answers_for
+from ...knowledge.envvars import threads_in
+from ...machine import Machine
+from ...machine.native import Native, call_get
+from .libraries import Image
+from .startup import Startup, probe_startup
+
+
+def threads_at_start(
+    image: Image, getenv: Callable[[str], str | None], affinity_cpus: int
+) -> int | None:
+    """Give the threads a runtime will use once it starts, from the variables it will read.
+
+    Parameters
+    ----------
+    image
+        The runtime.
+    getenv
+        Gives a variable as the runtime will read it.
+    affinity_cpus
+        CPUs in the affinity mask.
+
+    Returns
+    -------
+    int or None
+        None when the library decides by rules of its own (MKL counts physical cores).
+    """
+    for name in image.family.variables:
+        value = getenv(name)
+        threads = None if value is None else threads_in(image.family.key, name, value)
+        if threads is not None:
+            return threads
+    if image.family.api == "openmp":
+        return affinity_cpus
+    return 1 if image.family.key == "blis" else None
+
+
+def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
+    machine: Machine,
+    native: Native | None,
+    images: tuple[Image, ...],
+    affinity_cpus: int,
+    gaps: list[Gap],
+    *,
+    workers: Mapping[str, int] | None = None,
+) -> tuple[Library, ...]:
+    """Give each mapped runtime with its state and its thread count.
+
+    Parameters
+    ----------
+    machine, native
+        The process; `native` is None where it cannot be called.
+    images
+        The runtimes, from `LibraryProbe.scan`.
+    affinity_cpus
+        CPUs in the affinity mask: what OpenMP starts when no variable says otherwise.
+    gaps
+        Receives what could not be read.
+    workers
+        OS threads that each file has, by path; None when unknown.
+
+    Returns
+    -------
+    tuple of Library
+        In the order of `images`.
+    """
+    if not images:
+        return ()
+    startup = probe_startup(machine, native, images)
+    on_main = threading.current_thread() is threading.main_thread()
+    provider = provider_of(native, images)
+    getenv = native.getenv if native is not None else machine.environ.get
+    libraries = []
+    for image in images:
+        initialized = startup.of(image)
+        count, note = _count(image, startup, on_main)
+        would_use = None
+        if initialized is False:
+            would_use = threads_at_start(image, getenv, affinity_cpus)
+        family = image.family
+        libraries.append(
+            Library(
+                family=family.key,
+                label=family.label,
+                api=family.api,
+                kin=family.kin,
+                soname=image.soname,
+                path=image.mapped.path,
+                device=image.mapped.device,
+                inode=image.mapped.inode,
+                version=image.version,
+                owner=image.owner.name,
+                owner_version=image.owner.version,
+                num_threads=count,
+                initialized=initialized,
+                would_use=would_use,
+                threading_layer=image.layer,
+                serves=_serves(image, provider),
+                idle=_idle(image, provider, images),
+                static=image.static,
+                workers=None if workers is None else workers.get(image.mapped.path, 0),
+                replaced=_replaced(machine, image, gaps),
+                note=note,
+            )
+        )
+    return _with_lent(images, libraries)
+
+
+def provider_of(native: Native | None, images: tuple[Image, ...]) -> Image | None:
+    """Give the runtime that answers OpenMP calls bound through the global scope, or None.
+
+    A package that loads its libraries with RTLD_GLOBAL (PyTorch, mkl-service) puts its runtime
+    there, and what is loaded later is bound to it, whatever it was linked with.
+    """
+    if native is None or not any(image.family.api == "openmp" for image in images):
+        return None
+    address = native.global_symbol("omp_get_max_threads")
+    base = native.base_of(address) if address else None
+    # A base is never None here, but that of an image may be.
+    return next((image for image in images if base is not None and image.base == base), None)
+
+
+def _serves(image: Image, provider: Image | None) -> bool | None:
+    if provider is None or image.family.api != "openmp":
+        return None
+    return image is provider
+
+
+def _idle(image: Image, provider: Image | None, images: tuple[Image, ...]) -> bool | None:
+    """Tell whether those linked with a runtime are bound to another one.
+
+    They are when the other one was in the global scope before this one came, and has the
+    functions that they call: libomp and libiomp5 have libgomp's too, libgomp does not have
+    theirs (measured with LD_DEBUG=bindings: scikit-learn, xgboost and faiss after PyTorch). A
+    statically linked copy is called directly.
+    """
+    if image.family.api != "openmp":
+        return None
+    if provider is None or image is provider or image.static:
+        return False
+    earlier = images.index(provider) < images.index(image)
+    return earlier and answers_for(provider.family.kin, image.family.kin)
+
+
+def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, str]:
+    """Give a runtime's thread count, or None and the reason."""
+    initialized = startup.of(image)
+    if image.static and image.getter is None:
+        why = "it is linked into another library, which hides its functions"
+    elif image.lender is not None:
+        return None, "its threads are those of an OpenMP runtime"
+    elif initialized is False:
+        why = "it starts at its first call"
+    elif initialized is None:
+        why = "whether it has started cannot be seen from outside"
+    elif not startup.may_ask(image) or image.getter is None:
+        why = "its OpenMP runtime may not have started"
+    elif image.family.scope == "thread" and not on_main:
+        why = "its count belongs to a thread, and this is not the main thread"
+    else:
+        return call_get(image.getter), ""
+    return None, f"not asked: {why}"
+
+
+def _with_lent(images: tuple[Image, ...], libraries: list[Library]) -> tuple[Library, ...]:
+    """Fill in the counts of BLAS libraries that run on the threads of an OpenMP runtime."""
+    by_base = {image.base: library for image, library in zip(images, libraries, strict=True)}
+    for index, image in enumerate(images):
+        lender = by_base.get(image.lender) if image.lender is not None else None
+        if lender is not None:
+            libraries[index] = replace(
+                libraries[index],
+                num_threads=lender.num_threads,
+                note=f"its threads are those of {lender.name}",
+            )
+    return tuple(libraries)
+
+
+def pools_of(libraries: tuple[Library, ...]) -> tuple[Pool, ...]:
+    """Give the pools of the libraries that have threads of their own."""
+    return tuple(
+        Pool(
+            name=f"{library.label} ({library.owner or library.name})",
+            family=library.family,
+            api=library.api,
+            library=library.path,
+            num_threads=library.num_threads,
+            would_use=library.would_use,
+            scope=BY_KEY[library.family].scope,
+            variables=BY_KEY[library.family].variables,
+        )
+        for library in libraries
+        if library.threading_layer not in OMP_LAYERS and not library.idle
+    )
+
+
+def _replaced(machine: Machine, image: Image, gaps: list[Gap]) -> bool | None:
+    """Tell whether the path leads to another file than the mapped one, or to none.
+
+    None where the system does not tell which file is mapped.
+
+    Only inodes are compared: on overlayfs and btrfs the device in /proc/self/maps is not the
+    one that stat gives.
+    """
+    if image.mapped.deleted:
+        return True
+    if not image.mapped.inode:
+        return None
+    try:
+        return machine.inode_of(image.mapped.path) != image.mapped.inode
+    except OSError as error:
+        what = f"file of {image.soname or image.mapped.file_name} on disk"
+        gaps.append(Gap.of(what, error, image.mapped.path))
+        return None

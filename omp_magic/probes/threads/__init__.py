@@ -1,0 +1,1 @@
+"""Threads and child processes of this process, and whose each thread is."""

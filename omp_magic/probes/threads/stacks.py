@@ -1,0 +1,286 @@
+"""Who started each OS thread: read from the top of its stack, without touching the thread.
+
+Names do not tell: pool workers inherit the creator's, nearly always "python". What tells is the
+function that the thread was started with, which the C library keeps at the top of the stack (see
+`pthreads`). The file that this function lies in is the owner:
+
+* libgomp's gomp_thread_start, LLVM's and Intel's __kmp_launch_worker, OpenBLAS's
+  blas_thread_server, the workers of numba, numexpr, OpenCV, TensorFlow, polars (Rust) and libzmq
+  start in the library's own file.
+* A thread of std::thread starts in libstdc++ (execute_native_thread_routine) with an object whose
+  first word is its table of virtual functions, which lies in the library that made the thread:
+  libarrow, and libc10 for PyTorch's inter-op threads.
+* A Python thread starts in libpython or in the python executable; the main thread has none.
+
+Return addresses further down the stack tell who is at work, not who owns the thread. Measured:
+a thread of numexpr had NumPy innermost, an inter-op thread of PyTorch had libgomp, and a Python
+thread inside a BLAS call has OpenBLAS; with faiss, whose OpenBLAS is built on OpenMP, the workers
+are libgomp's, whatever they run. So neither the innermost word nor "a known runtime anywhere on
+the stack" decides. (numpy 2.4, scikit-learn 1.9, faiss-cpu 1.15, torch 2.13, numba 0.68 with
+workqueue and omp, numexpr 2.14, pyarrow 26, polars 2.1, opencv 5.0, tensorflow 2.21, xgboost 3.2,
+MKL with libiomp5 and with TBB, libiomp5 2021.4, pyzmq 27; idle and, where they spin, busy.)
+
+The table of virtual functions of two libraries that give std::thread the same kind of function
+may be one table, that of the library the loader found first (vague linkage, Itanium C++ ABI 5.2).
+
+No thread is stopped or attached to, and no function of a runtime is called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ...errors import ParseError
+from ...formats.procfs import Segments
+from ...machine import Machine
+from ...machine.native import Native
+from .pthreads import C_LIBRARY, Memory, ThreadList, start_of_sleeping
+
+PYTHON = "Python"
+_MOST_LOOKS = 3
+_GO_BETWEEN = re.compile(r"lib(stdc\+\+|c\+\+|glib-2\.0|boost_thread)[-.]")
+_PYTHON = re.compile(r"libpython\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who started a thread.
+
+    Parameters
+    ----------
+    label
+        For people.
+    path
+        File of the runtime or library; None for Python threads.
+    """
+
+    label: str
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Live threads by the file that owns them; Python threads are left out.
+
+    Parameters
+    ----------
+    by_path
+        Threads of each file.
+    unknown
+        Threads whose owner is not known.
+    """
+
+    by_path: Mapping[str, int]
+    unknown: int
+
+
+class ThreadOwners:
+    """Knows the owners of a process's threads; keeps them while a thread lives.
+
+    Parameters
+    ----------
+    machine
+        The machine to read.
+    native
+        Calls into this process; None where there are none.
+    pid
+        Another process, which must be allowed by ptrace(2); this one when None.
+    home
+        Files of this process's memory; needed with `pid`, to find the list there.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        native: Native | None,
+        pid: int | None = None,
+        home: Segments | None = None,
+    ) -> None:
+        self._machine = machine
+        self._native = native
+        self._who = "self" if pid is None else str(pid)
+        self._main = machine.pid if pid is None else pid
+        self._home = home
+        self._list: ThreadList | None = None
+        self._asked = False
+        # By tid: what tells one thread from the next of that tid, and its owner.
+        self._known: dict[int, tuple[int, str | None]] = {}
+        self._looks: Counter[int] = Counter()
+        self._segments: Segments | None = None
+        self._entries: list[tuple[str, int]] = []
+        self._workers: Workers | None = None
+        self._python = ""
+        self.why: str | None = None
+        """Why nothing can be known, after a call that gave nothing."""
+
+    def settle(self) -> None:
+        """Ask the C library where it keeps its threads: the one step that looks symbols up.
+
+        Whoever counts on a thread of its own calls this on the main thread before: a process
+        with one thread alone gives `workers` no reason to ask.
+
+        Raises
+        ------
+        OSError
+            When the process's memory cannot be read.
+        """
+        if not self._asked and self._native is not None:
+            with self._machine.memory() as own:
+                self._list = ThreadList.of(self._native, own)
+            self._asked = True
+
+    def of(
+        self,
+        tids: Iterable[int],
+        segments: Segments,
+        labels: Mapping[str, str] | None = None,
+    ) -> dict[int, Owner | None]:
+        """Give the owners of threads; None where it is not known.
+
+        Parameters
+        ----------
+        tids
+            The threads.
+        segments
+            Files of the process's memory. Unknown threads are looked at again when another
+            object is given.
+        labels
+            Names for people by path; a file without one is called by its file name.
+        """
+        self.workers(segments)
+        owners: dict[int, Owner | None] = {}
+        made: dict[str, Owner] = {PYTHON: Owner(PYTHON, None)}
+        for tid in tids:
+            _, path = self._known.get(tid, (0, None))
+            if path is not None and path not in made:
+                label = (labels or {}).get(path) or os.path.basename(path)
+                made[path] = Owner(label, path)
+            owners[tid] = None if path is None else made[path]
+        return owners
+
+    def workers(self, segments: Segments) -> Workers | None:
+        """Count the live threads of each library; None, and `why`, where it cannot be known.
+
+        When no thread came or went this is one listing of a folder (12 us for 13 threads). A
+        thread is told from a later one of the same tid by the inode of its folder: the kernel
+        gives each the next number (get_next_ino in fs/inode.c). A folder that the kernel has
+        dropped from its cache gets a new number too; its thread is then looked at again.
+
+        Parameters
+        ----------
+        segments
+            As in `of`.
+        """
+        try:
+            entries = self._machine.entries(f"/proc/{self._who}/task")
+            if segments is not self._segments:
+                self._segments = segments
+                self._looks.clear()
+                self._known = {t: known for t, known in self._known.items() if known[1]}
+            elif entries == self._entries and not self._looks:
+                return self._workers
+            self._entries = entries
+            self._workers = self._count(entries, segments)
+        except OSError as error:
+            self.why = error.strerror or str(error)
+            self._entries, self._workers = [], None
+        return self._workers
+
+    def _count(self, entries: list[tuple[str, int]], segments: Segments) -> Workers | None:
+        alive = {int(name): inode for name, inode in entries}
+        known = self._known = {
+            tid: seen for tid, seen in self._known.items() if alive.get(tid) == seen[0]
+        }
+        new = alive.keys() - known.keys() - {self._main}
+        if self._main in alive:
+            known[self._main] = (alive[self._main], PYTHON)
+        self._looks = Counter({tid: self._looks[tid] for tid in new if tid in self._looks})
+        if new:
+            found = self._find(new, segments)
+            if found is None:
+                return None
+            for tid in new:
+                if tid in found:
+                    known[tid] = (alive[tid], found[tid])
+                    del self._looks[tid]
+        self.why = None
+        counts = Counter(path for _, path in known.values())
+        unknown = counts.pop(None, 0) + len(alive.keys() - known.keys())
+        del counts[PYTHON]
+        return Workers({path: n for path, n in counts.items() if path is not None}, unknown)
+
+    def _find(self, new: set[int], segments: Segments) -> dict[int, str | None] | None:
+        """Look at new threads; one that is left out is to be looked at again."""
+        if struct.calcsize("P") != 8:
+            self.why = "the stacks of 32-bit processes are not read"
+            return None
+        with self._machine.memory(self._who) as memory:
+            self.settle()
+            if self._list is None:
+                return self._find_asleep(new, segments, memory)
+            found = self._list.find(memory, new, self._moved(segments))
+            owners = {
+                tid: self._owner(start, argument, segments, memory)
+                for tid, (start, argument) in found.items()
+            }
+            # The kernel writes a new thread's tid a moment after it shows the thread. One that
+            # never gets into the list was not made by the C library.
+            for tid in new - owners.keys():
+                self._look_again(tid, owners)
+            return owners
+
+    def _moved(self, segments: Segments) -> Callable[[int], int | None]:
+        if self._who == "self":
+            return lambda address: address
+        return lambda address: self._home.moved(address, segments) if self._home else None
+
+    def _find_asleep(
+        self, new: set[int], segments: Segments, memory: Memory
+    ) -> dict[int, str | None] | None:
+        owners: dict[int, str | None] = {}
+        for tid in new:
+            try:
+                found = start_of_sleeping(self._machine, self._who, tid, memory, segments)
+            except ProcessLookupError:
+                continue
+            except LookupError:
+                self._look_again(tid, owners)
+            except (OSError, ParseError) as error:
+                self.why = str(error)
+                return None
+            else:
+                if found is None:
+                    self._looks.setdefault(tid, 0)
+                else:
+                    owners[tid] = self._owner(*found, segments, memory)
+        return owners
+
+    def _look_again(self, tid: int, owners: dict[int, str | None]) -> None:
+        self._looks[tid] += 1
+        if self._looks[tid] >= _MOST_LOOKS:
+            owners[tid] = None
+
+    def _owner(self, start: int, argument: int, segments: Segments, memory: Memory) -> str | None:
+        """Give the file that a start routine and its argument tell of, or `PYTHON`."""
+        path = segments.file_at(start, code=True)
+        name = os.path.basename(path or "")
+        if _GO_BETWEEN.match(name):
+            try:
+                (table,) = struct.unpack("=Q", memory(argument, 8))
+            except (OSError, struct.error, OverflowError):
+                return None
+            path = segments.file_at(table)
+            name = os.path.basename(path or "")
+            if _GO_BETWEEN.match(name):
+                return None
+        if path is None or C_LIBRARY.match(name):
+            return PYTHON if start == 0 else None
+        if not self._python:
+            exe = os.readlink(self._machine.path(f"/proc/{self._who}/exe"))
+            self._python = exe.removesuffix(" (deleted)")
+        return PYTHON if path == self._python or _PYTHON.match(name) else path

@@ -1,0 +1,37 @@
+"""judge(snapshot) -> findings, by every rule there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..facts.libraries import Finding, Library
+from ..facts.snapshots import Snapshot
+from . import duplicates, oversubscription, processes, replaced, settings
+from .rule import SEVERITIES, Rule
+
+_GROUPS = (duplicates, replaced, oversubscription, processes, settings)
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for group in _GROUPS for rule in group.RULES), key=lambda rule: rule.code)
+)
+"""Every rule, in the order of its code."""
+
+
+def judge(snapshot: Snapshot, coming: Iterable[Library] = ()) -> tuple[Finding, ...]:
+    """Give what is wrong or worth knowing, the worst first.
+
+    Parameters
+    ----------
+    snapshot
+        The facts. Findings it already has are not looked at.
+    coming
+        Libraries that are about to be loaded; judged as if they were there, not started.
+
+    Returns
+    -------
+    tuple of Finding
+        Sorted by severity, then code.
+    """
+    libraries = (*snapshot.libraries, *coming)
+    found = [finding for rule in RULES for finding in rule.findings(snapshot, libraries)]
+    return tuple(sorted(found, key=lambda each: (SEVERITIES.index(each.severity), each.code)))

@@ -1,0 +1,1 @@
+"""The dashboard's drawing: its rows, chart, squares, page and widgets."""

@@ -1,0 +1,51 @@
+"""The views of a `Snapshot` and of a `Check`, which stand below them.
+
+Importing this module gives `Snapshot` its views; each loads its library when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..facts.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..checks import Check
+
+
+def _text(snapshot: Snapshot) -> str:
+    from .text import render_text  # noqa: PLC0415 - rich, 12 ms
+
+    return render_text(snapshot)
+
+
+def _html(snapshot: Snapshot) -> str:
+    from .html import render_html  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_html(snapshot)
+
+
+def _frame(snapshot: Snapshot) -> pd.DataFrame:
+    from .frame import render_frame  # noqa: PLC0415 - pandas, 300 ms, loads OpenBLAS
+
+    return render_frame(snapshot)
+
+
+def _check_text(check: Check) -> str:
+    from .check import render_text  # noqa: PLC0415 - only a check pays
+
+    return render_text(check)
+
+
+def _check_html(check: Check) -> str:
+    from .html import render_check  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_check(check)
+
+
+check_renderers = {"text": _check_text, "html": _check_html}
+"""For `Check.renderers`: views come with the first check."""
+
+Snapshot.renderers.update(text=_text, html=_html, frame=_frame)

@@ -1,0 +1,1 @@
+"""Real kernels, cells and code blocks."""

@@ -1,0 +1,1 @@
+"""The running process, real child processes and real wheels."""

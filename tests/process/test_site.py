@@ -1,0 +1,37 @@
+"""The site as Sphinx builds it, and the tracked files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+DOCS = ROOT / "docs"
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """`make docs` builds it where Sphinx is missing here."""
+    for module in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(module, reason="the extra docs is not installed")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d"]
+    command += [str(tmp_path / "doctrees"), "-b", "html", str(DOCS), str(tmp_path / "html")]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=170)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    page = (tmp_path / "html" / "reference" / "magics.html").read_text("utf-8")
+    assert "omp_dashboard" in page
+
+
+def test_no_tracked_file_names_this_machine() -> None:
+    try:
+        listed = subprocess.run(
+            ["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    here = (f"{ROOT}/", f"{Path.home()}/")
+    for name in filter(None, listed.split("\0")):
+        text = (ROOT / name).read_text("utf-8", "replace")
+        assert not any(path in text for path in here), name

@@ -1,0 +1,363 @@
+"""Each rule in two lines: facts that trip it, and facts that don't."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from facts_for_tests import budget, library, pool, setting, snapshot
+
+from omp_magic.errors import UnknownCodeError
+from omp_magic.facts.cpus import Load, Throttling
+from omp_magic.facts.processes import Child, Package
+from omp_magic.facts.settings import Reading
+from omp_magic.probes.cpus.load import Sample, load_between
+from omp_magic.rules import judge
+from omp_magic.rules.explain import explain
+from omp_magic.rules.judgement import RULES
+from omp_magic.rules.rule import SEVERITIES
+from omp_magic.rules.stories import STORIES
+
+IOMP = library("libiomp5", kin="llvm", initialized=True, num_threads=2, owner="intel-openmp")
+OMP = library("libomp", kin="llvm", initialized=False, num_threads=None, owner="faiss")
+GOMP = library("libgomp", owner="scikit-learn")
+OPENBLAS = library("openblas", api="blas", owner="numpy")
+MKL = library("mkl", api="blas", initialized=False, num_threads=None)
+GLOBAL_OMP = replace(OMP, initialized=True, num_threads=2, serves=True)
+MASK = setting("KMP_DUPLICATE_LIB_OK", "True")
+NO_MKL = setting("MKL_THREADING_LAYER", "intel")
+LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", state="to come"),))
+
+
+def package(**facts: Any) -> Package:
+    given: dict[str, Any] = {
+        "name": "scikit-learn",
+        "reported": "1.5.2",
+        "installed": "1.9.1",
+        "mapped_files": 69,
+        "replaced_files": 69,
+        "changed_files": 68,
+        "folders": ("/env/sklearn", "/env/sklearn.libs"),
+        "paths": ("/env/sklearn/_x.so",),
+    }
+    return Package(**{**given, **facts})
+
+
+def child(pool_threads: int | None) -> Child:
+    return Child(
+        pid=7,
+        command="python -m joblib",
+        forked=False,
+        num_os_threads=5,
+        pool_threads=pool_threads,
+        runtimes=("libgomp.so.1",),
+    )
+
+
+def counters(periods: int, throttled: int) -> Throttling:
+    return Throttling(
+        group="/pod7", periods=periods, throttled_periods=throttled, throttled_us=1_130_000
+    )
+
+
+def codes(**facts: Any) -> set[str]:
+    return {finding.code for finding in judge(snapshot(**facts))}
+
+
+@pytest.mark.parametrize(
+    ("code", "trips", "rests"),
+    [
+        ("OMP101", {"libraries": (IOMP, OMP)}, {"libraries": (IOMP, GOMP)}),
+        ("OMP101", {"libraries": (OMP, replace(OMP, inode=9))}, {"libraries": (OMP,)}),
+        (
+            "OMP101",
+            {"libraries": (IOMP, OMP)},
+            {"libraries": (IOMP, OMP), "environment": (MASK,)},
+        ),
+        ("OMP101", {"libraries": (IOMP, OMP)}, {"libraries": (IOMP, replace(OMP, idle=True))}),
+        (
+            "OMP101",  # a copy linked into a library registers elsewhere
+            {"libraries": (replace(OMP, static=True), replace(OMP, static=True, inode=9))},
+            {"libraries": (IOMP, replace(OMP, static=True))},
+        ),
+        (
+            "OMP102",
+            {"libraries": (IOMP, OMP), "environment": (MASK,)},
+            {"libraries": (IOMP, OMP)},
+        ),
+        (
+            "OMP103",
+            {"libraries": (GLOBAL_OMP, replace(IOMP, initialized=False, idle=True))},
+            {"libraries": (GLOBAL_OMP, replace(IOMP, initialized=True, idle=True))},
+        ),
+        (
+            "OMP103",
+            {"libraries": (GLOBAL_OMP, replace(IOMP, initialized=False, idle=True))},
+            {"libraries": (replace(IOMP, serves=True), replace(OMP, idle=True))},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (GOMP,), "environment": (LAYER,)},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (replace(GOMP, serves=True), MKL), "environment": (LAYER,)},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (replace(GOMP, serves=True),), "environment": (NO_MKL,)},
+        ),
+        (
+            "OMP104",
+            {"libraries": (replace(GOMP, serves=True),), "environment": (LAYER,)},
+            {"libraries": (replace(IOMP, serves=True),), "environment": (LAYER,)},
+        ),
+        ("OMP105", {"libraries": (IOMP, GOMP)}, {"libraries": (GOMP, OPENBLAS)}),
+        (
+            "OMP105",
+            {"libraries": (IOMP, GOMP)},
+            {"libraries": (replace(IOMP, serves=True), replace(GOMP, serves=False, idle=True))},
+        ),
+        (
+            "OMP105",  # scikit-learn first, PyTorch second: each is served by its own
+            {"libraries": (replace(GOMP, serves=False), replace(GOMP, serves=True, inode=9))},
+            {"libraries": (replace(GOMP, serves=True), replace(GOMP, idle=True, inode=9))},
+        ),
+        (
+            "OMP106",
+            {"libraries": (OPENBLAS, replace(OPENBLAS, owner="scipy"))},
+            {"libraries": (OPENBLAS,)},
+        ),
+        (
+            "OMP110",
+            {"libraries": (replace(GOMP, replaced=True),)},
+            {"libraries": (replace(GOMP, replaced=None),)},
+        ),
+        ("OMP110", {"packages": (package(),)}, {"packages": ()}),
+        ("OMP110", {"packages": (package(changed_files=0),)}, {"packages": ()}),
+        (
+            "OMP111",
+            {"packages": (package(reported="1.9.1"),)},
+            {"packages": (package(reported="1.5.2"), package(reported=None))},
+        ),
+        (
+            "OMP111",
+            {"packages": (package(reported="1.9.1"),)},
+            {"packages": (package(reported="1.9.1", changed_files=0),)},
+        ),
+        (
+            "OMP202",
+            {"children": (child(2), child(2)), "budget": budget(affinity=2)},
+            {"children": (child(1), child(1), child(1)), "budget": budget(affinity=2)},
+        ),
+        (
+            "OMP202",
+            {"children": (child(2), child(2)), "budget": budget(affinity=2)},
+            {"children": (child(2), child(2)), "budget": budget(affinity=4)},
+        ),
+        (
+            "OMP202",
+            {"children": (child(4), child(None)), "budget": budget(affinity=4)},
+            {"children": (child(8),), "budget": budget(affinity=4)},
+        ),
+        (
+            "OMP204",
+            {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
+            {"libraries": (replace(GOMP, workers=1),), "start_method": "forkserver"},
+        ),
+        (
+            "OMP204",
+            {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
+            {"libraries": (replace(GOMP, workers=0), IOMP), "start_method": "fork"},
+        ),
+        (
+            "OMP201",  # its threads are counted once, and threads for files mostly wait
+            {"pools": (pool(3),), "budget": budget(affinity=2)},
+            {
+                "pools": (
+                    replace(pool(3), lender="/env/libgomp.so"),
+                    replace(pool(8), for_io=True),
+                ),
+                "budget": budget(affinity=2),
+            },
+        ),
+        (
+            "OMP201",
+            {"pools": (pool(3),), "budget": budget(affinity=2)},
+            {"pools": (pool(2),), "budget": budget(affinity=2)},
+        ),
+        (
+            "OMP201",
+            {"pools": (pool(48),), "budget": budget(affinity=48, quota=4.0)},
+            {"pools": (pool(8),), "budget": budget(affinity=48, quota=4.0)},
+        ),
+        (
+            "OMP201",
+            {"pools": (pool(None, would_use=16),), "budget": budget(affinity=2)},
+            {"pools": (pool(None),), "budget": budget(affinity=2)},
+        ),
+        (
+            "OMP205",
+            {"pools": (pool(2),), "budget": budget(affinity=2, quota=0.5)},
+            {"pools": (pool(2),), "budget": budget(affinity=2, quota=1.5)},
+        ),
+        (
+            "OMP203",
+            {"load": Load(interval_s=10.0, throttled_share=0.37, throttled_s=4.1)},
+            {"load": Load(interval_s=10.0, throttled_share=0.01, throttled_s=0.1)},
+        ),
+        ("OMP203", {"throttling": (counters(42, 30),)}, {"throttling": (counters(4, 4),)}),
+        (
+            "OMP203",
+            {"throttling": (counters(42, 30),)},
+            {
+                "throttling": (counters(42, 30),),
+                "load": Load(interval_s=1.0, throttled_share=0.0, throttled_s=0.0),
+            },
+        ),
+        (
+            "OMP206",
+            {"load": Load(interval_s=10.0, used_cpus=0.98, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=3.9, starved_share=0.51)},
+        ),
+        (
+            "OMP206",
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51, throttled_share=0.9)},
+        ),
+        (
+            "OMP206",
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=None)},
+        ),
+        ("OMP303", {"environment": (MASK,)}, {"environment": (setting(MASK.name, "0"),)}),
+        (
+            "OMP304",
+            {"environment": (setting("OMP_NUM_THREADS", "many"),)},
+            {"environment": (setting("OMP_NUM_THREADS", "4,2"),)},
+        ),
+        (
+            "OMP305",
+            {"environment": (setting("MKL_THREADING_LAYER", "INTEL", python=None),)},
+            {"environment": (setting("MKL_THREADING_LAYER", "INTEL"),)},
+        ),
+    ],
+)
+def test_rule(code: str, trips: dict[str, Any], rests: dict[str, Any]) -> None:
+    assert code in codes(**trips)
+    assert code not in codes(**rests)
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "waited_s", "share"),
+    [(0.4, 1.2, None), (0.0, 0.0, None), (1.0, 3.0, 0.75), (0.5, 2.0, 0.8)],
+)
+def test_an_idle_process_does_not_starve(
+    ran_s: float, waited_s: float, share: float | None
+) -> None:
+    """What it waited is a large share, of the nothing that it wanted: under 0.2 CPUs of 10 s."""
+    before = Sample(0.0, 0.0, 0.0, (), {"1": (10**9, 10**9), "2": (5, 5)})
+    ran_ns, waited_ns = 10**9 + int(ran_s * 1e9), 10**9 + int(waited_s * 1e9)
+    after = Sample(10.0, ran_s, ran_s, (), {"1": (ran_ns, waited_ns), "2": (5, 5)})
+    load = load_between(before, after, None)
+    assert load.starved_share == share
+    assert ("OMP206" in codes(load=load, budget=budget(affinity=2))) == (share is not None)
+
+
+def test_an_empty_process_has_no_findings() -> None:
+    assert codes() == set()
+
+
+def test_findings_are_sorted_and_whole() -> None:
+    facts = snapshot(
+        libraries=(IOMP, OMP, GOMP, OPENBLAS, replace(OPENBLAS, owner="scipy")),
+        pools=(pool(16),),
+        environment=(setting("OMP_NUM_THREADS", "x"),),
+    )
+    found = judge(facts)
+    assert [each.severity for each in found] == sorted(
+        (each.severity for each in found), key=SEVERITIES.index
+    )
+    for each in found:
+        assert each.title
+        assert each.why
+        assert each.evidence
+        assert each.remedies
+        assert each.source.startswith("https://")
+
+
+def test_what_is_coming_is_judged_as_if_it_were_there() -> None:
+    assert "OMP101" in {each.code for each in judge(snapshot(libraries=(IOMP,)), coming=(OMP,))}
+
+
+def test_duplicate_ok_is_never_first_and_never_without_the_runtimes_warning() -> None:
+    facts = snapshot(libraries=(IOMP, OMP, GOMP), environment=(NO_MKL,), packages=(package(),))
+    told = [each.remedies for each in judge(facts)] + [rule.story.mend for rule in RULES]
+    offered = [
+        (place, line)
+        for remedies in told
+        for place, line in enumerate(remedies)
+        if re.search(r"environ\['KMP_DUPLICATE_LIB_OK'\] = ", line)
+    ]
+    assert offered
+    for place, line in offered:
+        assert place > 0
+        assert "unsafe, unsupported, undocumented" in line
+        assert "silently produce incorrect results" in line
+
+
+def test_a_remedy_names_the_file_the_packages_and_the_order() -> None:
+    (fatal,) = judge(snapshot(libraries=(OMP, replace(IOMP, initialized=False, inode=9))))
+    assert fatal.code == "OMP101"
+    assert (
+        "ctypes.CDLL('/env/lib/python3.12/site-packages/x.libs/libiomp5.so.1'" in fatal.remedies[0]
+    )
+    assert fatal.remedies[1].endswith(
+        "conda create -n one-openmp -c conda-forge faiss intel-openmp"
+    )
+    conda = judge(snapshot(libraries=(IOMP, OMP), conda=True))[0]
+    assert conda.remedies[1].endswith(": conda install -c conda-forge faiss intel-openmp")
+    torch = replace(
+        GOMP, serves=True, path="/env/lib/python3.12/site-packages/torch/lib/libgomp.so.1"
+    )
+    (several,) = judge(snapshot(libraries=(replace(GOMP, serves=False), torch)))
+    assert several.remedies[0].endswith("first of all: import torch")
+
+
+def test_a_replaced_package_is_one_finding_with_its_runtimes() -> None:
+    gone = replace(GOMP, path="/env/sklearn.libs/libgomp-1.so", replaced=True)
+    facts = snapshot(libraries=(gone, replace(OPENBLAS, replaced=True)), packages=(package(),))
+    found = [each for each in judge(facts) if each.code == "OMP110"]
+    assert [each.title.split(" ")[0] for each in found] == ["scikit-learn", "libopenblas.so.1"]
+    assert "1.5.2 is imported, 1.9.1 is installed" in found[0].evidence
+    assert "libgomp.so.1" in found[0].evidence[0]
+
+
+def test_every_rule_has_its_story() -> None:
+    assert set(STORIES) == {rule.code for rule in RULES}
+    for rule in RULES:
+        assert rule.story.happens
+        assert rule.story.seen
+        assert rule.story.mend
+    with pytest.raises(UnknownCodeError, match=r"found 'OMP999'; accepted: OMP101, .*example"):
+        explain("OMP999")
+    assert explain(" omp106 ").rule is explain("106").rule
+
+
+def test_who_set_the_variable() -> None:
+    (late,) = judge(snapshot(environment=(MASK,)))
+    assert "threadpoolctl or scikit-learn" in late.why
+    (early,) = judge(snapshot(environment=(replace(MASK, at_exec="True"),)))
+    assert "before this kernel started" in early.why
+
+
+def test_codes_are_unique_and_in_the_known_form() -> None:
+    numbers = [rule.code for rule in RULES]
+    assert len(numbers) == len(set(numbers))
+    assert all(re.fullmatch(r"OMP[123]\d\d", number) for number in numbers)
+    assert all(rule.severity in SEVERITIES for rule in RULES)

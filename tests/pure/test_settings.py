@@ -1,0 +1,313 @@
+"""What environment variables really do: values, precedence, and what each library made of them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from facts_for_tests import library, setting, snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omp_magic.errors import ParseError
+from omp_magic.facts.libraries import Library, Pool
+from omp_magic.facts.settings import EnvSetting, Reading
+from omp_magic.knowledge.catalog import BY_KEY, VARIABLES, readers_of
+from omp_magic.knowledge.dialects import DIALECTS
+from omp_magic.knowledge.envvars import llvm_boolean, threads_in
+from omp_magic.knowledge.meanings import meaning_of, problem_of
+from omp_magic.knowledge.precedence import ORDERS
+from omp_magic.knowledge.readings import readings_of
+from omp_magic.knowledge.rivals import RIVALRIES, SETTERS, setters_of
+from omp_magic.rules import judge
+
+OMP, BLAS, MKL = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
+GOMP = library("libgomp", owner="scikit-learn")
+IOMP = library("libiomp5", num_threads=None, initialized=False, would_use=3, owner="intel-openmp")
+OPENBLAS = library("openblas", owner="numpy")
+ON_OPENMP = library("openblas", owner="faiss-cpu", threading_layer="openmp")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meaning"),
+    [
+        (OMP, "4", "4 threads"),
+        (OMP, " 4 , 2 ", "4 threads, 2 in nested regions"),
+        (OMP, "1,3,2", "1 thread, 3, then 2 in nested regions"),
+        (BLAS, "3x", "3 threads"),
+        (BLAS, "0", "as if it were not set"),
+        (MKL, "3", "3 threads"),
+        ("OMP_DYNAMIC", "TRUE", "on"),
+        ("KMP_DUPLICATE_LIB_OK", "1", "on"),
+        ("KMP_INIT_AT_FORK", "FALSE", "off"),
+        ("OMP_SCHEDULE", "monotonic:Static", "monotonic:static"),
+        ("OMP_SCHEDULE", "dynamic,4", "dynamic,4"),
+        ("OMP_PROC_BIND", "close, spread", "close,spread"),
+        ("OMP_PLACES", "{0:4}:2:4", "{0:4}:2:4"),
+        ("OMP_PLACES", "cores (2)", "cores(2)"),
+        ("OMP_THREAD_LIMIT", "8", "at most 8 threads"),
+        ("OMP_WAIT_POLICY", "PASSIVE", "passive"),
+        ("KMP_BLOCKTIME", "200ms", "200ms"),
+        ("KMP_BLOCKTIME", "infinite", "infinite"),
+        ("KMP_AFFINITY", "granularity=fine,compact,1,0", "granularity=fine,compact,1,0"),
+        ("KMP_AFFINITY", "", ""),
+        ("GOMP_CPU_AFFINITY", "0 3-7:2", "CPUs 0 3-7:2"),
+        ("GOMP_SPINCOUNT", "30k", "30k spins"),
+        ("NUMBA_NUM_THREADS", "2", "2 threads"),
+        ("SLURM_CPUS_PER_TASK", "4", "4 CPUs"),
+        ("PYTHON_CPU_COUNT", "default", ""),
+    ],
+)
+def test_meanings(name: str, text: str, meaning: str) -> None:
+    assert meaning_of(name, text) == meaning
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "culprit", "innocent"),
+    [
+        (OMP, "many", "libgomp", "MKL"),
+        (OMP, "", "OpenMP", "numexpr"),
+        (OMP, "99999999999", "ends the process", "numexpr"),
+        ("OMP_DYNAMIC", "1", "libgomp", "LLVM"),
+        ("OMP_DYNAMIC", " true", "LLVM", "libgomp"),
+        ("OMP_SCHEDULE", "dynamic, 4", "LLVM", "libgomp"),
+        ("OMP_WAIT_POLICY", "passive ", "LLVM", "libgomp"),
+        (MKL, "3,1", "MKL", "OpenBLAS"),
+        ("MKL_DYNAMIC", "0", "takes it for TRUE", "OpenMP"),
+        (BLAS, "x", "OpenBLAS", "libgomp"),
+        ("NUMEXPR_NUM_THREADS", "x", "numexpr", "libgomp"),
+        ("OPENCV_FOR_THREADS_NUM", "", "OpenCV", "libgomp"),
+        ("KMP_DUPLICATE_LIB_OK", "maybe", "LLVM", "libgomp"),
+        ("GOMP_CPU_AFFINITY", "x", "never ends loading", "MKL"),
+    ],
+)
+def test_problems_name_the_reader(name: str, text: str, culprit: str, innocent: str) -> None:
+    problem = problem_of(name, text)
+    assert culprit in problem
+    assert innocent not in problem
+
+
+def test_a_problem_is_that_of_the_loaded_libraries() -> None:
+    assert "numexpr" not in problem_of(OMP, "4,2")
+    assert "numexpr" in problem_of(OMP, "4,2", frozenset({"numexpr", "libgomp"}))
+    assert problem_of("OMP_DYNAMIC", "1", frozenset({"libiomp5"})) == ""
+    assert "libgomp" in problem_of("OMP_DYNAMIC", "1", frozenset({"libgomp"}))
+
+
+def test_no_variable_that_reads_well_has_a_problem() -> None:
+    for name, text in ((OMP, "4,2"), (BLAS, "0"), ("OMP_PROC_BIND", "false"), ("X", "y")):
+        assert problem_of(name, text) == ""
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(VARIABLES)), st.text() | st.text("0123456789,: {}-kxX_.\t+"))
+def test_no_value_raises_anything_but_our_own_error(name: str, text: str) -> None:
+    with contextlib.suppress(ParseError):
+        assert isinstance(meaning_of(name, text), str)
+    assert "\n" not in problem_of(name, text)
+    for reader in (*ORDERS, *BY_KEY):
+        number = threads_in(reader, name, text)
+        assert number is None or number >= 1
+
+
+def test_the_tables_know_their_variables() -> None:
+    assert set(DIALECTS) <= set(VARIABLES)
+    for order in ORDERS.values():
+        names = {*order.variables, *order.caps, *order.also, *order.ignored}
+        assert names <= set(VARIABLES)
+        assert order.source
+    for rivalry in RIVALRIES:
+        assert {rivalry.winner, *rivalry.losers} <= set(VARIABLES)
+        for family in rivalry.families:
+            assert {rivalry.winner, *rivalry.losers} <= {*ORDERS[family].also}
+    assert set(SETTERS) <= set(VARIABLES)
+
+
+def test_llvm_takes_the_beginning_of_a_word() -> None:
+    # Tried with Intel OpenMP 2021.4: OMP_DYNAMIC=truex is TRUE, " true " is "Wrong value".
+    assert [llvm_boolean(text) for text in ("t", "truex", "YES", "1", "enabled")] == [True] * 5
+    assert [llvm_boolean(text) for text in ("f", "no", "0", "off", "disabled")] == [False] * 5
+    assert [llvm_boolean(text) for text in ("", " true", "x", "o")] == [None] * 4
+
+
+def states(
+    now: dict[str, str],
+    then: dict[str, str],
+    *readers: Library | Pool,
+    cpus: int = 2,
+    limited: bool = False,
+) -> dict[str, list[tuple[str, str]]]:
+    found = readings_of(
+        now,
+        then,
+        [each for each in readers if isinstance(each, Library)],
+        [each for each in readers if isinstance(each, Pool)],
+        affinity_cpus=cpus,
+        limited=limited,
+    )
+    return {name: [(each.state, each.by) for each in each_of] for name, each_of in found.items()}
+
+
+def one(now: dict[str, str], then: dict[str, str], reader: Library | Pool, name: str = OMP) -> str:
+    ((state, _),) = states(now, then, reader)[name]
+    return state
+
+
+def python_pool(family: str, variables: tuple[str, ...], **facts: Any) -> Pool:
+    given: dict[str, Any] = {"num_threads": 2, "would_use": None, "scope": "process", **facts}
+    return Pool(
+        name=family, family=family, api="python", library=family, variables=variables, **given
+    )
+
+
+def test_too_late_needs_the_proof_of_the_count() -> None:
+    assert one({OMP: "3"}, {}, GOMP) == "too late"
+    assert one({OMP: "3"}, {OMP: "2"}, GOMP) == "too late"
+    assert states({}, {OMP: "2"}, GOMP) == {}
+    assert one({}, {OMP: "1"}, library("libgomp", num_threads=1)) == "too late"
+    assert one({OMP: "2"}, {}, GOMP) == "in force"
+    assert one({OMP: "3"}, {OMP: "3"}, library("libgomp", num_threads=3)) == "in force"
+    assert one({OMP: "3"}, {}, library("libgomp", num_threads=3)) == "in force"
+    assert one({OMP: "3"}, {}, library("libgomp", num_threads=5)) == "unknown"
+    assert one({OMP: "3"}, {OMP: "3"}, GOMP) == "unknown"
+    assert one({OMP: "3"}, {}, library("libgomp", num_threads=None)) == "unknown"
+    assert one({OMP: "x"}, {}, GOMP) == "ignored"
+    assert states({OMP: "3"}, {}, GOMP, limited=True) == {OMP: [("unknown", "")]}
+
+
+def test_a_runtime_that_has_not_started_will_still_read() -> None:
+    assert one({OMP: "3"}, {}, IOMP) == "to come"
+    assert one({OMP: "3"}, {}, library("libiomp5", initialized=None, num_threads=None)) == "unknown"
+    assert one({OMP: "3"}, {}, library("libiomp5")) == "too late"
+
+
+def test_the_winner_and_the_builds_that_ignore_it() -> None:
+    both = {BLAS: "1", OMP: "2"}
+    small = library("openblas", num_threads=1)
+    assert states(both, both, small) == {BLAS: [("in force", "")], OMP: [("overruled", BLAS)]}
+    assert states(both, both, ON_OPENMP) == {OMP: [("in force", "")], BLAS: [("ignored", "")]}
+    # 0 is as if it were not set, so the next one counts.
+    zero = {BLAS: "0", OMP: "1"}
+    assert states(zero, zero, small) == {BLAS: [("ignored", "")], OMP: [("in force", "")]}
+    # The stronger one came too late, so the weaker one is in force.
+    late = states(both, {OMP: "2"}, OPENBLAS, cpus=4)
+    assert late == {BLAS: [("too late", "")], OMP: [("in force", "")]}
+    gone = states({OMP: "2"}, both, small, cpus=4)
+    assert gone == {BLAS: [("too late", "")], OMP: [("overruled", BLAS)]}
+
+
+def test_openblas_takes_no_more_threads_than_there_are_cpus() -> None:
+    assert one({BLAS: "9"}, {BLAS: "9"}, OPENBLAS, BLAS) == "in force"
+    # It has as many without the variable, so its count proves nothing of one that came later.
+    assert one({BLAS: "9"}, {}, OPENBLAS, BLAS) == "unknown"
+    assert one({BLAS: "2"}, {}, OPENBLAS, BLAS) == "in force"
+    assert one({BLAS: "99"}, {BLAS: "99"}, library("openblas", num_threads=64), BLAS) == "in force"
+
+
+def test_a_cap_overrules() -> None:
+    capped = {OMP: "3", "OMP_THREAD_LIMIT": "1"}
+    found = states(capped, capped, library("libgomp", num_threads=3))
+    assert found[OMP] == [("overruled", "OMP_THREAD_LIMIT")]
+    assert found["OMP_THREAD_LIMIT"] == [("in force", "")]
+    wide = {OMP: "3", "OMP_THREAD_LIMIT": "8"}
+    assert states(wide, wide, library("libgomp", num_threads=3))[OMP] == [("in force", "")]
+
+
+def test_rivals_that_set_no_count() -> None:
+    names = {"KMP_AFFINITY": "compact", "OMP_PROC_BIND": "close", "OMP_PLACES": "cores"}
+    found = states(names, names, library("libiomp5"), GOMP)
+    assert found["OMP_PROC_BIND"] == [("overruled", "KMP_AFFINITY"), ("in force", "")]
+    verbose = {**names, "KMP_AFFINITY": "verbose"}
+    assert states(verbose, verbose, library("libiomp5"))["OMP_PROC_BIND"] == [("in force", "")]
+    loose = {"OMP_PROC_BIND": "false", "OMP_PLACES": "cores"}
+    assert states(loose, loose, GOMP)["OMP_PLACES"] == [("overruled", "OMP_PROC_BIND")]
+    assert states(loose, {}, GOMP)["OMP_PROC_BIND"] == [("unknown", "")]
+
+
+def test_pools_of_packages() -> None:
+    torch = python_pool("torch", (MKL, OMP), lender="/env/libgomp.so.1")
+    both = {MKL: "2", OMP: "1"}
+    assert states(both, both, torch) == {MKL: [("in force", "")], OMP: [("overruled", MKL)]}
+    numexpr = python_pool("numexpr", ("NUMEXPR_NUM_THREADS", OMP, "NUMEXPR_MAX_THREADS"))
+    assert one({"NUMEXPR_NUM_THREADS": "3"}, {}, numexpr, "NUMEXPR_NUM_THREADS") == "too late"
+    numba = python_pool("numba", ("NUMBA_NUM_THREADS",), num_threads=None, would_use=2)
+    assert one({"NUMBA_NUM_THREADS": "3"}, {}, numba, "NUMBA_NUM_THREADS") == "too late"
+    arrow = python_pool("pyarrow", (OMP,), num_threads=None, would_use=3)
+    assert one({OMP: "3"}, {}, arrow) == "to come"
+    blosc = python_pool("blosc2", ("BLOSC_NTHREADS",))
+    assert one({"BLOSC_NTHREADS": "9"}, {}, blosc, "BLOSC_NTHREADS") == "in force"
+    faiss = python_pool("faiss", (OMP,), lender="/env/libgomp.so.1")
+    assert states({OMP: "3"}, {}, faiss) == {}
+
+
+def test_who_set_it() -> None:
+    name = "KMP_DUPLICATE_LIB_OK"
+    yes = "True"
+    assert setters_of(name, yes, yes, None, {"sklearn", "os"}) == ("sklearn",)
+    assert setters_of(name, yes, yes, None, {"sklearn", "threadpoolctl"}) == (
+        "sklearn",
+        "threadpoolctl",
+    )
+    assert setters_of(name, yes, yes, yes, {"sklearn"}) == ()
+    assert setters_of(name, "1", "1", None, {"sklearn"}) == ()
+    assert setters_of(name, yes, yes, None, {}) == ()
+    # mkl sets it in C alone. One that Python has too was there before its import.
+    layer = "MKL_THREADING_LAYER"
+    assert setters_of(layer, None, "INTEL", None, {"mkl"}) == ("mkl",)
+    assert setters_of(layer, "INTEL", "INTEL", None, {"mkl"}) == ()
+
+
+def late(family: str = "libgomp", **facts: Any) -> EnvSetting:
+    reading = Reading(reader="GNU libgomp (scikit-learn)", family=family, state="too late")
+    return setting(OMP, "3", readings=(reading,), **facts)
+
+
+def overruled(other: str, mine: str = "2") -> tuple[EnvSetting, EnvSetting]:
+    reading = Reading(
+        reader="OpenBLAS (numpy)", family="openblas", state="overruled", by=BLAS, num_threads=1
+    )
+    return setting(OMP, mine, readings=(reading,)), setting(BLAS, other)
+
+
+@pytest.mark.parametrize(
+    ("code", "trips", "rests"),
+    [
+        ("OMP301", (late(),), (setting(OMP, "3"),)),
+        ("OMP302", overruled("1"), overruled("2")),
+        (
+            "OMP304",
+            (setting("OMP_DYNAMIC", "1", problem="libgomp cannot read it"),),
+            (setting("OMP_DYNAMIC", "true"),),
+        ),
+        (
+            "OMP304",
+            (setting(MKL, "4 "),),
+            (setting(MKL, "4"),),
+        ),
+    ],
+)
+def test_rule(code: str, trips: tuple[EnvSetting, ...], rests: tuple[EnvSetting, ...]) -> None:
+    assert code in {each.code for each in judge(snapshot(environment=trips))}
+    assert code not in {each.code for each in judge(snapshot(environment=rests))}
+
+
+def test_the_remedies_of_a_variable_that_came_too_late() -> None:
+    (found,) = judge(snapshot(environment=(late(),)))
+    assert found.remedies == (
+        "For this session: %omp_limit libgomp=3",
+        "Before the kernel starts: OMP_NUM_THREADS=3",
+    )
+    (found,) = judge(snapshot(environment=(late("numexpr"),)))
+    assert found.remedies[0] == "For this session: numexpr.set_num_threads(3)"
+
+
+def test_who_is_named() -> None:
+    name = "KMP_DUPLICATE_LIB_OK"
+    known = setting(name, "True", set_by=("sklearn",))
+    assert judge(snapshot(environment=(known,))) == ()
+    (found,) = judge(snapshot(environment=(known,), libraries=(IOMP,)))
+    assert "importing scikit-learn does that" in found.why
+    (found,) = judge(snapshot(environment=(setting(name, "True"),)))
+    assert "by what is unknown" in found.why
+    assert readers_of(name) == ()
