@@ -2,20 +2,24 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+
+# Without bytecode each kernel that a test starts compiles NumPy anew: 10.6 s of CPU time against 4.2.
+unexport PYTHONDONTWRITEBYTECODE
 
 # MKL's OpenMP is another version than the tests want, so the notebooks have an environment of their own.
 NOTEBOOKS_VENV ?= .venv-notebooks
 
-.PHONY: help demo test test-matrix test-vm test-browser test-ipython lab notebooks notebooks-save
-.PHONY: in-lab in-notebooks in-notebooks-save binder-check package screenshots docs bench lint format clean
+.PHONY: help demo environment test test-pure test-matrix test-matrix-all test-vm test-browser
+.PHONY: test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
+.PHONY: package screenshots docs bench lint format clean
 
 help:
 	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
-	@echo "make test         run the tests"
+	@echo "make test         run the tests; test-pure: parsers, tables, rules and views alone, in seconds"
 	@echo "make notebooks    run every notebook in a real kernel; notebooks-save saves their outputs"
 	@echo "make binder-check run them in Binder's environment, with its limits"
-	@echo "make test-matrix  run the kernel tests on other versions of Python, IPython and ipykernel"
+	@echo "make test-matrix  run kernel tests on other versions of Python, IPython and ipykernel;"
+	@echo "                  test-matrix-all: all that depend on a version, on every one"
 	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
 	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
 	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
@@ -26,52 +30,71 @@ help:
 	@echo "make bench        measure against threadpoolctl and psutil"
 	@echo "make lint         ruff and mypy"
 
+INSTALL = @$(PYTHON) tests/checks/installing.py $(VENV)
+
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "Python 3.10 or later is needed; found: $$($(PYTHON) --version 2>&1). Example: make demo PYTHON=python3.12"; exit 2; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "python -m venv does not work here; trying to install it"; \
-	  apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(INSTALL)
 
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
-	@echo "installing omp_magic and Jupyter into $(VENV) ..."
-	@$(PIP) install --editable '.[notebook]' ipykernel
+# Each target installs what it needs and no more; what was installed before stays.
+$(VENV)/.demo: pyproject.toml
+	$(INSTALL) --editable '.[notebook]' ipykernel
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	@echo "installing omp_magic and its test tools into $(VENV) ..."
-	@$(PIP) install --editable '.[test]'
+$(VENV)/.test: pyproject.toml
+	$(INSTALL) --editable '.[test]'
 	@touch $@
 
-$(VENV)/.browser: pyproject.toml | $(BIN)/python
-	@echo "installing JupyterLab and selenium into $(VENV) ..."
-	@$(PIP) install --editable '.[test,browser]'
+$(VENV)/.browser: pyproject.toml
+	$(INSTALL) --editable '.[test,browser]'
 	@touch $@
 
-$(VENV)/.docs: pyproject.toml | $(BIN)/python
-	@echo "installing Sphinx into $(VENV) ..."
-	@$(PIP) install --editable '.[test,docs]'
+$(VENV)/.docs: pyproject.toml
+	$(INSTALL) --editable '.[test,docs]'
 	@touch $@
 
-$(VENV)/.notebooks: pyproject.toml | $(BIN)/python
-	@echo "installing omp_magic, Jupyter and MKL into $(VENV) ..."
-	@$(PIP) install --editable '.[notebook,duplicates]' ipykernel
+$(VENV)/.notebooks: pyproject.toml
+	$(INSTALL) --editable '.[notebook,duplicates]' ipykernel
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@$(PIP) install --editable '.[test,dev]'
+$(VENV)/.dev: pyproject.toml
+	$(INSTALL) --editable '.[test,dev]'
 	@touch $@
+
+# All of it at once, for whoever runs all the checks.
+environment: $(VENV)/.all
+
+$(VENV)/.all: pyproject.toml
+	$(INSTALL) --editable '.[test,dev,docs,browser]'
+	@touch $@ $(VENV)/.test $(VENV)/.dev $(VENV)/.docs $(VENV)/.browser
 
 demo: $(VENV)/.demo
 	@$(BIN)/python notebooks/run.py --show '%omp_status' notebooks/01_quickstart.ipynb
+	@echo "That was notebooks/01_quickstart.ipynb in a real Jupyter kernel, and what %omp_status said there."
+	@echo "To run it yourself, and three others, in JupyterLab: make lab"
+	@echo "In trouble? README.md, from \"My kernel died with OMP: Error #15: what now?\" on."
 
+# What measures threads or time runs with nothing beside it, and all else on every core. pytest ends
+# with 5 where ARGS choose none of one kind.
+TEST = $(BIN)/python -m pytest
+WORKERS ?= auto --maxprocesses 4
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	@status=0; \
+	$(TEST) -m "not alone" -n $(WORKERS) --dist loadfile $(ARGS) || [ $$? -eq 5 ] || status=1; \
+	$(TEST) -m alone $(ARGS) || [ $$? -eq 5 ] || status=1; \
+	exit $$status
+
+test-pure: $(VENV)/.test
+	$(TEST) tests/pure $(ARGS)
 
 # pyenv's python3.N are found only when PYENV_VERSION names their versions.
+NOX = PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.1[0-9]' | paste -sd:)" \
+  $(BIN)/python -m nox --no-error-on-missing-interpreters --session
+
 test-matrix: $(VENV)/.dev
-	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.1[0-9]' | paste -sd:)" \
-	  $(BIN)/python -m nox --session matrix --no-error-on-missing-interpreters
+	$(NOX) matrix
+
+test-matrix-all: $(VENV)/.dev
+	$(NOX) everything
 
 test-vm: $(VENV)/.test
 	tests/vm/run.sh $(BIN)/python
@@ -129,4 +152,4 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(NOTEBOOKS_VENV) .nox dist build docs/_build .binder-check tests/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(NOTEBOOKS_VENV) .venv-uv .nox dist build docs/_build .binder-check tests/.cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

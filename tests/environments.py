@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-import venv
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import installing
 import pytest
 from live import Ended, run_program
 from places import CACHE, ROOT
@@ -46,18 +49,41 @@ def environment(name: str, requirements: tuple[str, ...]) -> str:
     ready = home / "ready"
     wanted = json.dumps(requirements)
     if not ready.exists() or ready.read_text("utf-8") != wanted:
-        venv.create(home, with_pip=True, clear=True)
-        for requirement in requirements:
-            # One at a time: a failure then names the package at fault.
-            install = [python, "-m", "pip", "install", "--quiet", requirement]
-            ended = subprocess.run(
-                install, check=False, capture_output=True, text=True, timeout=900
-            )
-            if ended.returncode:
-                last = ended.stderr.strip().rpartition("\n")[2]
-                pytest.skip(f"{requirement} cannot be installed here: {last[-160:]}")
-        ready.write_text(wanted, "utf-8")
+        with only_one(Path(f"{home}.lock")):
+            if not ready.exists() or ready.read_text("utf-8") != wanted:
+                _made(home, python, requirements)
+                ready.write_text(wanted, "utf-8")
     return python
+
+
+def _made(home: Path, python: str, requirements: tuple[str, ...]) -> None:
+    """Make it, or skip with the requirement at fault."""
+    said = _said(installing.make(home, sys.executable))
+    if not said:
+        said = _said(installing.install(python, *requirements))
+    if said:
+        pytest.skip(f"{', '.join(requirements)} cannot be installed here: {said}")
+
+
+def _said(command: list[str]) -> str:
+    """Run a command; give the end of what it said when it failed, else ""."""
+    variables = installing.environment_for(command, os.environ)
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=900, env=variables
+    )
+    return ended.stderr.strip().rpartition("\n")[2][-160:] or "?" if ended.returncode else ""
+
+
+@contextlib.contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Wait for whoever else makes the same; POSIX's locks end with their process."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def run_in(python: str, code: str, *arguments: str, timeout: float = 180, **env: str) -> Ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -156,6 +157,21 @@ class Kernel:
 
     def complete(self, code: str) -> list[str]:
         return list(self._answer(self.client.complete(code), 30)["matches"])
+
+    def drain(self) -> None:
+        """Forget what has come and was not read."""
+        for get in (self.client.get_shell_msg, self.client.get_iopub_msg):
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    get(timeout=0.05)
+
+    def restart(self) -> None:
+        """End the process and start another, for the same client."""
+        pid = getattr(self.manager.provisioner, "pid", None)
+        self.manager.restart_kernel(now=True)
+        forget_registration(pid)
+        self.subshell = None
+        self.client.wait_for_ready(timeout=60)
 
     def close(self) -> None:
         pid = getattr(self.manager.provisioner, "pid", None)

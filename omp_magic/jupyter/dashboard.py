@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ class Panel:
         """Ticks of the moment when it was paused."""
         self._shown: list[tuple[Any, dict[str, str]]] = []
         """Where it shows, and what is kept there when it is closed."""
+        self._showing = threading.RLock()
+        """Without it a page that one thread has made would replace the newer one of another."""
         self._told = ""
         self._codes: tuple[str, ...] | None = None
         self.controls: Controls = unparented(
@@ -85,9 +88,10 @@ class Panel:
         if not self.paused and not self.closed:
             if findings:
                 self.show_findings()
-            page = live_html(self.facts())
-            if not self.paused:  # it may be meanwhile, and has said so
-                self.controls.live.value = page
+            with self._showing:
+                page = live_html(self.facts())
+                if not self.paused:  # it may be meanwhile, and has said so
+                    self.controls.live.value = page
 
     def show_all(self) -> None:
         """Show everything: paused, too, since the ticks alone stand still then."""
@@ -98,7 +102,8 @@ class Panel:
             self.say("")
         unparented(self.controls.show, live.watch.mode, live.interval_s, self.paused)
         self.show_findings()
-        unparented(setattr, self.controls.live, "value", live_html(self.facts()))
+        with self._showing:
+            unparented(setattr, self.controls.live, "value", live_html(self.facts()))
 
     def offer(self) -> None:
         """Offer a control for each pool that the main thread has found; on that thread only."""

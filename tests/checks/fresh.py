@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import installing
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "tests" / ".cache"
 
@@ -55,17 +57,13 @@ def find_python(version: str) -> str | None:
 
 def make_environment(prefix: Path, python: str) -> Path:
     """Make an environment anew with that interpreter, and give its own."""
-    shutil.rmtree(prefix, ignore_errors=True)
-    call([python, "-m", "venv", str(prefix)])
+    call(installing.make(prefix, python))
     return prefix / "bin" / "python"
 
 
-def install(python: Path, *arguments: str) -> None:
-    """Install with pip; what pip says is shown when it fails."""
-    call(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
-        cwd=ROOT,
-    )
+def install(python: Path, *words: str) -> None:
+    """Install what is asked for; what was said is shown when it fails."""
+    call(installing.install(str(python), *words), cwd=ROOT)
 
 
 def call(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
@@ -77,6 +75,7 @@ def call(command: list[str], cwd: Path | None = None, env: dict[str, str] | None
         When it fails, with what it said.
     """
     variables = env or clean_environment(Path(command[0]).parent.parent)
+    variables = installing.environment_for(command, variables)
     ended = subprocess.run(
         command,
         check=False,

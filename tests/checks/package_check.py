@@ -23,7 +23,12 @@ from pathlib import Path
 from fresh import CACHE, ROOT, call, clean_environment, install, make_environment
 
 HOME = CACHE / "package"
-IN_WHEEL = ("omp_magic/py.typed", "omp_magic/views/templates/status.html")
+IN_WHEEL = (
+    "omp_magic/py.typed",
+    "omp_magic/__main__.py",
+    "omp_magic/views/templates/status.html",
+    "omp_magic/views/templates/panel_live.html",
+)
 IN_SDIST = (
     "LICENSE",
     "README.md",
@@ -133,14 +138,18 @@ def the_wheel_works_where_nothing_else_is(build: Build) -> None:
         def said(*command: str) -> str:
             return call(list(command), cwd=folder, env=variables)
 
-        said(str(own), "-m", "pip", "install", "--quiet", str(build.wheel))
+        install(own, str(build.wheel))
         said(str(own), "-m", "pip", "check")
         where = said(str(own), "-c", "import omp_magic; print(omp_magic.__file__)").strip()
         assert Path(where).is_relative_to(own.parent.parent.resolve()), where
         # 1 is a finding's exit code; none is expected where no library is loaded.
-        status = json.loads(said(str(own.parent / "omp-magic"), "status", "--json"))
-        assert status["budget"]["threads"] >= 1, status
-        said(str(own), "-m", "pip", "install", "--quiet", f"{build.wheel}[notebook]")
+        for command in ([str(own.parent / "omp-magic")], [str(own), "-m", "omp_magic"]):
+            status = json.loads(said(*command, "status", "--json"))
+            assert status["budget"]["threads"] >= 1, status
+        look = "import omp_magic; print(omp_magic.snapshot()._repr_mimebundle_()['text/html'])"
+        shown = said(str(own), "-c", look)
+        assert "<style" in shown, "the templates are not where they are looked for"
+        install(own, f"{build.wheel}[notebook]")
         said(str(own), "-m", "pip", "check")
         for name in (QUICKSTART, "run.py"):
             shutil.copy(ROOT / "notebooks" / name, folder)

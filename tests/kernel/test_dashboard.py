@@ -19,18 +19,55 @@ pytestmark = [
 ]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+OPEN_WIDGETS = "len(__import__('ipywidgets').widgets.widget._instances)"
 COUNTS = "[l.num_threads for l in __import__('omp_magic').snapshot().libraries]"
 
 
+class Home:
+    """A kernel with libraries loaded, for one test after the other.
+
+    Starting one and importing scikit-learn costs more than most tests here.
+    """
+
+    def __init__(self) -> None:
+        self.kernel = Kernel({"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"})
+        self._prepare()
+
+    def _prepare(self) -> None:
+        reply = self.kernel.run("import numpy as np, sklearn.cluster, time, threading")
+        assert reply.status == "ok", reply.traceback
+
+    def open(self) -> Kernel:
+        """Load the extension and open a panel."""
+        self.kernel.run("%load_ext omp_magic")
+        reply = self.kernel.run("dash = %omp_dashboard --interval 0.25\ndash")
+        assert reply.status == "ok", reply.traceback
+        return self.kernel
+
+    def leave(self) -> None:
+        """Unload the extension; a kernel that is not as it was before starts anew."""
+        self.kernel.drain()
+        if (
+            self.kernel.run("%unload_ext omp_magic").status != "ok"
+            or self.kernel.value(COUNTS) != [2, 2, 2]
+            or self.kernel.value(OPEN_WIDGETS) != 0
+        ):
+            self.kernel.restart()
+            self._prepare()
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    made = Home()
+    yield made
+    made.kernel.close()
+
+
 @pytest.fixture
-def panel() -> Iterator[Kernel]:
+def panel(home: Home) -> Iterator[Kernel]:
     """A kernel with libraries loaded and a panel open."""
-    started = Kernel({"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"})
-    started.run("%load_ext omp_magic\nimport numpy as np, sklearn.cluster, time, threading")
-    reply = started.run("dash = %omp_dashboard --interval 0.25\ndash")
-    assert reply.status == "ok", reply.traceback
-    yield started
-    started.close()
+    yield home.open()
+    home.leave()
 
 
 def updates(kernel: Kernel, code: str, timeout: float = 60) -> tuple[list[dict[str, Any]], str]:
@@ -331,9 +368,6 @@ def test_an_hour_of_ticks_does_not_grow(panel: Kernel) -> None:
     # One message a tick, and the last is no larger than the first.
     assert 7000 < len(frames) <= 7420
     assert frames[-1]["bytes"] < 1.5 * frames[10]["bytes"] + 4000
-
-
-OPEN_WIDGETS = "len(__import__('ipywidgets').widgets.widget._instances)"
 
 
 @pytest.mark.parametrize(
