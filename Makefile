@@ -88,7 +88,8 @@ test-pure: $(VENV)/.test
 
 # pyenv's python3.N are found only when PYENV_VERSION names their versions.
 NOX = PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | grep -E '^3\.1[0-9]' | paste -sd:)" \
-  $(BIN)/python -m nox --no-error-on-missing-interpreters --session
+  UV_PYTHON_DOWNLOADS=never $(BIN)/python -m nox --no-error-on-missing-interpreters \
+  --download-python never --session
 
 test-matrix: $(VENV)/.dev
 	$(NOX) matrix

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from live import LINUX, Ended, Kernel, Reply, run_program
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
+pytestmark = [
+    pytest.mark.messages,
+    pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
+]
 
 # Errors and values that reach the front end, whatever sent them.
 COUNTING = """

@@ -43,6 +43,7 @@ def _trace():
 SETTLED = "get_ipython().find_line_magic('no_such_magic')\n%load_ext storemagic\n%time 1\n_trace()"
 
 
+@pytest.mark.messages
 def test_unload_leaves_no_trace(kernel: Kernel) -> None:
     kernel.run("import numpy, omp_magic\n" + TRACE)
     counts = "[l.num_threads for l in omp_magic.snapshot().libraries]"
@@ -63,6 +64,7 @@ def test_unload_leaves_no_trace(kernel: Kernel) -> None:
     assert kernel.run("%omp_status").status == "error"
 
 
+@pytest.mark.messages
 def test_reload_and_double_load(kernel: Kernel) -> None:
     kernel.run(TRACE + "\nimport omp_magic")
     kernel.run(SETTLED)

@@ -69,6 +69,7 @@ def test_auto_is_the_budget(kept: Kernel) -> None:
     assert set(kept.value("seen")) == {1}
 
 
+@pytest.mark.messages
 def test_last_expression_and_out(kept: Kernel) -> None:
     bare, ours = both(kept, "x = 20\nx + 22")
     assert ours.result == bare.result == {"text/plain": "42"}
@@ -76,12 +77,14 @@ def test_last_expression_and_out(kept: Kernel) -> None:
     assert kept.run("_").text == "42"
 
 
+@pytest.mark.messages
 def test_semicolon_silences(kept: Kernel) -> None:
     for body in ("1 + 1;", "1 + 1;  # with a comment", "1 + 1;\n\n"):
         bare, ours = both(kept, body)
         assert ours.result == bare.result == {}
 
 
+@pytest.mark.messages
 def test_output_streams_and_displays(kept: Kernel) -> None:
     show = "from IPython.display import HTML\ndisplay(HTML('<b>b</b>'))"
     bare, ours = both(kept, f"print('a')\n{show}")
@@ -94,6 +97,7 @@ def test_the_text_of_the_cell_is_not_touched(kept: Kernel) -> None:
     assert ours.text == bare.text == repr("a\nb\n    c")
 
 
+@pytest.mark.messages
 def test_traceback_is_the_bare_cells(kept: Kernel) -> None:
     body = "def f():\n    return 1 / 0\n\n\nf()"
     bare, ours = both(kept, body)
@@ -107,6 +111,7 @@ def test_traceback_is_the_bare_cells(kept: Kernel) -> None:
     assert "omp_magic/" not in ours.traceback
 
 
+@pytest.mark.messages
 def test_an_error_stops_run_all(kept: Kernel) -> None:
     """A front-end sends all cells at once; after an error the kernel aborts the rest."""
     client = kept.client
@@ -121,6 +126,7 @@ def test_an_error_stops_run_all(kept: Kernel) -> None:
     kept.run("0")
 
 
+@pytest.mark.messages
 def test_syntax_error_is_the_users(kept: Kernel) -> None:
     for body in ("x = 1\ny = (\n  2 +* 3)", "def f(:\n    pass", "if 1:\npass"):
         bare, ours = both(kept, body)
@@ -133,6 +139,7 @@ def test_syntax_error_is_the_users(kept: Kernel) -> None:
         ]
 
 
+@pytest.mark.messages
 def test_a_rejected_body_is_not_run_and_shows_none_of_our_frames(kept: Kernel) -> None:
     kept.run(
         "from IPython.core.error import InputRejected\n"
@@ -151,6 +158,7 @@ def test_a_rejected_body_is_not_run_and_shows_none_of_our_frames(kept: Kernel) -
     assert kept.value("'forbidden' in globals()") is False
 
 
+@pytest.mark.messages
 def test_top_level_await(kept: Kernel) -> None:
     reply = kept.run(f"%%omp_limit 1\nawait asyncio.sleep(0.05)\n{PROBE}\n7 * 6")
     assert reply.status == "ok", reply.traceback
@@ -162,6 +170,7 @@ def test_top_level_await(kept: Kernel) -> None:
     assert reply.status == "error"
 
 
+@pytest.mark.messages
 @pytest.mark.parametrize(
     "cell",
     [
@@ -194,6 +203,7 @@ def test_nested_limits_come_back_one_by_one(kept: Kernel) -> None:
     assert set(kept.value("seen")) == {4}
 
 
+@pytest.mark.messages
 def test_limits_come_back_after_an_error_and_an_interrupt(kept: Kernel) -> None:
     assert kept.run("%%omp_limit 1\nraise SystemError").ename == "SystemError"
     reply = kept.run("%%omp_limit 1\nwhile True: time.sleep(0.01)", interrupt_after=0.7)
@@ -205,6 +215,7 @@ def test_limits_come_back_after_an_error_and_an_interrupt(kept: Kernel) -> None:
     assert bare.status == "error"
 
 
+@pytest.mark.messages
 @pytest.mark.parametrize("spec", ["0", "-1", "1e6", "blas=", "foo=2", "auto/0", "", "no.so=1"])
 def test_a_wrong_spec_is_one_line_and_changes_nothing(kept: Kernel, spec: str) -> None:
     kept.run("ran = False")
@@ -242,6 +253,7 @@ def test_a_library_that_is_loaded_later_is_limited_as_was_said(kernel: Kernel) -
     assert kernel.value(COUNTS) == [1]
 
 
+@pytest.mark.messages
 def test_verbose_adds_one_line(kept: Kernel) -> None:
     reply = kept.run("%%omp_limit 1 -v\ntime.sleep(0.1)\n'end'")
     assert reply.text == "'end'"
@@ -388,6 +400,7 @@ thread = threading.Thread(target=look); thread.start(); thread.join()
 """
 
 
+@pytest.mark.messages
 def test_threads_and_tasks_of_a_cell_have_the_limit_and_lose_it(kept: Kernel) -> None:
     kept.run("import threading; found = []; from concurrent.futures import ThreadPoolExecutor")
     kept.run("old = ThreadPoolExecutor(1); old.submit(int).result()")
@@ -482,6 +495,7 @@ def test_child_processes_inherit_the_limit(kernel: Kernel) -> None:
     assert kernel.run("children()").text == repr(("None\n", "None\n"))
 
 
+@pytest.mark.messages
 def test_a_waiting_cell_leaves_other_tasks_alone(kept: Kernel) -> None:
     kept.run(
         "import asyncio, time, omp_magic\n"
@@ -573,6 +587,7 @@ def test_a_failure_of_ours_does_not_break_the_cell(kernel: Kernel) -> None:
     assert "not measured" in reply.stderr
 
 
+@pytest.mark.messages
 def test_a_limit_in_a_subshell_is_that_threads(kernel: Kernel) -> None:
     """ipykernel 7 runs cells of a subshell on a thread of its own."""
     if kernel.value("__import__('ipykernel').version_info[0]") < 7:

@@ -20,7 +20,7 @@ first, last, libiomp5 = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 HERE.limiter.inventory.refresh(limited=False)
 gomp = next(i for i in HERE.limiter.inventory.images if i.family.key == "libgomp").mapped.path
 cpus = len(os.sched_getaffinity(0))
-specs = ["1", "3", "blas=1", "openmp=3", "libgomp=1 blas=3", "auto", "auto/2", f"{gomp}=3"]
+specs = ["1", "3", "blas=1", "openmp=3", "libgomp=1 blas=3", "auto", "auto/2", {gomp: 3}]
 ran = 0
 for seed in range(first, last):
     folder = tempfile.mkdtemp()
