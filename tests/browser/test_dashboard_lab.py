@@ -24,11 +24,11 @@ pytestmark = [
 def test_the_panel_stays_live_while_cells_run(
     notebook: Callable[..., Notebook], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    book = notebook(*(each.format(8) for each in LOOPS.values()))
+    book = notebook(*(each.format(6) for each in LOOPS.values()))
     for index, name in enumerate(LOOPS, 1):
         book.start(index)
         book.watch_frames()
-        time.sleep(7)
+        time.sleep(5)
         frames = book.frames()
         assert book.running(index)
         assert book.wait(index) == [], "something was printed into the cell"
@@ -110,7 +110,7 @@ def test_pictures_of_too_many_threads_are_kept(notebook: Callable[..., Notebook]
     start = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])"
     book = notebook(
         f"import subprocess, sys; {start}",
-        LOOPS["matmul loop"].format(20),
+        LOOPS["matmul loop"].format(14),
         "child.kill(); child.wait();",
         first=OPEN.replace("%load", "import sklearn.cluster\n%load"),
     )
@@ -119,7 +119,7 @@ def test_pictures_of_too_many_threads_are_kept(notebook: Callable[..., Notebook]
     book.says("limit OpenBLAS (numpy) 16")
     book.start(2)
     wait_for("the verdict", lambda: "16 threads want" in book.one(".omp-verdict").text)
-    time.sleep(12)  # a curve to look at
+    time.sleep(5)  # a curve to look at
     pictures(book, "dashboard")
     assert book.running(2)
     book.wait(2)
@@ -129,11 +129,11 @@ def test_pictures_of_too_many_threads_are_kept(notebook: Callable[..., Notebook]
 def test_pictures_of_a_throttled_kernel_are_kept(
     half_a_cpu: str, notebook: Callable[..., Notebook]
 ) -> None:
-    book = notebook("import os; print(os.getpid())", LOOPS["matmul loop"].format(30))
+    book = notebook("import os; print(os.getpid())", LOOPS["matmul loop"].format(16))
     write(f"{half_a_cpu}/cgroup.procs", str(book.value(1)))
     book.start(2)
     wait_for("throttling shows", lambda: "throttled" in book.one(".omp-figures").text)
-    time.sleep(12)
+    time.sleep(5)
     pictures(book, "throttled")
     assert book.running(2)
     assert book.wait(2) == []
