@@ -276,6 +276,36 @@ def test_what_cannot_be_read_is_a_gap(tmp_path: Path) -> None:
     assert gap.where == "/c/a"
 
 
+@pytest.mark.parametrize("odd", ["what is this", "", "1 2 3", "100000 0x10"])
+def test_a_malformed_quota_at_one_level_hides_no_level_above(odd: str, tmp_path: Path) -> None:
+    """The tightest limit may stand anywhere on the way: parents hold for all below them."""
+    files = {
+        **V2,
+        "/proc/self/cgroup": "0::/a/b/c\n",
+        "/c/a/b/c/cpu.max": "300000 100000",
+        "/c/a/b/cpu.max": odd,
+        "/c/a/cpu.max": "150000 100000",
+    }
+    budget = probe_budget(Machine(lay_out(tmp_path, files), affinity=4))
+    assert (budget.quota_cpus, budget.binding.where) == (1.5, "/a")
+    (gap,) = budget.gaps
+    assert gap.where == "/c/a/b"
+
+
+def test_a_malformed_quota_of_version_1_hides_no_level_above(tmp_path: Path) -> None:
+    files = {
+        "/proc/self/cgroup": "1:cpu:/a/b\n",
+        "/proc/self/mountinfo": "1 0 0:1 / /c rw - cgroup none rw,cpu\n",
+        "/c/a/b/cpu.cfs_quota_us": "half",
+        "/c/a/b/cpu.cfs_period_us": "100000",
+        "/c/a/cpu.cfs_quota_us": "150000",
+        "/c/a/cpu.cfs_period_us": "100000",
+    }
+    budget = probe_budget(Machine(lay_out(tmp_path, files), affinity=4))
+    assert (budget.quota_cpus, budget.binding.where) == (1.5, "/a")
+    assert [gap.where for gap in budget.gaps] == ["/c/a/b"]
+
+
 def test_throttling_counters_of_both_versions(tmp_path: Path) -> None:
     files = {
         "/proc/self/cgroup": "0::/a\n",
