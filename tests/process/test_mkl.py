@@ -57,3 +57,22 @@ def test_mkl_is_not_woken_and_its_counts_come_back() -> None:
     assert seen["versions"][0] is not None
     assert seen["owners"] == ["intel-openmp", "mkl"]
     assert "OMP305" in seen["codes"]  # mkl-service sets MKL_THREADING_LAYER in C
+
+
+@pytest.mark.timeout(900)
+def test_mkl_takes_its_own_variable_before_openmps() -> None:
+    look = (
+        "import json, mkl, omp_magic\n"
+        "def told():\n"
+        "    facts = omp_magic.snapshot()\n"
+        "    return {s.name: [r.state for r in s.readings if r.family == 'mkl']\n"
+        "            for s in facts.environment if 'NUM_THREADS' in s.name}\n"
+        "before = told(); count = mkl.get_max_threads()\n"
+        "print(json.dumps([count, before, told()]))"
+    )
+    for own, other in (("1", "3"), ("3", "1")):
+        env = {"MKL_NUM_THREADS": own, "OMP_NUM_THREADS": other, "MKL_DYNAMIC": "FALSE"}
+        count, before, after = values_in(environment("mkl", MKL), look, **env)
+        assert count == int(own)
+        assert before == {"MKL_NUM_THREADS": ["to come"], "OMP_NUM_THREADS": ["overruled"]}
+        assert after == {"MKL_NUM_THREADS": ["in force"], "OMP_NUM_THREADS": ["overruled"]}
