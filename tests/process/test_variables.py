@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 import os
 import sysconfig
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from live import LINUX, run_python
 
+from omp_magic.knowledge.catalog import BY_KEY
 from omp_magic.knowledge.envvars import llvm_boolean, threads_in
 from omp_magic.knowledge.meanings import meaning_of, problem_of
 
@@ -171,6 +173,22 @@ def test_booleans_as_the_real_runtimes_read_them(libiomp5: str, text: str) -> No
     if not problem_of("OMP_DYNAMIC", text, frozenset({"libgomp"})):
         assert (meaning_of("OMP_DYNAMIC", text) == "on") == bool(gomp)
     assert (llvm_boolean(text) is True) == bool(iomp)
+
+
+STRONGER = list(itertools.pairwise(BY_KEY["openblas"].variables))
+
+
+@LIVE
+@pytest.mark.parametrize(("winner", "loser"), STRONGER)
+def test_the_order_of_openblas_variables_is_the_real_ones(winner: str, loser: str) -> None:
+    for own, other in (("1", "2"), ("2", "1")):
+        (count,) = values(
+            LOOK
+            + "import numpy\nprint(json.dumps([l.num_threads for l in observer.take().libraries]))",
+            **{winner: own, loser: other},
+        )
+        # It takes no more than there are CPUs, so with one CPU both orders give 1.
+        assert count == min(int(own), len(os.sched_getaffinity(0)))
 
 
 @LIVE

@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from omp_magic.errors import ParseError
 from omp_magic.facts.libraries import Library, Pool
 from omp_magic.facts.settings import EnvSetting, Reading
-from omp_magic.knowledge.catalog import BY_KEY, VARIABLES, readers_of
+from omp_magic.formats.procfs import Mapped
+from omp_magic.knowledge.catalog import BY_KEY, FAMILIES, VARIABLES, Family, readers_of
 from omp_magic.knowledge.dialects import DIALECTS
 from omp_magic.knowledge.envvars import llvm_boolean, threads_in
 from omp_magic.knowledge.meanings import meaning_of, problem_of
-from omp_magic.knowledge.precedence import ORDERS
+from omp_magic.knowledge.precedence import ORDERS, order_of
 from omp_magic.knowledge.readings import readings_of
 from omp_magic.knowledge.rivals import RIVALRIES, SETTERS, setters_of
+from omp_magic.probes.runtimes.libraries import Image
+from omp_magic.probes.runtimes.owners import Owner
+from omp_magic.probes.runtimes.pools import threads_at_start
 from omp_magic.rules import judge
 
 OMP, BLAS, MKL = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
@@ -195,6 +199,44 @@ def test_the_winner_and_the_builds_that_ignore_it() -> None:
     assert late == {BLAS: [("too late", "")], OMP: [("in force", "")]}
     gone = states({OMP: "2"}, both, small, cpus=4)
     assert gone == {BLAS: [("too late", "")], OMP: [("overruled", BLAS)]}
+
+
+def test_mkls_own_variable_beats_openmps() -> None:
+    """In both orders of size; tried with MKL 2026.2, see tests/process/test_mkl.py."""
+    for own, other in (("1", "3"), ("3", "1")):
+        both = {OMP: other, MKL: own}
+        started = library("mkl", num_threads=int(own))
+        assert states(both, both, started) == {MKL: [("in force", "")], OMP: [("overruled", MKL)]}
+        sleeping = library("mkl", num_threads=None, initialized=False, would_use=int(own))
+        assert states(both, {}, sleeping) == {MKL: [("to come", "")], OMP: [("overruled", MKL)]}
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+def test_the_catalog_and_the_orders_name_the_same_winners(family: Family) -> None:
+    """Two tables have them: limits, remedies and runtimes that sleep go by the catalog's."""
+    order = order_of(family.key)
+    assert order is not None
+    assert family.variables == order.variables
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+def test_a_sleeping_runtime_will_use_what_the_first_variable_says(family: Family) -> None:
+    """Each variable beats all that follow it."""
+    image = Image(
+        family=family,
+        mapped=Mapped(path="/x.so", device="fe:00", inode=7, starts=(4096,), deleted=False),
+        soname=None,
+        version=None,
+        owner=Owner("x"),
+        layer=None,
+        getter=None,
+        setter=None,
+        base=None,
+        lender=None,
+    )
+    for at, winner in enumerate(ORDERS[family.key].variables):
+        values = dict.fromkeys(ORDERS[family.key].variables[at:], "5") | {winner: "3"}
+        assert threads_at_start(image, values.get, affinity_cpus=8) == 3, winner
 
 
 def test_openblas_takes_no_more_threads_than_there_are_cpus() -> None:
