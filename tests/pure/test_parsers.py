@@ -107,6 +107,15 @@ def test_catalog_is_consistent() -> None:
     assert "openblas" in readers_of("OMP_NUM_THREADS")
 
 
+def test_llvms_and_intels_openmp_are_kin_and_nothing_else_is() -> None:
+    """These two end a process that has both: LLVM's kmp_runtime.cpp, Error #15."""
+    kin: dict[str, set[str]] = {}
+    for family in FAMILIES:
+        kin.setdefault(family.kin, set()).add(family.key)
+    assert kin.pop("llvm") == {"libiomp5", "libomp"}
+    assert all(len(keys) == 1 for keys in kin.values())
+
+
 def test_thread_lists() -> None:
     assert parse_thread_list("X", "4") == (4,)
     assert parse_thread_list("X", " 4, 2 ") == (4, 2)

@@ -20,8 +20,9 @@ from omp_magic.rules.judgement import RULES
 from omp_magic.rules.rule import SEVERITIES
 from omp_magic.rules.stories import STORIES
 
-IOMP = library("libiomp5", kin="llvm", initialized=True, num_threads=2, owner="intel-openmp")
-OMP = library("libomp", kin="llvm", initialized=False, num_threads=None, owner="faiss")
+# Their kin is the catalog's, so that a wrong one there is seen here.
+IOMP = library("libiomp5", initialized=True, num_threads=2, owner="intel-openmp")
+OMP = library("libomp", initialized=False, num_threads=None, owner="faiss")
 GOMP = library("libgomp", owner="scikit-learn")
 OPENBLAS = library("openblas", api="blas", owner="numpy")
 MKL = library("mkl", api="blas", initialized=False, num_threads=None)
