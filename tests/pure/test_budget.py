@@ -18,6 +18,8 @@ from omp_magic.formats import cgroupfiles, cgroups
 from omp_magic.formats.procfs import parse_schedstat
 from omp_magic.machine import Machine
 from omp_magic.probes.cpus.budget import probe_budget, probe_throttling
+from omp_magic.probes.cpus.load import group_cpu_s
+from omp_magic.probes.live.pulse import Pulse
 from omp_magic.probes.observe import Observer
 from omp_magic.rules import judge
 
@@ -219,6 +221,41 @@ def test_rates_between_two_snapshots(tmp_path: Path) -> None:
     (finding,) = [each for each in judge(facts) if each.code == "OMP203"]
     assert finding.title == "Throttled 37% of the last 10.0 s"
     assert any("42 of 110 periods" in fact for fact in finding.evidence)
+
+
+V1 = "1 0 0:1 / /c rw - cgroup none rw,cpu\n2 0 0:2 / /a rw - cgroup none rw,cpuacct\n"
+
+
+@pytest.mark.parametrize(
+    ("memberships", "used_s"),
+    [("2:cpuacct:/g\n1:cpu:/g\n", 1.5), ("2:cpuacct:/other\n1:cpu:/g\n", None)],
+)
+def test_version_1_counts_the_time_of_a_group_in_ns(
+    memberships: str, used_s: float | None, tmp_path: Path
+) -> None:
+    """And of none where cpuacct, a hierarchy of its own, has the process in another group."""
+    files = {"/proc/self/cgroup": memberships, "/proc/self/mountinfo": V1}
+    files |= {f"/a/{group}/cpuacct.usage": "1500000000\n" for group in ("g", "other")}
+    assert group_cpu_s(Machine(lay_out(tmp_path, files))) == used_s
+
+
+def test_version_2_counts_the_time_of_a_group_in_us(tmp_path: Path) -> None:
+    files = {**V2, "/c/a/cpu.stat": "user_usec 1\nusage_usec 1500000\n"}
+    assert group_cpu_s(Machine(lay_out(tmp_path, files))) == 1.5
+
+
+def test_the_dashboards_ticks_have_the_rates_of_the_group(tmp_path: Path) -> None:
+    """What the group used a second, and the share of its periods that the quota cut short."""
+    clock = Clock()
+    first = counted(100, 1_000_000, (1000, 500, 0), [])
+    pulse = Pulse(Machine(lay_out(tmp_path, first), {}, affinity=2, pid=7, clock=clock))
+    # So long that no reading is put off for what it cost.
+    clock.now += 10_000
+    lay_out(tmp_path, counted(100, 4_001_000_000, (101_000, 37_500, 0), []))
+    tick = pulse.tick()
+    assert tick.group_cpus == pytest.approx(0.4)
+    assert tick.throttled == pytest.approx(0.37)
+    assert (tick.interval_s, tick.allowed_cpus) == (10_000, 0.5)
 
 
 def test_counters_that_stand_still_or_go_back(tmp_path: Path) -> None:
