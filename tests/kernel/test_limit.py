@@ -206,6 +206,9 @@ def test_nested_limits_come_back_one_by_one(kept: Kernel) -> None:
 @pytest.mark.messages
 def test_limits_come_back_after_an_error_and_an_interrupt(kept: Kernel) -> None:
     assert kept.run("%%omp_limit 1\nraise SystemError").ename == "SystemError"
+    bare, ours = both(kept, "raise SystemExit(3)")
+    assert (ours.status, ours.ename) == (bare.status, bare.ename) == ("error", "SystemExit")
+    assert set(kept.value(COUNTS)) == {2}
     reply = kept.run("%%omp_limit 1\nwhile True: time.sleep(0.01)", interrupt_after=0.7)
     assert reply.ename == "KeyboardInterrupt"
     assert set(kept.value(COUNTS)) == {2}
@@ -287,8 +290,10 @@ def test_session_limit_and_off(kept: Kernel) -> None:
     kept.run("%%omp_limit 2\nimport math")
     assert set(kept.value(COUNTS)) == {1}
     kept.run("%omp_limit 3")
-    assert kept.run("%omp_limit no.so=1").ename == "UsageError"
-    assert set(kept.value(COUNTS)) == {3}
+    # What is no limit is refused as it is read; a library that is not loaded, as it is limited.
+    for wrong in ("no.so=1", "libgomp-never.so.1=1"):
+        assert kept.run(f"%omp_limit {wrong}").ename == "UsageError"
+        assert set(kept.value(COUNTS)) == {3}
     assert "omp_limit 3 is in force" in kept.run("%omp_limit").stdout
     kept.run("%omp_limit off")
     assert set(kept.value(COUNTS)) == {2}
