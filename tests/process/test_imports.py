@@ -24,6 +24,7 @@ from places import ROOT, TESTS
 
 from omp_magic.errors import ParseError
 from omp_magic.loader.imports import LoaderModel, UnknownLoaderError, predict_dlopen
+from omp_magic.loader.objects import Objects, Reader
 from omp_magic.loader.sharedobjects import WrongMachineError, read_object
 from omp_magic.machine import Machine
 from omp_magic.machine.native import Native
@@ -191,6 +192,28 @@ def test_the_library_path_is_that_of_the_start(build: Build) -> None:
     found = {"LD_LIBRARY_PATH": f"/nowhere;{leaf.parent}"}
     assert steps(top, **found) == [["top.so", "leaf.so"]]
     assert steps("leaf.so", top, **found) == [["leaf.so"], ["top.so"]]
+
+
+def test_the_library_path_comes_after_an_rpath_and_before_a_runpath(
+    build: Build, tmp_path: Path
+) -> None:
+    """The order of ld.so(8); the two files of one name are told apart by what a link leads to."""
+    own = build("own/leaf.so")
+    theirs = build("real/theirs.so")
+    link = tmp_path / "theirs" / "leaf.so"
+    link.parent.mkdir()
+    link.symlink_to(theirs)
+    old = build("old.so", own, rpath="$ORIGIN/own")
+    new = build("new.so", own, runpath="$ORIGIN/own")
+    found = {"LD_LIBRARY_PATH": str(link.parent)}
+    assert steps(old, **found) == [["old.so", "leaf.so"]]
+    assert steps(new, **found) == [["new.so", "theirs.so"]]
+    assert steps(new) == [["new.so", "leaf.so"]]
+    # The model of what is only installed, and not loaded, has the same order.
+    for top, leaf in ((old, own), (new, link)):
+        process = Objects(Reader(), found)
+        assert process.load(str(top)) is not None
+        assert [each.path for each in process.loaded] == [str(top), str(leaf)]
 
 
 def test_another_machines_files_are_passed_over(build: Build) -> None:
