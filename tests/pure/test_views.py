@@ -141,6 +141,17 @@ def test_the_bar() -> None:
     assert bar_of(snapshot()).wanted is None
 
 
+def test_the_bar_is_as_long_as_a_pool_that_is_larger_than_the_machine() -> None:
+    facts = snapshot(budget=budget(affinity=16, quota=4.0), pools=(pool(2), pool(128)))
+    bar = bar_of(facts)
+    whole = bar_of(replace(facts, pools=(pool(64),))).wanted  # the machine of these facts
+    assert whole is not None
+    assert bar.wanted == whole
+    assert (bar.affinity, bar.allowed) == pytest.approx((whole / 8, whole / 32), abs=0.1)
+    assert "the largest pool has 128 threads" in bar.label
+    assert f'viewBox="0 0 {whole:.0f} ' in render_html(facts)  # no part of it sticks out
+
+
 def test_an_empty_process() -> None:
     text = render_text(snapshot())
     assert "No OpenMP or BLAS runtime is loaded yet" in text
