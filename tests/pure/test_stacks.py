@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from omp_magic.errors import ParseError
-from omp_magic.formats.procfs import Segments, parse_pids, parse_stat, parse_syscall
+from omp_magic.formats.procfs import (
+    Segments,
+    parse_pids,
+    parse_schedstat,
+    parse_stat,
+    parse_syscall,
+)
 
 MAPS = """\
 7f00-8000 r--p 00000000 fd:01 12 /lib/a b.so (deleted)
@@ -44,6 +50,14 @@ def test_stack_pointers() -> None:
     for wrong in ("", "walking", "1 2", "-1 x y"):
         with pytest.raises(ParseError):
             parse_syscall(wrong)
+
+
+def test_time_on_a_cpu_stands_before_time_spent_waiting_for_one() -> None:
+    # The kernel's Documentation/scheduler/sched-stats.rst, "/proc/<pid>/schedstat".
+    assert parse_schedstat("1200 30 4\n") == (1200, 30)
+    for text in ("", "1 2", "1 2 3 4", "1 -2 3", "a b c"):
+        with pytest.raises(ParseError):
+            parse_schedstat(text)
 
 
 def test_lists_of_processes() -> None:
