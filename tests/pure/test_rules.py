@@ -11,6 +11,7 @@ from facts_for_tests import budget, library, pool, setting, snapshot
 
 from omp_magic.errors import UnknownCodeError
 from omp_magic.facts.cpus import Load, Throttling
+from omp_magic.facts.libraries import Limit
 from omp_magic.facts.processes import Child, Package
 from omp_magic.facts.settings import Reading
 from omp_magic.probes.cpus.load import Sample, load_between
@@ -28,6 +29,8 @@ OPENBLAS = library("openblas", api="blas", owner="numpy")
 MKL = library("mkl", api="blas", initialized=False, num_threads=None)
 GLOBAL_OMP = replace(OMP, initialized=True, num_threads=2, serves=True)
 MASK = setting("KMP_DUPLICATE_LIB_OK", "True")
+TRACKER = "python -c from multiprocessing.resource_tracker import main;main(5)"
+LIMIT = Limit(spec="1", set_by="%omp_limit 1", undo="%omp_limit off")
 NO_MKL = setting("MKL_THREADING_LAYER", "intel")
 LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", state="to come"),))
 
@@ -46,10 +49,10 @@ def package(**facts: Any) -> Package:
     return Package(**{**given, **facts})
 
 
-def child(pool_threads: int | None) -> Child:
+def child(pool_threads: int | None, command: str = "python -m joblib") -> Child:
     return Child(
         pid=7,
-        command="python -m joblib",
+        command=command,
         forked=False,
         num_os_threads=5,
         pool_threads=pool_threads,
@@ -57,9 +60,9 @@ def child(pool_threads: int | None) -> Child:
     )
 
 
-def counters(periods: int, throttled: int) -> Throttling:
+def counters(periods: int, throttled: int, group: str = "/pod7") -> Throttling:
     return Throttling(
-        group="/pod7", periods=periods, throttled_periods=throttled, throttled_us=1_130_000
+        group=group, periods=periods, throttled_periods=throttled, throttled_us=1_130_000
     )
 
 
@@ -167,6 +170,11 @@ def codes(**facts: Any) -> set[str]:
             {"children": (child(8),), "budget": budget(affinity=4)},
         ),
         (
+            "OMP202",  # what multiprocessing and loky start for themselves computes nothing
+            {"children": (child(2), child(2)), "budget": budget(affinity=2)},
+            {"children": (child(2), child(2, TRACKER)), "budget": budget(affinity=2)},
+        ),
+        (
             "OMP204",
             {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
             {"libraries": (replace(GOMP, workers=1),), "start_method": "forkserver"},
@@ -214,6 +222,11 @@ def codes(**facts: Any) -> set[str]:
         ),
         ("OMP203", {"throttling": (counters(42, 30),)}, {"throttling": (counters(4, 4),)}),
         (
+            "OMP203",  # the group that was throttled most tells
+            {"throttling": (counters(42, 30), counters(42, 0, "/"))},
+            {"throttling": (counters(42, 1), counters(42, 0, "/"))},
+        ),
+        (
             "OMP203",
             {"throttling": (counters(42, 30),)},
             {
@@ -236,6 +249,11 @@ def codes(**facts: Any) -> set[str]:
             {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=0.51)},
             {"load": Load(interval_s=10.0, used_cpus=0.5, starved_share=None)},
         ),
+        (
+            "OMP206",  # its neighbours in the cgroup use the limit up
+            {"load": Load(interval_s=10.0, used_cpus=0.5, group_cpus=0.9, starved_share=0.51)},
+            {"load": Load(interval_s=10.0, used_cpus=0.5, group_cpus=3.9, starved_share=0.51)},
+        ),
         ("OMP303", {"environment": (MASK,)}, {"environment": (setting(MASK.name, "0"),)}),
         (
             "OMP304",
@@ -246,6 +264,16 @@ def codes(**facts: Any) -> set[str]:
             "OMP305",
             {"environment": (setting("MKL_THREADING_LAYER", "INTEL", python=None),)},
             {"environment": (setting("MKL_THREADING_LAYER", "INTEL"),)},
+        ),
+        (
+            "OMP305",  # a limit sets the counts that children inherit, and no other variable
+            {"environment": (setting("OMP_PROC_BIND", "true", python=None),), "limits": (LIMIT,)},
+            {"environment": (setting("OMP_NUM_THREADS", "1", python=None),), "limits": (LIMIT,)},
+        ),
+        (
+            "OMP305",
+            {"environment": (setting("OMP_NUM_THREADS", "1", python=None),)},
+            {"environment": (setting("OMP_NUM_THREADS", "1", python=None),), "limits": (LIMIT,)},
         ),
     ],
 )
@@ -328,6 +356,32 @@ def test_a_remedy_names_the_file_the_packages_and_the_order() -> None:
     )
     (several,) = judge(snapshot(libraries=(replace(GOMP, serves=False), torch)))
     assert several.remedies[0].endswith("first of all: import torch")
+
+
+def test_what_serves_already_needs_no_remedy_that_makes_it_serve() -> None:
+    serving = replace(IOMP, serves=True)
+    (fatal,) = judge(snapshot(libraries=(serving, replace(OMP, static=False, path="/a/libomp.so"))))
+    assert fatal.code == "OMP101"
+    assert not any("ctypes.CDLL" in line for line in fatal.remedies)
+    torch = replace(
+        GOMP, serves=True, path="/env/lib/python3.12/site-packages/torch/lib/libgomp.so.1"
+    )
+    later = replace(GOMP, serves=False, inode=9)
+    (several,) = judge(snapshot(libraries=(torch, later)))
+    assert several.code == "OMP105"
+    assert several.remedies == ("For one cell: %%omp_limit openmp=1",)
+
+
+def test_each_of_more_workers_than_cpus_is_to_have_one_thread() -> None:
+    (crowded,) = judge(snapshot(children=(child(2),) * 3, budget=budget(affinity=2)))
+    assert crowded.remedies[0].endswith("inner_max_num_threads=1)")
+    assert "OMP_NUM_THREADS='1'" in crowded.remedies[1]
+
+
+def test_a_package_whose_name_begins_another_ones_does_not_own_its_libraries() -> None:
+    other = replace(GOMP, path="/env/sklearn_extra/libgomp-1.so", replaced=True)
+    found = judge(snapshot(libraries=(other,), packages=(package(),)))
+    assert [each.title.split(" ")[0] for each in found] == ["scikit-learn", "libgomp.so.1"]
 
 
 def test_a_replaced_package_is_one_finding_with_its_runtimes() -> None:

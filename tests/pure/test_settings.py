@@ -42,6 +42,7 @@ ON_OPENMP = library("openblas", owner="faiss-cpu", threading_layer="openmp")
         (BLAS, "3x", "3 threads"),
         (BLAS, "0", "as if it were not set"),
         (MKL, "3", "3 threads"),
+        (MKL, "", "as if it were not set"),
         ("OMP_DYNAMIC", "TRUE", "on"),
         ("KMP_DUPLICATE_LIB_OK", "1", "on"),
         ("KMP_INIT_AT_FORK", "FALSE", "off"),
@@ -73,6 +74,8 @@ def test_meanings(name: str, text: str, meaning: str) -> None:
         (OMP, "many", "libgomp", "MKL"),
         (OMP, "", "OpenMP", "numexpr"),
         (OMP, "99999999999", "ends the process", "numexpr"),
+        ("OMP_THREAD_LIMIT", "0", "libgomp", "MKL"),
+        ("OMP_THREAD_LIMIT", "0", "takes 0 for 1", "MKL"),
         ("OMP_DYNAMIC", "1", "libgomp", "LLVM"),
         ("OMP_DYNAMIC", " true", "LLVM", "libgomp"),
         ("OMP_SCHEDULE", "dynamic, 4", "LLVM", "libgomp"),
@@ -97,6 +100,20 @@ def test_a_problem_is_that_of_the_loaded_libraries() -> None:
     assert "numexpr" in problem_of(OMP, "4,2", frozenset({"numexpr", "libgomp"}))
     assert problem_of("OMP_DYNAMIC", "1", frozenset({"libiomp5"})) == ""
     assert "libgomp" in problem_of("OMP_DYNAMIC", "1", frozenset({"libgomp"}))
+
+
+def test_each_reader_is_named_once() -> None:
+    huge = problem_of(OMP, "99999999999", frozenset({"libiomp5"}))
+    assert huge.count("LLVM's OpenMP") == 1
+    assert "ends the process" in huge
+
+
+def test_one_value_is_another_number_to_another_reader() -> None:
+    # What follows the digits ends int() of Python, and does not count for std::stoi.
+    by = {reader: threads_in(reader, OMP, "4,2") for reader in ("libgomp", "numexpr", "pyarrow")}
+    assert by == {"libgomp": 4, "numexpr": None, "pyarrow": 4}
+    # Empty is not set to MKL; what it cannot read is one thread.
+    assert [threads_in("mkl", MKL, text) for text in ("", "0", "4 ", "4")] == [None, None, 1, 4]
 
 
 def test_no_variable_that_reads_well_has_a_problem() -> None:
@@ -265,6 +282,8 @@ def test_rivals_that_set_no_count() -> None:
     loose = {"OMP_PROC_BIND": "false", "OMP_PLACES": "cores"}
     assert states(loose, loose, GOMP)["OMP_PLACES"] == [("overruled", "OMP_PROC_BIND")]
     assert states(loose, {}, GOMP)["OMP_PROC_BIND"] == [("unknown", "")]
+    loud = {**loose, "OMP_PROC_BIND": " FALSE "}
+    assert states(loud, loud, GOMP)["OMP_PLACES"] == [("overruled", "OMP_PROC_BIND")]
 
 
 def test_pools_of_packages() -> None:
@@ -281,6 +300,28 @@ def test_pools_of_packages() -> None:
     assert one({"BLOSC_NTHREADS": "9"}, {}, blosc, "BLOSC_NTHREADS") == "in force"
     faiss = python_pool("faiss", (OMP,), lender="/env/libgomp.so.1")
     assert states({OMP: "3"}, {}, faiss) == {}
+
+
+def test_a_pool_that_was_built_to_read_other_variables_is_not_judged_by_the_table() -> None:
+    both = {MKL: "1", OMP: "2"}
+    without_mkl = python_pool("torch", (OMP,), lender="/env/libgomp.so.1")
+    assert states(both, both, without_mkl) == {}
+
+
+def test_numexpr_has_a_cap_of_its_own() -> None:
+    most = "NUMEXPR_MAX_THREADS"
+    values = {"NUMEXPR_NUM_THREADS": "8", most: "2"}
+    pool = python_pool("numexpr", ("NUMEXPR_NUM_THREADS", OMP), num_threads=2)
+    found = states(values, values, pool, cpus=16)
+    assert found == {"NUMEXPR_NUM_THREADS": [("overruled", most)], most: [("in force", "")]}
+
+
+def test_mkl_has_a_thread_for_each_core_without_a_variable() -> None:
+    four = library("mkl", num_threads=4)
+    # Two threads a core: 8 CPUs are 4 cores.
+    for cpus in (4, 8):
+        assert states({MKL: "3"}, {}, four, cpus=cpus) == {MKL: [("too late", "")]}
+    assert states({MKL: "3"}, {}, four, cpus=16) == {MKL: [("unknown", "")]}
 
 
 def test_who_set_it() -> None:
