@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from places import DATA
 
 from omp_magic.errors import ParseError
+from omp_magic.facts.cpus import Throttling
 from omp_magic.formats import cgroupfiles, cgroups
 from omp_magic.formats.procfs import parse_schedstat
 from omp_magic.machine import Machine
 from omp_magic.probes.cpus.budget import probe_budget, probe_throttling
-from omp_magic.probes.cpus.load import group_cpu_s
+from omp_magic.probes.cpus.load import Sample, group_cpu_s, load_between
 from omp_magic.probes.live.pulse import Pulse
 from omp_magic.probes.observe import Observer
 from omp_magic.rules import judge
@@ -296,6 +297,139 @@ def test_affinity_is_a_count_or_a_set(tmp_path: Path) -> None:
     status = {"/proc/self/status": "Name:\tx\nCpus_allowed_list:\t0-2,7\nMems:\t0\n"}
     root = lay_out(tmp_path, status)
     assert probe_budget(Machine(root=root)).threads == 4
+
+
+def test_an_empty_declaration_is_none(tmp_path: Path) -> None:
+    for text in ("", " "):
+        environ = {"CPU_LIMIT": text, "SLURM_CPUS_ON_NODE": text}
+        budget = probe_budget(Machine(tmp_path, environ=environ, affinity=4))
+        assert {gap.what for gap in budget.gaps} == {"CPU quota"}
+
+
+def test_a_mount_of_another_version_shows_no_group() -> None:
+    # systemd's "hybrid" layout: its own hierarchy is version 1 and stands before version 2.
+    mounts = (
+        "1 0 0:1 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n"
+        "2 0 0:2 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n"
+    )
+    place = cgroups.locate_texts("1:name=systemd:/a\n0::/a\n", mounts)
+    assert place.version == 2
+    (groups,) = place.chains
+    assert groups[0].directory == "/sys/fs/cgroup/unified/a"
+
+
+def test_what_a_later_mount_hides_shows_no_group(tmp_path: Path) -> None:
+    mounts = V2["/proc/self/mountinfo"]
+    files = {**V2, "/proc/self/mountinfo": f"{mounts}2 1 0:2 / /c rw - tmpfs tmpfs rw\n"}
+    budget = probe_budget(Machine(lay_out(tmp_path, files), affinity=4))
+    assert [gap.what for gap in budget.gaps] == ["CPU quota"]
+    assert "not mounted here" in budget.notes[0]
+
+
+def test_the_machine_decides_where_affinity_leaves_out_nothing(tmp_path: Path) -> None:
+    root = lay_out(tmp_path, {**V2, "/sys/devices/system/cpu/online": "0-3\n"})
+    assert probe_budget(Machine(root, affinity=4)).binding.source == "machine"
+    assert probe_budget(Machine(root, affinity=3)).binding.source == "affinity"
+
+
+def test_the_machine_has_no_fewer_cpus_than_the_affinity_mask(tmp_path: Path) -> None:
+    # lxcfs writes this file anew for a container.
+    root = lay_out(tmp_path, {**V2, "/sys/devices/system/cpu/online": "0-1\n"})
+    budget = probe_budget(Machine(root, affinity=8))
+    assert (budget.machine_cpus, budget.affinity_cpus, budget.threads) == (8, 8, 8)
+
+
+def test_a_longer_pid_that_holds_the_own_one_is_another_process(tmp_path: Path) -> None:
+    files = {
+        "/proc/self/cgroup": "0::/\n",
+        "/proc/self/mountinfo": "1 0 0:1 /../.. /c rw - cgroup2 none rw\n",
+        "/c/a/other/cgroup.procs": "1427\n",
+        "/c/a/other/cpu.max": "100000 100000",
+        "/c/b/own/cgroup.procs": "9\n42\n",
+        "/c/b/own/cpu.max": "300000 100000",
+    }
+    budget = probe_budget(Machine(lay_out(tmp_path, files), affinity=8, pid=42))
+    assert (budget.quota_cpus, budget.binding.where) == (3.0, "/b/own")
+
+
+def test_the_cpuset_is_that_of_the_nearest_group_that_has_one(tmp_path: Path) -> None:
+    # The controller is not handed down to every level: such a group has no file of its own.
+    files = {
+        "/proc/self/cgroup": "0::/slice/scope\n",
+        "/proc/self/mountinfo": "1 0 0:1 / /c rw - cgroup2 none rw\n",
+        "/c/slice/scope/cgroup.procs": "7\n",
+        "/c/slice/cpuset.cpus.effective": "0-1\n",
+        "/c/cpuset.cpus.effective": "0-7\n",
+        "/sys/devices/system/cpu/online": "0-7\n",
+    }
+    budget = probe_budget(Machine(lay_out(tmp_path, files), affinity={0, 1}))
+    (cpuset,) = [bound for bound in budget.bounds if bound.source == "cpuset"]
+    assert (cpuset.cpus, cpuset.where) == (2.0, "/slice")
+
+
+def test_a_second_look_in_one_cell_does_not_shorten_the_next_ones_interval(tmp_path: Path) -> None:
+    clock = Clock()
+    counters = counted(100, 1_000_000, (10, 5, 1), ["0 0 0"])
+    observer = Observer(Machine(lay_out(tmp_path, counters), affinity=2, clock=clock))
+    observer.take()
+    intervals = []
+    for seconds in (0.5, 0.25, 0.5, 0.5):
+        clock.now += seconds
+        load = observer.take().load
+        assert load is not None
+        intervals.append(load.interval_s)
+    assert intervals == [0.5, 0.75, 1.25, 0.5]
+
+
+def test_the_group_throttled_most_is_told_wherever_it_stands() -> None:
+    def at(clock_s: float, *throttled: tuple[str, int]) -> Sample:
+        found = tuple(
+            Throttling(group=group, periods=int(clock_s) * 10, throttled_periods=n, throttled_us=n)
+            for group, n in throttled
+        )
+        return Sample(clock_s, None, None, found, {})
+
+    for names in ("ab", "ba"):
+        worst = {"a": 30, "b": 10}
+        before = at(0.0, *((name, 0) for name in names))
+        load = load_between(before, at(10.0, *((name, worst[name]) for name in names)), None)
+        assert load.throttled_share == pytest.approx(0.3)
+        assert load.throttled_s == pytest.approx(3e-5)
+
+
+def test_the_cpu_time_of_a_group_is_in_seconds_on_both_versions(tmp_path: Path) -> None:
+    v2 = {**V2, "/c/a/cpu.stat": "usage_usec 2500000\n"}
+    assert group_cpu_s(Machine(lay_out(tmp_path / "v2", v2))) == 2.5
+    v1 = {
+        "/proc/self/cgroup": "1:cpu,cpuacct:/a\n",
+        "/proc/self/mountinfo": "1 0 0:1 / /c rw - cgroup cgroup rw,cpu,cpuacct\n",
+        "/c/a/cpuacct.usage": "2500000000\n",
+    }
+    assert group_cpu_s(Machine(lay_out(tmp_path / "v1", v1))) == 2.5
+    # Two hierarchies, and another group in each: its time is not that of what is limited.
+    apart = {
+        **v1,
+        "/proc/self/cgroup": "1:cpu:/b\n2:cpuacct:/a\n",
+        "/proc/self/mountinfo": "1 0 0:1 / /d rw - cgroup cgroup rw,cpu\n"
+        "2 0 0:2 / /c rw - cgroup cgroup rw,cpuacct\n",
+    }
+    assert group_cpu_s(Machine(lay_out(tmp_path / "apart", apart))) is None
+
+
+def test_the_pressure_of_the_own_group_comes_before_the_machines(tmp_path: Path) -> None:
+    clock = Clock()
+    files = counted(100, 1_000_000, (10, 5, 1), ["0 0 0"])
+    machines = {"/proc/pressure/cpu": "some avg10=75.00 avg60=1.00 avg300=0.10 total=5\n"}
+    observer = Observer(Machine(lay_out(tmp_path, {**files, **machines}), affinity=2, clock=clock))
+    observer.take()
+    shares = []
+    for _ in range(2):
+        clock.now += 5
+        load = observer.take().load
+        assert load is not None
+        shares.append(load.pressure_share)
+        (tmp_path / "c/a/cpu.pressure").unlink(missing_ok=True)
+    assert shares == [0.125, 0.75]
 
 
 def test_what_cannot_be_read_is_a_gap(tmp_path: Path) -> None:
