@@ -20,7 +20,7 @@ from omp_magic.views import renderers
 from omp_magic.views.html import bar_of, render_html
 from omp_magic.views.text import render_text
 from omp_magic.views.usage import render_usage
-from omp_magic.views.words import printable, shortened
+from omp_magic.views.words import from_of, printable, shortened, split_remedy, wants_of
 
 EVIL = "/env/<script>alert(1)</script>/\x1b[31m\n\udcff&\"'/libgomp.so"
 
@@ -122,6 +122,25 @@ def test_paths_of_the_environment_are_short() -> None:
     assert shortened("/e/v/lib/libmkl_rt.so", "/e/v/") == "…/lib/libmkl_rt.so"
     assert shortened(r"C:\v\Lib\site-packages\x.dll", "C:\\v") == "site-packages/x.dll"
     assert shortened("/e/vx/lib/y.so", "/e/v") == "/e/vx/lib/y.so"
+
+
+def test_a_pool_that_is_the_largest_is_told_wherever_it_stands() -> None:
+    for sizes in ((16, 2), (2, 16)):
+        told = wants_of(snapshot(pools=tuple(pool(size) for size in sizes)))
+        assert told == "2 pools, up to 16 threads each, 18 together"
+
+
+def test_what_is_to_be_run_is_told_apart_at_the_first_colon() -> None:
+    line = "import x; print(f'{x: >3}'): done"
+    assert split_remedy(f"In /e/v/lib/a.so: {line}", "/e/v") == ("In …/lib/a.so:", line)
+    assert split_remedy("Restart the kernel", "/e/v") == ("Restart the kernel", "")
+
+
+def test_what_no_package_brought_is_the_systems_by_its_folder() -> None:
+    for path in ("/usr/lib/libgomp.so.1", "/lib/x86_64-linux-gnu/libgomp.so.1", "/lib64/libomp.so"):
+        assert from_of(library("libgomp", owner=None, path=path)) == "the system"
+    assert from_of(library("libgomp", owner=None, path="/home/me/libgomp.so")) == "no package"
+    assert from_of(library("libgomp", owner="numpy", owner_version=None)) == "numpy"
 
 
 def test_the_html_reads_without_its_css() -> None:

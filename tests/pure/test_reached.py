@@ -1,0 +1,49 @@
+"""Which modules a source reaches, and which libraries it opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from omp_magic.installed.modules import Installed
+from omp_magic.installed.reached import Sources, Walk
+from omp_magic.installed.statements import imports_of
+
+
+@pytest.mark.parametrize(
+    ("head", "when"),
+    [
+        ("if x == 'win32':", "win32"),
+        ("if x and y == 'win32':", "win32"),
+        ("if x == 'win32' or y:", ""),
+        ("if y or x == 'win32':", ""),
+        ("if factor == 'win32':", "win32"),
+    ],
+)
+def test_a_compared_text_tells_only_where_nothing_else_lets_the_block_run(
+    head: str, when: str
+) -> None:
+    (found,) = imports_of(f"{head}\n    import a\n".encode())
+    assert (found.module, found.when) == ("a", when)
+
+
+@pytest.mark.parametrize(
+    ("environ", "reached"),
+    [({}, "for_tensorflow"), ({"KERAS_BACKEND": "torch"}, "for_torch")],
+)
+def test_keras_takes_tensorflow_where_no_variable_names_another(
+    environ: dict[str, str], reached: str, tmp_path: Path
+) -> None:
+    (tmp_path / "keras" / "src").mkdir(parents=True)
+    (tmp_path / "keras" / "__init__.py").write_text("import keras.src.backend\n")
+    (tmp_path / "keras" / "src" / "__init__.py").write_text("")
+    (tmp_path / "keras" / "src" / "backend.py").write_text(
+        "if backend() == 'tensorflow':\n    import for_tensorflow\n"
+        "elif backend() == 'torch':\n    import for_torch\n"
+    )
+    for name in ("for_tensorflow", "for_torch"):
+        (tmp_path / f"{name}.py").write_text("")
+    walk = Walk(Installed([str(tmp_path)]), Sources(), environ)
+    assert list(walk.into("keras")) == []
+    assert [name for name in walk.modules if name.startswith("for_")] == [reached]
