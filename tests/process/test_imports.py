@@ -142,6 +142,30 @@ def test_a_runpath_silences_the_rpaths_above(build: Build) -> None:
     assert steps(top) == [["!", "leaf.so"]]
 
 
+def test_the_rpath_of_who_calls_dlopen_counts_for_what_it_asks_for_and_no_further(
+    build: Build, gcc: str, tmp_path: Path
+) -> None:
+    leaf = build("a/leaf.so")
+    build("a/middle.so", leaf)
+    source, caller = tmp_path / "caller.c", tmp_path / "caller.so"
+    source.write_text(
+        "void *dlopen(const char *, int);\n"
+        "void *open_it(const char *name) { return dlopen(name, 2); }\n"
+    )
+    flags = ["-shared", "-nostdlib", "-fPIC", "-Wl,--disable-new-dtags,-rpath,$ORIGIN/a"]
+    subprocess.run([gcc, *flags, str(source), "-o", str(caller)], check=True)
+    ask = (
+        f"!caller = ctypes.CDLL({str(caller)!r})\n"
+        "caller.open_it.restype = ctypes.c_void_p\n"
+        "def opened(name, caller=caller):\n"
+        f"    told = model.predict(name, {str(caller)!r})\n"
+        "    before, handle = loaded(), caller.open_it(name.encode())\n"
+        "    assert bool(handle) == (told.missing is None), (told, handle)\n"
+        "    assert list(told.new) == [each for each in loaded() if each not in before], told\n"
+    )
+    assert steps(f"{ask}opened('middle.so'); opened('leaf.so'); opened('middle.so')") == []
+
+
 def test_an_equal_soname_is_used_again(build: Build) -> None:
     mine = build("mine/leaf.so", soname="leaf.so")
     theirs = build("theirs/other.so", soname="leaf.so")
