@@ -327,6 +327,20 @@ def test_what_was_unloaded_is_new_again(build: Build) -> None:
     assert steps(top, close, leaf, top) == [both, ["leaf.so"], ["top.so"]]
 
 
+def test_another_file_at_an_unloaded_ones_path_and_address_is_read_anew(
+    build: Build, tmp_path: Path
+) -> None:
+    path, other = build("lib.so", soname="one.so"), tmp_path / "other.so"
+    other.write_bytes(path.read_bytes().replace(b"one.so", b"two.so"))
+    swap = (
+        f"!import _ctypes; _ctypes.dlclose(handles[{str(path)!r}]._handle)\n"
+        f"os.replace({str(other)!r}, {str(path)!r}); handles['two'] = ctypes.CDLL({str(path)!r})"
+    )
+    look = "!model.predict('libno-such-library.so.9')"  # so that the first one is known by then
+    told = steps(path, look, swap, "two.so", "one.so")
+    assert told == [["lib.so"], [], ["!", "one.so"]]
+
+
 def test_loads_that_nobody_told_of_are_seen(build: Build) -> None:
     one, two, three = build("one.so"), build("two.so"), build("three.so", soname="name.so")
     # Told and not loaded, and another one loaded instead: the counters look as expected.

@@ -47,3 +47,13 @@ def test_keras_takes_tensorflow_where_no_variable_names_another(
     walk = Walk(Installed([str(tmp_path)]), Sources(), environ)
     assert list(walk.into("keras")) == []
     assert [name for name in walk.modules if name.startswith("for_")] == [reached]
+
+
+def test_a_library_that_a_comment_or_a_docstring_names_is_not_opened(tmp_path: Path) -> None:
+    source = tmp_path / "loader.py"
+    source.write_text(
+        '"""Finds libdoc.so."""\nimport ctypes  # libnote.so\nopen_it("libreal.so")\n'
+    )
+    text = Sources().of(str(source), wanted=True).text
+    assert [name for name in (b"libdoc", b"libnote", b"libreal") if name in text] == [b"libreal"]
+    assert Sources().of(str(source), wanted=False).text == b""
