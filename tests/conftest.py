@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import zipfile
@@ -16,9 +15,11 @@ from typing import Any
 
 import pytest
 from building import python_extension
+from downloads import download
 from live import LINUX, Kernel, run_python
 from places import CACHE, DATA
 from quota_groups import nested_quotas
+from reruns import Reruns
 
 
 @pytest.fixture
@@ -63,23 +64,15 @@ def libiomp5() -> str:
 @pytest.fixture(scope="session")
 def libomp() -> str:
     """A real LLVM OpenMP runtime, from the pyomp wheel."""
-    home = CACHE / "libomp"
-    path = home / "libomp.so"
+    path = CACHE / "libomp" / "libomp.so"
     if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        wanted = ["--python-version", "3.11", "--platform", "manylinux_2_28_x86_64"]
-        rest = ["--only-binary=:all:", "--dest", str(home), "pyomp==0.6.0"]
-        ended = subprocess.run(
-            [*download, *wanted, *rest], check=False, capture_output=True, text=True, timeout=600
-        )
-        if ended.returncode:
-            pytest.skip(f"pyomp cannot be downloaded here: {ended.stderr.strip()[-120:]}")
-        (wheel,) = home.glob("*.whl")
-        with zipfile.ZipFile(wheel) as opened:
-            data = opened.read("numba/openmp/libs/openmp/lib/libomp.so")
-        path.write_bytes(data)
-        wheel.unlink()
+        with download("pyomp==0.6.0", "manylinux_2_28_x86_64") as wheel:
+            with zipfile.ZipFile(wheel) as opened:
+                data = opened.read("numba/openmp/libs/openmp/lib/libomp.so")
+            made = wheel.with_suffix(".so")
+            made.write_bytes(data)
+            path.parent.mkdir(exist_ok=True)
+            os.replace(made, path)
     return str(path)
 
 
@@ -134,6 +127,12 @@ def _c_getenv(name: str) -> str | None:
 
 
 @pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text is made for a wide terminal, whatever the one is that the tests run in."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture(autouse=True)
 def tidy() -> Iterator[None]:
     """The test process is after each test as it was before."""
     before = _state()
@@ -141,15 +140,12 @@ def tidy() -> Iterator[None]:
     assert _state() == before
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Reruns())
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print which tests were run once more, and how many were skipped, with the reasons."""
-    again = terminalreporter.stats.get("rerun", [])
-    if again:
-        terminalreporter.write_line(f"run once more: {len(again)}")
-    for report in again:
-        crash = getattr(report.longrepr, "reprcrash", None)
-        why = str(getattr(crash, "message", report.longrepr)).partition("\n")[0]
-        terminalreporter.write_line(f"  {report.nodeid}: {why}")
+    """Print how many tests were skipped, with the reasons."""
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

@@ -18,15 +18,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from jupyter_client.manager import KernelManager
 
 LINUX = sys.platform.startswith("linux")
-
-MEASURES = pytest.mark.flaky(reruns=1)
-"""On tests of what threads really do meanwhile. A virtual machine may stand still for a moment, and
-once made a waiting thread a fifth worker of four. They are run once more when they fail; the run's
-last lines say which were, and why."""
 
 MAPPED_OPENMP = (
     "sorted({name for name in (line.rpartition('/')[2].strip() for line in open('/proc/self/maps'))"
@@ -35,12 +29,13 @@ MAPPED_OPENMP = (
 """An expression for a kernel: the names of the OpenMP runtimes that are mapped there. File names
 alone: the folder of a checkout may have "omp" in it, as a clone of this project has."""
 
-# What the tests themselves must not inherit.
+# What the tests themselves must not inherit: COLUMNS is the width of the text that is shown.
 CLEAN = {
     name: value
     for name, value in os.environ.items()
     if not re.match(
-        r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY|NUMBA|NUMEXPR|POLARS|OPENCV|BLOSC|TF|ARROW)_",
+        r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY|NUMBA|NUMEXPR|POLARS|OPENCV|BLOSC|TF|ARROW)_"
+        r"|COLUMNS$",
         name,
     )
 }
@@ -83,13 +78,10 @@ class Kernel:
         self.client.wait_for_ready(timeout=60)
 
     def run(self, code: str, timeout: float = 60, interrupt_after: float | None = None) -> Reply:
-        """Run a cell and gather all it sent."""
+        """Run a cell and gather all it sent; interrupt it so long after it has begun."""
         # ipykernel 6 aborts what arrives shortly after an error, unless told not to.
         message = self.client.execute(code, store_history=True, stop_on_error=False)
         timer = None
-        if interrupt_after is not None:
-            timer = threading.Timer(interrupt_after, self.manager.interrupt_kernel)
-            timer.start()
         reply = Reply("")
         deadline = time.monotonic() + timeout
         while True:
@@ -104,6 +96,9 @@ class Kernel:
             if got["parent_header"].get("msg_id") != message:
                 continue
             self._note(reply, got)
+            if got["msg_type"] == "execute_input" and interrupt_after is not None:
+                timer = threading.Timer(interrupt_after, self.manager.interrupt_kernel)
+                timer.start()
             if got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
                 break
         answer = self._answer(message, timeout)

@@ -49,6 +49,10 @@ ROUNDS = 4
 """Rounds at least, so that one of them can be left out."""
 
 
+class NotPlainError(RuntimeError):
+    """A thread did neither its share nor nothing, however often it was looked at."""
+
+
 class Work(dict[int, float]):
     """Milliseconds on a CPU of each thread that worked, by its number.
 
@@ -99,7 +103,7 @@ def working(function: Callable[[], object], seconds: float = 0.3, most: float = 
 
     Raises
     ------
-    RuntimeError
+    NotPlainError
         When a thread did neither its share nor nothing.
     """
     # A pool that shrinks ends its surplus threads in the first region, and one that grows starts
@@ -120,7 +124,7 @@ def working(function: Callable[[], object], seconds: float = 0.3, most: float = 
             work.owners = owners(work)
             return work
         if spent > most:
-            raise RuntimeError(f"who worked is not plain after {spent:.0f} s: {rounds[-9:]}")
+            raise NotPlainError(f"who worked is not plain after {spent:.0f} s: {rounds[-9:]}")
 
 
 def without_dearest(rounds: list[dict[int, float]]) -> dict[int, float]:

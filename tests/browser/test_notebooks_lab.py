@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from live import LINUX, MEASURES
+from live import LINUX
 from places import ROOT
 
 from browser.lab import SHOTS, Lab
 from browser.notebook import Notebook
 
 pytestmark = [
-    MEASURES,
+    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
 ]
 
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -27,7 +27,7 @@ def test_a_notebook_runs_in_jupyterlab(lab: Lab, name: str) -> None:
     shutil.copytree(ROOT / "docs" / "images", project / "docs" / "images", dirs_exist_ok=True)
     book = Notebook(lab, project / "notebooks" / name)
     try:
-        outputs = book.run_all(timeout=200)
+        outputs = book.run_all(timeout=600)
         failed = [each for each in outputs if each["output_type"] == "error"]
         assert not failed, failed[0]["traceback"][-1]
         assert outputs

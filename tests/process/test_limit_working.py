@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from environments import MKL, POOLS, environment, values_in
-from live import LINUX, MEASURES, Kernel
+from live import LINUX, Kernel
 from places import ROOT, TESTS
-from working import QUIET, Work, build_busy, without_dearest
+from reruns import DisturbedError, measured, measures
+from working import QUIET, NotPlainError, Work, build_busy, without_dearest
 
 pytestmark = [
-    MEASURES,
+    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="reads threads' CPU times from /proc: Linux only"),
     # The first test to ask for an environment installs it.
     pytest.mark.timeout(1800),
@@ -55,7 +56,12 @@ def apart(function, *arguments):
 
 def tell(python: str, code: str, *arguments: str, **env: str) -> Any:
     """Give the JSON of the last line of a program that has the tools and pools of 4 threads."""
-    return values_in(python, TOOLS + code, *arguments, **{**FOUR, **env})
+    try:
+        return values_in(python, TOOLS + code, *arguments, **{**FOUR, **env})
+    except AssertionError as error:
+        if f"working.{NotPlainError.__name__}: " in str(error):
+            raise DisturbedError(str(error)) from None
+        raise
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,8 @@ for name in names:
     try:
         with omp_magic.limit(f"{name}={limit}"):
             seen["only " + name] = look()
+    except working.NotPlainError:
+        raise
     except Exception as error:
         seen["only " + name] = repr(error)
 seen["at the end"] = look()
@@ -169,28 +177,35 @@ def limited(label: str) -> dict[str, dict[str, int]]:
 
 
 @pytest.mark.parametrize("label", CASES)
+@measures
 def test_as_many_threads_work_as_the_limit_says(label: str) -> None:
     case, seen = CASES[label], limited(label)
     states = {"before": case.start, "inside": case.limit, "nested": 1, "inside again": case.limit}
     for state, number in {**states, "after": case.start, "at the end": case.start}.items():
-        assert seen[state] == dict.fromkeys(case.regions, number), (state, seen)
+        with measured():
+            assert seen[state] == dict.fromkeys(case.regions, number), (state, seen)
 
 
 @pytest.mark.parametrize("label", CASES)
+@measures
 def test_a_thread_started_under_a_limit_has_it_too(label: str) -> None:
     case, seen = CASES[label], limited(label)
-    assert seen["in a new thread"] == dict.fromkeys(case.regions, case.limit)
-    assert seen["in a new thread after"] == dict.fromkeys(case.regions, case.start)
+    with measured():
+        assert seen["in a new thread"] == dict.fromkeys(case.regions, case.limit)
+        assert seen["in a new thread after"] == dict.fromkeys(case.regions, case.start)
 
 
 @pytest.mark.parametrize("label", [label for label, case in CASES.items() if case.names])
+@measures
 def test_a_pool_is_limited_by_its_name_and_no_other(label: str) -> None:
     case, seen = CASES[label], limited(label)
     for name, meant in case.names.items():
         expected = {
             region: case.limit if region in meant else case.start for region in case.regions
         }
-        assert seen[f"only {name}"] == expected, name
+        assert isinstance(seen[f"only {name}"], dict), seen  # a text is what went wrong
+        with measured():
+            assert seen[f"only {name}"] == expected, name
 
 
 def test_a_stop_of_the_machine_makes_no_worker() -> None:
@@ -231,6 +246,7 @@ print(json.dumps([inside, after, again, count(region)]))
         ("pyarrow_copy", ""),
     ],
 )
+@measures
 def test_what_is_first_loaded_under_a_limit_has_it_and_then_its_own_default(
     region: str, layer: str
 ) -> None:
@@ -238,7 +254,8 @@ def test_what_is_first_loaded_under_a_limit_has_it_and_then_its_own_default(
     start, limit = (min(4, CPUS), 1) if region == "numpy_matmul" else (4, 3)
     env = {"NUMBA_THREADING_LAYER": layer} if layer else {}
     seen = tell(environment("pools", POOLS), FIRST_LOADED, region, str(limit), **env)
-    assert seen == [limit, start, limit, start]
+    with measured():
+        assert seen == [limit, start, limit, start]
 
 
 @pytest.fixture(scope="module")
@@ -285,22 +302,27 @@ print(json.dumps([count(region), apart(count, region)]))
 
 
 @pytest.mark.parametrize("name", ["libgomp", "libomp", "libiomp5"])
+@measures
 def test_each_openmp_runtime_is_limited(runtimes: dict[str, str], name: str) -> None:
     if name not in runtimes:
         pytest.skip("no libiomp5.so: intel-openmp has a wheel for Linux on x86_64 only")
-    assert tell(sys.executable, RUNTIME, runtimes[name], name) == {
-        "loaded inside": 3,
-        "its own default": 4,
-        "inside": 3,
-        "in a new thread": 3,
-        "nested": 2,
-        "after": 4,
-        "by its name": 2,
-        "by its file": 2,
-        "not meant": 4,
-        "at the end": 4,
-    }
-    assert tell(sys.executable, UNUSED, runtimes[name]) == [4, 4]
+    seen = tell(sys.executable, RUNTIME, runtimes[name], name)
+    with measured():
+        assert seen == {
+            "loaded inside": 3,
+            "its own default": 4,
+            "inside": 3,
+            "in a new thread": 3,
+            "nested": 2,
+            "after": 4,
+            "by its name": 2,
+            "by its file": 2,
+            "not meant": 4,
+            "at the end": 4,
+        }
+    unused = tell(sys.executable, UNUSED, runtimes[name])
+    with measured():
+        assert unused == [4, 4]
 
 
 THREADS = """
@@ -347,26 +369,29 @@ early.shutdown(), inside.shutdown()
 
 
 @pytest.mark.parametrize("name", ["libgomp", "libiomp5"])
+@measures
 def test_python_threads_have_the_limit_as_long_as_it_lasts(
     runtimes: dict[str, str], name: str
 ) -> None:
     if name not in runtimes:
         pytest.skip("no libiomp5.so: intel-openmp has a wheel for Linux on x86_64 only")
-    assert tell(sys.executable, THREADS, runtimes[name]) == {
-        "early before": 4,
-        "early inside": 3,
-        "executor": 3,
-        "thread": 3,
-        "pool": 3,
-        "joblib": [3, 3],
-        # Only the thread itself can set its OpenMP count, and this one never leaves its function.
-        "lasting": [3, 3],
-        "main after": 4,
-        "executor after": 4,
-        "early after": 4,
-        "joblib after": [4, 4],
-        "both again": [2, 2, 2],
-    }
+    seen = tell(sys.executable, THREADS, runtimes[name])
+    with measured():
+        assert seen == {
+            "early before": 4,
+            "early inside": 3,
+            "executor": 3,
+            "thread": 3,
+            "pool": 3,
+            "joblib": [3, 3],
+            # Only the thread itself can set its count, and this one never leaves its function.
+            "lasting": [3, 3],
+            "main after": 4,
+            "executor after": 4,
+            "early after": 4,
+            "joblib after": [4, 4],
+            "both again": [2, 2, 2],
+        }
 
 
 CHILDREN = """
@@ -412,18 +437,20 @@ if __name__ == "__main__":
 """
 
 
+@measures
 def test_child_processes_inherit_a_limit(runtimes: dict[str, str]) -> None:
     seen, changed = tell(sys.executable, CHILDREN, runtimes["libgomp"])
     four = {"C's variables": 4, "Python's": 4, "spawn": 4, "loky": [4, 4]}
     three = {"C's variables": 3, "Python's": 3, "spawn": 3, "loky": [3, 3]}
-    assert seen == {
-        "before": four,
-        "inside": three,
-        "without variables": four,
-        "nevertheless here": 3,
-        "after": four,
-    }
     assert changed == []
+    with measured():
+        assert seen == {
+            "before": four,
+            "inside": three,
+            "without variables": four,
+            "nevertheless here": 3,
+            "after": four,
+        }
 
 
 NUMPY_CHILD = """
@@ -444,10 +471,12 @@ print(json.dumps([before, inside, run()]))
 """
 
 
+@measures
 def test_a_childs_blas_inherits_a_limit() -> None:
     # The variable that wins over OMP_NUM_THREADS is set by the user.
     seen = tell(sys.executable, NUMPY_CHILD, OPENBLAS_NUM_THREADS="4")
-    assert seen == [min(4, CPUS), 1, min(4, CPUS)]
+    with measured():
+        assert seen == [min(4, CPUS), 1, min(4, CPUS)]
 
 
 TASKS = """
@@ -492,18 +521,21 @@ print(json.dumps(seen))
 """
 
 
+@measures
 def test_each_asyncio_task_works_with_its_own_count(runtimes: dict[str, str]) -> None:
-    assert tell(sys.executable, TASKS, runtimes["libgomp"]) == [
-        ["limited", 3],
-        ["free", 4],
-        ["limited", 3],
-        ["free", 4],
-        ["ended", 4],
-        ["decorated", 2],
-        ["decorated", 2],
-        ["main", 4],
-        ["after", 4],
-    ]
+    seen = tell(sys.executable, TASKS, runtimes["libgomp"])
+    with measured():
+        assert seen == [
+            ["limited", 3],
+            ["free", 4],
+            ["limited", 3],
+            ["free", 4],
+            ["ended", 4],
+            ["decorated", 2],
+            ["decorated", 2],
+            ["main", 4],
+            ["after", 4],
+        ]
 
 
 WORKER = """
@@ -534,16 +566,19 @@ print(json.dumps(seen))
 """
 
 
+@measures
 def test_a_limit_entered_in_a_worker_thread_is_that_threads(runtimes: dict[str, str]) -> None:
-    assert tell(sys.executable, WORKER, runtimes["libgomp"]) == {
-        "main before": 4,
-        "worker inside": 2,
-        "main meanwhile": 4,
-        "worker still": 2,
-        "worker after": 4,
-        "main after": 4,
-        "worker at the end": 4,
-    }
+    seen = tell(sys.executable, WORKER, runtimes["libgomp"])
+    with measured():
+        assert seen == {
+            "main before": 4,
+            "worker inside": 2,
+            "main meanwhile": 4,
+            "worker still": 2,
+            "worker after": 4,
+            "main after": 4,
+            "worker at the end": 4,
+        }
 
 
 CELL = """\
@@ -555,6 +590,7 @@ seen[{key!r}] = {{
 """
 
 
+@measures
 def test_a_cell_under_the_magic_works_with_its_limit(runtimes: dict[str, str]) -> None:
     kernel = Kernel(FOUR)
     try:
@@ -579,6 +615,7 @@ def test_a_cell_under_the_magic_works_with_its_limit(runtimes: dict[str, str]) -
         seen = kernel.value("seen")
     finally:
         kernel.close()
-    assert seen["before"] == seen["after"] == dict.fromkeys(seen["before"], 4)
-    assert seen["three"] == dict.fromkeys(seen["before"], 3)
-    assert seen["no env"] == {**dict.fromkeys(seen["before"], 3), "child": 4}
+    with measured():
+        assert seen["before"] == seen["after"] == dict.fromkeys(seen["before"], 4)
+        assert seen["three"] == dict.fromkeys(seen["before"], 3)
+        assert seen["no env"] == {**dict.fromkeys(seen["before"], 3), "child": 4}

@@ -8,7 +8,12 @@ from limit_programs import HEAD
 from live import LINUX
 from places import ROOT, TESTS
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
+    # The first test to ask for an environment installs it.
+    pytest.mark.timeout(1800),
+]
 
 PACKAGES = (
     HEAD

@@ -22,7 +22,10 @@ from omp_magic.machine import Machine
 from omp_magic.machine.native import Native
 from omp_magic.probes.runtimes.files import Files
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only"),
+]
 
 
 def test_the_loaders_counters_follow_every_load_and_unload_in_every_thread(libiomp5: str) -> None:
@@ -48,21 +51,24 @@ def test_the_loaders_counters_follow_every_load_and_unload_in_every_thread(libio
 def test_looking_while_others_load_neither_hangs_nor_crashes(libiomp5: str) -> None:
     """A Python callback under the loader's lock would hang here (threadpoolctl#239)."""
     ended = run_python(
-        "import _ctypes, ctypes, sys, threading, time, omp_magic\n"
-        "sys.setswitchinterval(1e-6); stop = time.monotonic() + 3; seen = [0, 0]\n"
+        "import _ctypes, ctypes, sys, threading, omp_magic\n"
+        "sys.setswitchinterval(1e-6); seen = [0, 0, 0, 0]\n"
         "def load():\n"
-        "    while time.monotonic() < stop:\n"
-        "        lib = ctypes.CDLL(sys.argv[1]); _ctypes.dlclose(lib._handle); seen[0] += 1\n"
+        "    lib = ctypes.CDLL(sys.argv[1]); _ctypes.dlclose(lib._handle)\n"
         "def look():\n"
-        "    while time.monotonic() < stop:\n"
-        "        omp_magic.snapshot(threads=True); seen[1] += 1\n"
-        "threads = [threading.Thread(target=each) for each in (load, look, look)]\n"
-        "[each.start() for each in threads]; look(); [each.join() for each in threads]\n"
-        "print(min(seen) > 20)",
+        "    omp_magic.snapshot(threads=True)\n"
+        # Each goes on until all have had their rounds, so that nobody ever looks alone.
+        "def again(number, function):\n"
+        "    while min(seen) < 150:\n"
+        "        function(); seen[number] += 1\n"
+        "works = enumerate((load, look, look), 1)\n"
+        "threads = [threading.Thread(target=again, args=work) for work in works]\n"
+        "[each.start() for each in threads]; again(0, look); [each.join() for each in threads]\n"
+        "print('done')",
         libiomp5,
-        timeout=60,
+        timeout=150,
     )
-    assert (ended.code, ended.out.strip()) == (0, "True"), ended.err
+    assert (ended.code, ended.out.strip()) == (0, "done"), ended.err
 
 
 def test_runtimes_are_in_the_order_of_loading(libiomp5: str, tmp_path: Path) -> None:

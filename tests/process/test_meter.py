@@ -24,6 +24,8 @@ from omp_magic.probes.cost import sampler
 from omp_magic.probes.cost.meter import Meter
 from omp_magic.views.usage import render_usage
 
+# The first test to ask for an environment installs it.
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1800)]
 linux = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
 
 

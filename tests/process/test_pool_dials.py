@@ -16,6 +16,7 @@ from omp_magic.limits.fixed import fixed
 from omp_magic.limits.pools import DIALS
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="counts threads by /proc: Linux only"),
     # The first test to ask for an environment installs it.
     pytest.mark.timeout(1800),

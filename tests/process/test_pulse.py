@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from environments import values_in
-from live import LINUX, MEASURES
+from live import LINUX
 from quota import V1
 from quota_groups import inside
+from reruns import measured, measures
 
 from omp_magic.facts.libraries import Gap
 from omp_magic.machine import Machine
@@ -21,7 +22,7 @@ from omp_magic.probes.live.gilheld import GilHeld
 from omp_magic.probes.live.pace import Pace
 from omp_magic.probes.live.pulse import Pulse
 
-pytestmark = MEASURES
+pytestmark = pytest.mark.alone
 linux = pytest.mark.skipif(not LINUX, reason="threads tell on Linux only")
 
 TICKER = """
@@ -60,6 +61,21 @@ def until(seconds, work):
     while time.perf_counter() < end:
         work()
 
+def at_work(cpu_seconds, work):
+    "Work until this thread has used so much CPU time, however busy the machine is."
+    end = time.thread_time() + cpu_seconds
+    while time.thread_time() < end:
+        work()
+
+def others_rest():
+    "Wait until no other thread has used CPU time for a while."
+    def used():
+        return {tid: open(f"/proc/self/task/{tid}/schedstat").read().split()[0]
+                for tid in os.listdir("/proc/self/task") if int(tid) != threading.get_native_id()}
+    end, before = time.monotonic() + 60, None
+    while before != (before := used()) and time.monotonic() < end:
+        time.sleep(0.2)
+
 pulse = Pulse(Machine.here())
 """
 
@@ -75,6 +91,7 @@ def owner(tick: dict[str, Any], start: str) -> dict[str, Any]:
 
 
 @linux
+@measures
 def test_busy_threads_are_counted_by_owner() -> None:
     # numpy is loaded after the reader was made, and no symbol may be looked up since.
     seen = in_child(
@@ -87,32 +104,35 @@ sys.addaudithook(lambda name, _: asked.append(name) if name.startswith("ctypes.d
 import numpy as np
 asked.clear()
 a = np.ones((1000, 1000))
-work = ticked(lambda: until(1.0, lambda: a @ a))
-time.sleep(1)  # an idle thread of OpenBLAS spins for a while
+work = ticked(lambda: at_work(0.5, lambda: a @ a))
+others_rest()  # an idle thread of OpenBLAS spins for a while
 rest = ticked(lambda: time.sleep(1))
 print(json.dumps([told(work), told(rest), asked]))
 """,
         OPENBLAS_NUM_THREADS="2",
     )
     work, rest, asked = seen
-    blas = owner(work, "libscipy_openblas")
-    assert (blas["alive"], blas["busy"]) == (1, 1)
-    assert blas["cpus"] > 0.1
-    python = owner(work, "Python")
-    assert (python["alive"], python["busy"]) == (1, 1)
+    blas, python = owner(work, "libscipy_openblas"), owner(work, "Python")
+    idle = owner(rest, "libscipy_openblas")
+    assert (blas["alive"], python["alive"], idle["alive"]) == (1, 1, 1)
     assert work["num_threads"] == 2
-    assert work["cpus"] == pytest.approx(blas["cpus"] + python["cpus"], abs=0.15)
-    assert work["group_cpus"] is None or work["group_cpus"] > 0.2
     assert work["rss_bytes"] > 10_000_000
     assert work["gaps"] == rest["gaps"] == []
-    idle = owner(rest, "libscipy_openblas")
-    assert (idle["alive"], idle["busy"]) == (1, 0)
-    assert idle["cpus"] < 0.1
     assert rest["number"] == work["number"] + 2
     assert asked == []
+    took_s = work["interval_s"]
+    with measured():
+        assert (blas["busy"], python["busy"], idle["busy"]) == (1, 1, 0)
+        # CPU seconds, which do not depend on what else runs: this thread has used half a one.
+        assert python["cpus"] * took_s > 0.4
+        assert blas["cpus"] * took_s > 0.1
+        assert work["cpus"] == pytest.approx(blas["cpus"] + python["cpus"], abs=0.15)
+        assert work["group_cpus"] is None or work["group_cpus"] * took_s > 0.4
+        assert idle["cpus"] < 0.1
 
 
 @linux
+@measures
 def test_a_thread_that_waits_for_a_cpu_is_busy() -> None:
     # 16 threads on one CPU: each runs for 6 % of the time, and all want it.
     tick = in_child("""
@@ -128,18 +148,21 @@ stop.set()
 print(json.dumps(told(tick)))
 """)
     python = owner(tick, "Python")
-    assert (python["alive"], python["busy"]) == (17, 16)
+    assert python["alive"] == 17
     assert tick["allowed_cpus"] <= 1.0
-    assert tick["cpus"] < 1.2
-    assert tick["waiting"] > 0.7
+    with measured():
+        assert python["busy"] == 16
+        assert tick["cpus"] < 1.2
+        assert tick["waiting"] > 0.7
 
 
 @linux
+@measures
 def test_our_own_threads_are_left_out() -> None:
     seen = in_child("""
 def look():
     first = pulse.tick()
-    until(1.0, lambda: hashlib.sha256(bytes(1 << 16)).digest())
+    at_work(0.7, lambda: hashlib.sha256(bytes(1 << 16)).digest())
     found.append((first, pulse.tick()))
 found = []
 for _ in range(2):  # another thread of ours: what the first used stays out
@@ -153,8 +176,9 @@ print(json.dumps([told(first), told(between), told(second)]))
         assert tick["num_threads"] == 1
         assert owner(tick, "Python")["alive"] == 1
         assert tick["cpus"] is not None
-    assert seen[0]["cpus"] < 0.3
-    assert seen[2]["cpus"] < 0.3
+    with measured():
+        assert seen[0]["cpus"] * seen[0]["interval_s"] < 0.3
+        assert seen[2]["cpus"] * seen[2]["interval_s"] < 0.3
 
 
 @linux
@@ -180,13 +204,18 @@ print(json.dumps([len(libraries), changes]))
 
 
 @linux
+@measures
 def test_children_come_and_go() -> None:
     seen = in_child("""
 def start(code, *more):
     command = [sys.executable, "-c", code, *more]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 alone = pulse.tick()
-busy = start("print(1, flush=True)\\nwhile True: pass", "x" * 10_000)
+busy = start(
+    "import time\\nprint(1, flush=True)\\ninput()\\nend = time.process_time() + 0.3\\n"
+    "while time.process_time() < end: pass\\nprint(2, flush=True)\\nwhile True: pass",
+    "x" * 10_000,
+)
 parent = start(
     "import subprocess, sys\\n"
     "child = subprocess.Popen([sys.executable, '-c', 'input()', b'\\\\xff'], stdin=-1)\\n"
@@ -195,7 +224,9 @@ parent = start(
 busy.stdout.readline()
 grandchild = int(parent.stdout.readline())
 first = pulse.tick()
-time.sleep(0.5)
+busy.stdin.write(b"\\n")
+busy.stdin.flush()
+busy.stdout.readline()  # it has used 0.3 s of CPU time
 second = pulse.tick()
 os.kill(grandchild, 9)
 for child in (busy, parent):
@@ -211,8 +242,9 @@ print(json.dumps([pids, told(alone), told(first), told(second), told(last)]))
     assert [child["pid"] for child in first["children"]] == sorted(pids) == sorted(by_pid)
     assert all(child["cpus"] is None for child in first["children"])
     busy, parent, grandchild = (by_pid[pid] for pid in pids)
-    assert busy["cpus"] > 0.1
-    assert parent["cpus"] < 0.1
+    with measured():
+        assert busy["cpus"] * second["interval_s"] > 0.2
+        assert parent["cpus"] * second["interval_s"] < 0.1
     assert busy["num_os_threads"] == grandchild["num_os_threads"] == 1
     assert len(busy["command"]) == 160
     assert grandchild["command"].endswith("input() \ufffd")
@@ -306,19 +338,22 @@ def test_a_process_that_got_another_parent_is_asked_again(tmp_path: Path) -> Non
 
 
 @linux
+@measures
 def test_half_a_cpu_is_throttled(half_a_cpu: str) -> None:
     tick = inside(
         half_a_cpu,
         TICKER + "print(json.dumps(told(ticked(lambda: until(1.5, lambda: None)))))",
     )
     assert tick["allowed_cpus"] == 0.5
-    # A busy machine gives less than the quota, and then fewer periods are cut short.
-    assert tick["throttled"] > 0
-    assert tick["waiting"] > 0.1
-    assert 0.1 < tick["cpus"] < 0.62
-    used = tick["group_cpus"]  # see test_cgroup_live
-    assert used is None if half_a_cpu.startswith(f"{V1}/") else used > tick["cpus"] - 0.1
-    assert owner(tick, "Python")["busy"] == 1
+    used = tick["group_cpus"]  # see kernel/test_cgroup.py
+    assert (used is None) == half_a_cpu.startswith(f"{V1}/")
+    with measured():
+        # A busy machine gives less than the quota, and then fewer periods are cut short.
+        assert tick["throttled"] > 0
+        assert tick["waiting"] > 0.1
+        assert 0.1 < tick["cpus"] < 0.62
+        assert used is None or used > tick["cpus"] - 0.1
+        assert owner(tick, "Python")["busy"] == 1
 
 
 def test_nothing_can_be_read(tmp_path: Path) -> None:

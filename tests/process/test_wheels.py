@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from downloads import download
 from facts_for_tests import snapshot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,14 +35,8 @@ def wheel(requirement: str, platforms: tuple[str, ...]) -> str:
     family = platforms[0].partition("_")[0]
     pattern = f"{name}-*{family}*.whl"
     if not list(folder.glob(pattern)):
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--python-version=3.11", "--dest", str(folder)]
-        command += [f"--platform={each}" for each in platforms]
-        ended = subprocess.run(
-            [*command, requirement], check=False, capture_output=True, text=True, timeout=300
-        )
-        if ended.returncode:
-            pytest.skip(f"{requirement} cannot be fetched: {ended.stderr.strip()[-160:]}")
+        with download(requirement, *platforms) as fetched:
+            os.replace(fetched, folder / fetched.name)
     return str(max(folder.glob(pattern)))
 
 
