@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import omp_magic.views.renderers  # noqa: F401 - a snapshot has its views, whichever test is first
 from omp_magic.facts.cpus import Bound, Budget
 from omp_magic.facts.libraries import Library, Pool
 from omp_magic.facts.settings import EnvSetting
