@@ -25,6 +25,8 @@ ip._showtraceback = show
 ip.displayhook.write_format_data = write
 """
 
+OLD = "__import__('IPython').version_info[0] < 9"
+
 PLAIN = ("--no-banner", "--TerminalInteractiveShell.term_title=False")
 
 
@@ -48,8 +50,10 @@ def sent(kernel: Kernel, cell: str) -> tuple[Reply, dict[str, int]]:
 @pytest.mark.parametrize("above", ["%%timeit -n2 -r2", "%%prun -q", "%%time", "%%capture out"])
 @pytest.mark.parametrize("body", ["1 / 0", "1 + 1", "x = 1\nx + 1", "x = )", "x = 1", "1 + 1;"])
 def test_below_another_magic_as_without_ours(kernel: Kernel, above: str, body: str) -> None:
-    if (above, body) == ("%%time", "x = )"):
-        return  # %%time parses a body before it runs it; below IPython 9 it keeps later errors.
+    if (above, body) == ("%%time", "x = )") and kernel.value(OLD):
+        # An error of the body's text is %%time's own there, since it parses the body itself. What
+        # is below it is a call, and what a call raises is shown and kept.
+        pytest.skip("below IPython 9 %%time keeps the errors of a call, and raises those of a text")
     bare, bare_sent = sent(kernel, f"{above}\n{body}")
     ours, ours_sent = sent(kernel, f"{above}\n%%omp_limit 1\n{body}")
     assert (ours.status, ours.ename, ours.text) == (bare.status, bare.ename, bare.text)
