@@ -22,6 +22,8 @@ from omp_magic.facts.libraries import Library
 from omp_magic.installed.distributions import Distributions, MayLoad
 from omp_magic.installed.statements import Import, imports_of
 
+# The first test to ask for an environment installs it.
+pytestmark = pytest.mark.timeout(1800)
 linux = pytest.mark.skipif(not LINUX, reason="shared objects are followed as Linux does it")
 
 COMPARE = """

@@ -122,16 +122,16 @@ def test_an_import_in_a_subinterpreter() -> None:
 
 def test_a_child_forked_while_another_thread_is_being_watched_imports() -> None:
     ended = run_python(
-        INSTALL + "import os, threading, time\nguard, hooks, alarms = guarded()\n"
-        "held = threading.Event()\n"
+        INSTALL + "import os, threading\nguard, hooks, alarms = guarded()\n"
+        "held, forked = threading.Event(), threading.Event()\n"
         "def hold():\n"
-        "    with guard._own_lock(): held.set(); time.sleep(3)\n"
+        "    with guard._own_lock(): held.set(); forked.wait()\n"
         "thread = threading.Thread(target=hold); thread.start(); held.wait()\n"
-        "pid = os.fork()\n"
+        "pid = os.fork()\n"  # in the child the lock is held for ever
         "if not pid:\n"
         "    import _zoneinfo, _bz2, bz2\n"
         "    os._exit(7)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])); thread.join()",
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])); forked.set(); thread.join()",
         timeout=60,
     )
     assert (ended.code, ended.out.strip()) == (0, "7"), ended.err

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 from environments import MKL_AND_TORCH, environment, values_in
 from live import CLEAN, LINUX, Kernel, run_program, run_python
-from places import CACHE
 
 from omp_magic.errors import TrialError
 from omp_magic.experiments.order import find_order
@@ -232,14 +232,13 @@ def test_what_a_hung_import_had_mapped_is_told(module: Write, libiomp5: str) -> 
     assert library.note == "not looked at: the process hung"
 
 
-def test_libomp_in_the_global_scope_then_libiomp5_hangs(module: Write, libiomp5: str) -> None:
-    libomp = CACHE / "libomp" / "libomp.so"
-    if not libomp.exists():
-        pytest.skip("no libomp.so: tests/process/test_situations.py gets it")
+def test_libomp_in_the_global_scope_then_libiomp5_hangs(
+    module: Write, libiomp5: str, libomp: str
+) -> None:
     module(
         "first",
         "import ctypes\nctypes.CDLL('{file}', ctypes.RTLD_GLOBAL)\n",
-        file=str(libomp),
+        file=libomp,
     )
     module("second", loading(USED), file=libiomp5)
     search = find_order(["first", "second"], timeout_s=6, env=CLEAN)
@@ -643,9 +642,16 @@ def files():
     )
     before = kernel.value("[works, files(), len(os.listdir('/proc/self/task'))]")
     assert before[0] is True
-    reply = kernel.run("run_trial(['sleeper'])", interrupt_after=3)
+
+    def interrupt() -> None:
+        _wait_until(lambda: pid.exists() and bool(pid.read_text()))
+        kernel.manager.interrupt_kernel()
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    reply = kernel.run("run_trial(['sleeper'])")
+    interrupting.join()
     assert reply.ename == "KeyboardInterrupt"
-    assert pid.exists()
     _wait_until(lambda: not _runs(int(pid.read_text())))
     assert not Path(f"/proc/{pid.read_text()}").exists()  # not even a zombie
     assert kernel.value("[works, files(), len(os.listdir('/proc/self/task'))]") == before
