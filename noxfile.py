@@ -66,5 +66,5 @@ def everything(session: nox.Session, ipython: str, ipykernel: str) -> None:
 
 def run(session: nox.Session, files: tuple[str, ...], *arguments: str) -> None:
     """Run these tests in the row's environment, which has none of the wheels' environments."""
-    words = ("pytest", "-q", *arguments, *files, *session.posargs)
+    words = ("pytest", "-q", "-n", "2", "--dist", "loadfile", *arguments, *files, *session.posargs)
     session.run(*words, env={"WITHOUT_ENVIRONMENTS": "1"})

@@ -95,6 +95,7 @@ def updates(kernel: Kernel, code: str, timeout: float = 60) -> tuple[list[dict[s
     return frames, printed
 
 
+@pytest.mark.messages
 @pytest.mark.alone
 @pytest.mark.parametrize(
     "work",
@@ -133,6 +134,7 @@ def until(kernel: Kernel, expression: str, wanted: Any) -> None:
     assert found == wanted
 
 
+@pytest.mark.messages
 def test_a_click_limits_the_next_cell_and_restore_ends_it(panel: Kernel) -> None:
     box = "dash.controls.limits.children[0].children"
     label = panel.value(f"{box}[0].description")
@@ -218,6 +220,7 @@ def test_figures_in_findings_are_new_while_a_cell_runs(panel: Kernel) -> None:
     assert panel.value("[before, inside]") == [panel.value("before")] * 2
 
 
+@pytest.mark.messages
 def test_a_click_while_a_cell_runs_applies_after_it(panel: Kernel) -> None:
     panel.run("first = __import__('omp_magic').snapshot().libraries[0].path")
     message = panel.client.execute(
@@ -229,6 +232,7 @@ def test_a_click_while_a_cell_runs_applies_after_it(panel: Kernel) -> None:
     assert panel.value(COUNTS) == [1, 2, 2]
 
 
+@pytest.mark.messages
 def test_guard_interval_pause_and_close(panel: Kernel) -> None:
     click(panel, "dash.controls.guard", index=2)
     until(panel, "dash._live.watch.mode", "raise")
@@ -278,6 +282,7 @@ def test_panels_share_one_thread_and_off_closes_them(panel: Kernel) -> None:
     assert panel.run("time.sleep(0.6)").status == "ok"
 
 
+@pytest.mark.messages
 def test_one_bundle_for_every_front_end(panel: Kernel) -> None:
     (result,) = panel.run("dash").displays
     assert set(result) == {VIEW, "text/html", "text/plain"}
@@ -409,6 +414,7 @@ def run_from(kernel: Kernel, cell: str, code: str) -> None:
     assert kernel._answer(message["header"]["msg_id"], 60)["status"] == "ok"
 
 
+@pytest.mark.messages
 def test_a_cell_that_is_run_again_has_one_panel_and_closing_leaves_no_widget(
     panel: Kernel,
 ) -> None:
@@ -428,6 +434,7 @@ def test_a_cell_that_is_run_again_has_one_panel_and_closing_leaves_no_widget(
     assert panel.value(OPEN_WIDGETS) == 0
 
 
+@pytest.mark.messages
 def test_a_closed_panel_leaves_a_snapshot_in_its_places(panel: Kernel) -> None:
     panel.run("a = np.ones((500, 500)); time.sleep(1)\ndash")
     message = panel.client.execute("%omp_dashboard off")
@@ -447,6 +454,7 @@ def test_a_closed_panel_leaves_a_snapshot_in_its_places(panel: Kernel) -> None:
     assert "closed" not in texts[1]
 
 
+@pytest.mark.messages
 def test_a_click_works_in_the_context_of_the_cells(panel: Kernel) -> None:
     panel.run("import omp_magic; held = omp_magic.limit(1); held.__enter__();")
     if panel.value(COUNTS) != [1, 1, 1]:
