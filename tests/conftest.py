@@ -126,10 +126,16 @@ def _c_getenv(name: str) -> str | None:
     return None if value is None else value.decode()
 
 
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text is made for a wide terminal, whatever the one is that the tests run in."""
-    monkeypatch.setenv("COLUMNS", "100")
+@pytest.fixture(scope="session", autouse=True)
+def terminal() -> Iterator[None]:
+    """Text is made for a wide terminal, whatever the one is that the tests run in.
+
+    Not by the fixture monkeypatch: asked for here, it would take a test's own changes back only
+    after `tidy` has looked.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        yield
 
 
 @pytest.fixture(autouse=True)
