@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # MKL's OpenMP is another version than the tests want, so the notebooks have an environment of their own.
 NOTEBOOKS_VENV ?= .venv-notebooks
 
-.PHONY: help demo environment test test-pure test-matrix test-matrix-all test-vm test-browser
+.PHONY: help demo environment test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
 .PHONY: test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
 .PHONY: package screenshots docs bench lint format clean
 
@@ -18,6 +18,7 @@ help:
 	@echo "make test         run the tests; test-pure: parsers, tables, rules and views alone, in seconds"
 	@echo "make notebooks    run every notebook in a real kernel; notebooks-save saves their outputs"
 	@echo "make binder-check run them in Binder's environment, with its limits"
+	@echo "make test-thorough  run what proves once more, in another way, what cheaper tests prove"
 	@echo "make test-matrix  run kernel tests on other versions of Python, IPython and ipykernel;"
 	@echo "                  test-matrix-all: all that depend on a version, on every one"
 	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
@@ -73,15 +74,24 @@ demo: $(VENV)/.demo
 	@echo "To run it yourself, and three others, in JupyterLab: make lab"
 	@echo "In trouble? README.md, from \"My kernel died with OMP: Error #15: what now?\" on."
 
+# Chromium and its driver are Debian's; where they cannot be had, the tests are skipped and say so.
+CHROMIUM = command -v chromedriver >/dev/null || { apt-get update -qq && \
+  apt-get install -y -qq chromium chromium-driver; } || echo "Chromium cannot be installed here"
+
 # What measures threads or time runs with nothing beside it, and all else on every core. pytest ends
 # with 5 where ARGS choose none of one kind.
 TEST = $(BIN)/python -m pytest
 WORKERS ?= auto --maxprocesses 4
 test: $(VENV)/.test
 	@status=0; \
-	$(TEST) -m "not alone" -n $(WORKERS) --dist loadfile $(ARGS) || [ $$? -eq 5 ] || status=1; \
-	$(TEST) -m alone $(ARGS) || [ $$? -eq 5 ] || status=1; \
+	$(TEST) -m "not alone and not thorough" -n $(WORKERS) --dist loadfile $(ARGS) \
+	  || [ $$? -eq 5 ] || status=1; \
+	$(TEST) -m "alone and not thorough" $(ARGS) || [ $$? -eq 5 ] || status=1; \
 	exit $$status
+
+test-thorough: $(VENV)/.browser
+	@$(CHROMIUM)
+	BROWSER_TESTS=1 $(TEST) -m thorough $(ARGS)
 
 test-pure: $(VENV)/.test
 	$(TEST) tests/pure $(ARGS)
@@ -100,13 +110,9 @@ test-matrix-all: $(VENV)/.dev
 test-vm: $(VENV)/.test
 	tests/vm/run.sh $(BIN)/python
 
-# Chromium and its driver are Debian's; where they cannot be had, the tests are skipped and say so.
-CHROMIUM = command -v chromedriver >/dev/null || { apt-get update -qq && \
-  apt-get install -y -qq chromium chromium-driver; } || echo "Chromium cannot be installed here"
-
 test-browser: $(VENV)/.browser
 	@$(CHROMIUM)
-	BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+	BROWSER_TESTS=1 $(TEST) -m "not thorough" tests/browser $(ARGS)
 
 # Some versions of IPython only: make test-ipython ARGS=9
 test-ipython: | $(BIN)/python

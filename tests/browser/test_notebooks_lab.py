@@ -20,6 +20,7 @@ pytestmark = [
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_in_jupyterlab(lab: Lab, name: str) -> None:
     project = lab.root / "project"

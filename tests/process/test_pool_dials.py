@@ -113,6 +113,7 @@ def test_every_dial_is_tried() -> None:
     assert set(REGIONS) == {dial.name for dial in DIALS}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", REGIONS)
 def test_a_limit_limits_the_threads_that_work_and_ends(pools: str, name: str) -> None:
     package = next(dial.module for dial in DIALS if dial.name == name)
@@ -127,6 +128,7 @@ def test_a_limit_limits_the_threads_that_work_and_ends(pools: str, name: str) ->
         assert counts == [6, 3, 2, 3, 6], region
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in REGIONS if name != "numba"])
 def test_the_first_use_may_come_under_the_limit(pools: str, name: str) -> None:
     package = next(dial.module for dial in DIALS if dial.name == name)
@@ -272,6 +274,7 @@ ORIGINALS: tuple[dict[str, str], ...] = (
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("originals", ORIGINALS, ids=["none", "OpenMP", "own"])
 @pytest.mark.parametrize("name", OWN)
 def test_an_import_under_a_limit_gets_its_own_count_afterwards(
