@@ -9,7 +9,6 @@ from live import LINUX
 from places import ROOT, TESTS
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
     # The first test to ask for an environment installs it.
     pytest.mark.timeout(1800),

@@ -23,7 +23,6 @@ from omp_magic.machine.native import Native
 from omp_magic.probes.runtimes.files import Files
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only"),
 ]
 

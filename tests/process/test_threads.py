@@ -20,7 +20,6 @@ from omp_magic.probes.threads.pthreads import ThreadList
 from omp_magic.probes.threads.stacks import ThreadOwners
 from omp_magic.probes.threads.threads import probe_threads
 
-pytestmark = pytest.mark.alone
 NEEDS_LINUX = pytest.mark.skipif(not LINUX, reason="owners of threads are read on Linux only")
 WAYS = pytest.mark.parametrize("way", ["list", "stack"])
 
