@@ -5,6 +5,8 @@ A row whose Python is not installed is skipped. ipython==7.34.0 is what Colab ha
 
 from __future__ import annotations
 
+import os
+
 import nox
 
 nox.options.default_venv_backend = "uv|venv"
@@ -66,5 +68,6 @@ def everything(session: nox.Session, ipython: str, ipykernel: str) -> None:
 
 def run(session: nox.Session, files: tuple[str, ...], *arguments: str) -> None:
     """Run these tests in the row's environment, which has none of the wheels' environments."""
-    words = ("pytest", "-q", "-n", "2", "--dist", "loadfile", *arguments, *files, *session.posargs)
-    session.run(*words, env={"WITHOUT_ENVIRONMENTS": "1"})
+    workers = os.environ.get("WORKERS", "2")
+    words = ("pytest", "-q", "-n", workers, "--dist", "loadfile", *arguments, *files)
+    session.run(*words, *session.posargs, env={"WITHOUT_ENVIRONMENTS": "1"})
