@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import glob
 import json
@@ -28,6 +29,13 @@ MAPPED_OPENMP = (
 )
 """An expression for a kernel: the names of the OpenMP runtimes that are mapped there. File names
 alone: the folder of a checkout may have "omp" in it, as a clone of this project has."""
+
+HOME = tempfile.mkdtemp(prefix="omp-home")
+"""Where Jupyter and IPython keep what they write: a home may be read-only, and a profile in it
+would change what the tests see."""
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ["JUPYTER_RUNTIME_DIR"] = os.path.join(HOME, "runtime")
+os.environ["IPYTHONDIR"] = os.path.join(HOME, "ipython")
 
 # What the tests themselves must not inherit: COLUMNS is the width of the text that is shown.
 CLEAN = {
