@@ -31,7 +31,9 @@ def test_no_tracked_file_names_this_machine() -> None:
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
-    here = (f"{ROOT}/", f"{Path.home()}/")
+    # A service's home may be a folder that is on every machine, and named in our pages.
+    homes = {Path.home()} - {Path("/"), Path("/proc")}
+    here = [f"{path}/" for path in (ROOT, *homes)]
     names = listed.strip("\0").split("\0")
     assert "ARCHITECTURE.md" in names
     for name in names:
