@@ -16,7 +16,6 @@ from omp_magic.facts.processes import Thread
 from omp_magic.facts.snapshots import Snapshot
 from omp_magic.facts.usage import Usage
 from omp_magic.rules import judge
-from omp_magic.views import renderers
 from omp_magic.views.html import bar_of, render_html
 from omp_magic.views.text import render_text
 from omp_magic.views.usage import render_usage
@@ -182,8 +181,6 @@ def test_an_empty_process() -> None:
 
 
 def test_mimebundle_honours_include_and_exclude() -> None:
-    # Without the module a snapshot has views only if another file's tests happened to load it.
-    assert renderers.check_renderers
     facts = full()
     assert set(facts._repr_mimebundle_()) == {"text/plain", "text/html"}
     assert set(facts._repr_mimebundle_(include=["text/plain"])) == {"text/plain"}
