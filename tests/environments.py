@@ -19,19 +19,29 @@ from places import CACHE, ROOT
 MKL = ("mkl", "mkl-service", "threadpoolctl")
 MKL_AND_TORCH = (*MKL, "torch==2.13.0")
 """MKL brings another libiomp5 than the test environment may have."""
+KERNEL = ("ipykernel", "jinja2", "rich")
+"""What a kernel with this project on its path needs, for `live.Kernel(python=...)`."""
 POOLS = (
+    *KERNEL,
     "torch==2.13.0",
     "blosc2",
+    "duckdb",
     "faiss-cpu",
+    "lightgbm",
     "numba",
     "numexpr",
+    "onnx",
+    "onnxruntime",
     "opencv-python-headless",
     "polars",
     "pyarrow",
     "scikit-learn",
+    "tokenizers",
     "xgboost",
 )
 """Packages with thread pools of their own; one environment, since all are on OpenBLAS."""
+PADDLE = (*KERNEL, "paddlepaddle==3.3.1", "scikit-learn", "setuptools")
+"""Importing paddle sets OMP_NUM_THREADS, and what it imports adds a folder to sys.path."""
 TENSORFLOW = ("tensorflow-cpu",)
 
 

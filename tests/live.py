@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_client.manager import KernelManager
+from places import ROOT
 
 LINUX = sys.platform.startswith("linux")
 
@@ -70,15 +71,29 @@ class Reply:
 
 
 class Kernel:
-    """A real ipykernel in a process of its own."""
+    """A real ipykernel in a process of its own.
 
-    def __init__(self, env: dict[str, str] | None = None) -> None:
+    Parameters
+    ----------
+    env
+        Variables beside the clean ones.
+    python
+        The interpreter of an environment with `environments.KERNEL` and other packages; the tests'
+        own when None.
+    """
+
+    def __init__(self, env: dict[str, str] | None = None, python: str | None = None) -> None:
         self._sockets = tempfile.mkdtemp(prefix="omp")
         self.manager = KernelManager(kernel_name="python3")
         if os.name == "posix":
             # Sockets are files: by default in the working folder, where two runs share them.
             self.manager.transport = "ipc"
             self.manager.ip = os.path.join(self._sockets, "s")
+        if python is not None:
+            spec = self.manager.kernel_spec
+            assert spec is not None
+            spec.argv = [python, *spec.argv[1:]]
+            env = {"PYTHONPATH": str(ROOT), **(env or {})}
         self.manager.start_kernel(env={**CLEAN, **(env or {})})
         self.client = self.manager.client()
         self.client.start_channels()

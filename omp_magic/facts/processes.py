@@ -35,6 +35,25 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadOwner:
+    """A file whose code started OS threads that live now, known or not to any table.
+
+    Parameters
+    ----------
+    path
+        The library or extension module, as the kernel names it.
+    package
+        Distribution that shipped it; None when none lists it.
+    num_threads
+        Its threads that live now; the thread that calls it is none of them.
+    """
+
+    path: str
+    package: str | None
+    num_threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """A child process that has an OpenMP or BLAS runtime mapped: a worker.
 

@@ -11,7 +11,7 @@ from ..errors import MissingRendererError
 from .cpus import Budget, Load, Throttling
 from .libraries import Finding, Gap, Library, Limit, Pool
 from .mime import bundle
-from .processes import Child, Package, Thread
+from .processes import Child, Package, Thread, ThreadOwner
 from .settings import EnvSetting
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Snapshot:
         Variables that matter and are set somewhere.
     throttling
         Counters of the cgroups that can throttle this process, leaf to root.
+    thread_owners
+        The files that own live threads, Python's left out; None where that cannot be known.
     packages
         Packages with native files in memory that are no longer the ones on disk.
     children
@@ -76,6 +78,7 @@ class Snapshot:
     os_threads: tuple[Thread, ...] | None
     environment: tuple[EnvSetting, ...]
     throttling: tuple[Throttling, ...]
+    thread_owners: tuple[ThreadOwner, ...] | None = None
     packages: tuple[Package, ...] = ()
     children: tuple[Child, ...] = ()
     start_method: str | None = None
@@ -110,7 +113,8 @@ class Snapshot:
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
             ``children``, ``start_method``, ``load``, ``findings``, ``limits`` and ``gaps``.
-            ``threads["list"]`` is None unless it was asked for.
+            ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
+            of `thread_owners`.
         """
         return {
             "schema": SCHEMA,
@@ -121,7 +125,11 @@ class Snapshot:
             "budget": {"cpus": self.budget.cpus, **as_plain(self.budget)},
             "libraries": as_plain(self.libraries),
             "pools": as_plain(self.pools),
-            "threads": {"count": self.num_os_threads, "list": as_plain(self.os_threads)},
+            "threads": {
+                "count": self.num_os_threads,
+                "list": as_plain(self.os_threads),
+                "owners": as_plain(self.thread_owners),
+            },
             "environment": as_plain(self.environment),
             "throttling": as_plain(self.throttling),
             "packages": as_plain(self.packages),

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ..errors import ParseError
 from ..facts.libraries import Gap, Library, Limit
-from ..facts.processes import Child, Thread
+from ..facts.processes import Child, Thread, ThreadOwner
 from ..facts.snapshots import Snapshot
 from ..machine import Machine
 from ..machine.native import Native
@@ -185,6 +185,7 @@ class Observer:
             pools=pools,
             num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
             os_threads=listed,
+            thread_owners=_filed("owners of threads", gaps, lambda: self._thread_owners(counted)),
             environment=environment or (),
             throttling=throttling,
             packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
@@ -203,6 +204,15 @@ class Observer:
             return None
         return _filed("owners of threads", gaps, lambda: self._owners.workers(segments))
 
+    def _thread_owners(self, counted: Workers | None) -> tuple[ThreadOwner, ...] | None:
+        if counted is None:
+            return None
+        shippers = self._libraries.owners.of(counted.by_path)
+        return tuple(
+            ThreadOwner(path=path, package=shippers[path].name, num_threads=number)
+            for path, number in sorted(counted.by_path.items())
+        )
+
     def _threads(
         self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
     ) -> tuple[Thread, ...]:
@@ -212,10 +222,9 @@ class Observer:
             for each in libraries
         }
         counted = self._counted(scan, gaps)
-        others = counted.by_path.keys() - labels.keys() if counted is not None else ()
-        for path, owner in self._libraries.owners.of(others).items():
-            if owner.name is not None:
-                labels[path] = f"{os.path.basename(path)} ({owner.name})"
+        for owner in self._thread_owners(counted) or ():
+            if owner.package is not None and owner.path not in labels:
+                labels[owner.path] = f"{os.path.basename(owner.path)} ({owner.package})"
         return probe_threads(machine, gaps, self._owners, scan.segments, labels)
 
     def _workers_of_ours(self, scan: Scan, gaps: list[Gap]) -> tuple[Child, ...]:

@@ -6,10 +6,30 @@ from collections.abc import Iterable
 
 from ..facts.libraries import Finding, Library
 from ..facts.snapshots import Snapshot
-from . import duplicates, oversubscription, processes, replaced, settings
+from . import (
+    changed,
+    duplicates,
+    ending,
+    neighbours,
+    oversubscription,
+    processes,
+    replaced,
+    settings,
+    unheld,
+)
 from .rule import SEVERITIES, Rule
 
-_GROUPS = (duplicates, replaced, oversubscription, processes, settings)
+_GROUPS = (
+    duplicates,
+    replaced,
+    oversubscription,
+    processes,
+    changed,
+    unheld,
+    ending,
+    neighbours,
+    settings,
+)
 
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for group in _GROUPS for rule in group.RULES), key=lambda rule: rule.code)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..facts.libraries import Finding, Library
 from ..facts.snapshots import Snapshot
-from .stories import STORIES, Story
+from .stories import STORIES
+from .story import Story
 
 SEVERITIES = ("error", "warning", "info")
 """From the worst on."""

@@ -207,6 +207,7 @@ def test_json_is_ascii_and_comes_back() -> None:
                 "owner_path": None,
             }
         ],
+        "owners": None,
     }
     assert json.loads(snapshot().to_json())["threads"]["list"] is None
     assert repr(full()).startswith("<Snapshot pid=6536 cpus=2.5 libraries=5")

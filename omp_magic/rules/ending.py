@@ -1,0 +1,7 @@
+"""OMP210, OMP212 and OMP214: what ends a process and is no duplicate."""
+
+from __future__ import annotations
+
+from .rule import Rule
+
+RULES: tuple[Rule, ...] = ()

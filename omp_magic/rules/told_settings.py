@@ -1,0 +1,51 @@
+"""Stories of OMP301 to OMP305: environment variables."""
+
+from __future__ import annotations
+
+from .story import Story
+
+STORIES: dict[str, Story] = {
+    "OMP301": Story(
+        "Libraries read their variables once: libgomp and OpenBLAS when they are loaded, LLVM's "
+        "and Intel's OpenMP and MKL at their first call. Set later, a variable changes nothing "
+        "here, but child processes inherit it.",
+        "The value when the process started, the value now, and the count the library has: it "
+        "must be the one that the former value gives, and not the one of the value now.",
+        (
+            "For this session: %omp_limit openblas=2",
+            (
+                "Before the kernel starts, or before the import in a fresh kernel: "
+                "import os; os.environ['OPENBLAS_NUM_THREADS'] = '2'"
+            ),
+        ),
+    ),
+    "OMP302": Story(
+        "Several variables speak about one pool and only one is heard: OPENBLAS_NUM_THREADS "
+        "before OMP_NUM_THREADS, MKL_NUM_THREADS before OMP_NUM_THREADS, and so on. "
+        "%omp_status --env says for each variable which library follows it.",
+        "Both variables as C sees them, for the libraries that are loaded.",
+        ("Unset the stronger one, or set it to what is wanted, before the kernel starts",),
+    ),
+    "OMP303": Story(
+        "KMP_DUPLICATE_LIB_OK keeps a second runtime of the LLVM family from ending the process, "
+        "and from saying that there are two. The runtime's own message calls it unsafe, "
+        "unsupported and undocumented. Children inherit it.",
+        "The variable as C sees it. That scikit-learn or threadpoolctl has set it is told only "
+        "where a runtime of the family is loaded: without one it means nothing.",
+        ("To have the check back: import os; del os.environ['KMP_DUPLICATE_LIB_OK']",),
+    ),
+    "OMP304": Story(
+        "A library that cannot read a value ignores it, some with a line on stderr that a "
+        "notebook does not show. What is accepted differs: libgomp wants true or false where "
+        "LLVM's runtime also takes 1 and yes.",
+        "Each variable is parsed as its readers parse it.",
+        ("Set it to a value that is accepted, before the kernel starts",),
+    ),
+    "OMP305": Story(
+        "os.environ is a copy that Python makes when it starts. A library that sets a variable "
+        "in C does not change it. Libraries, and children started by subprocess without env=, "
+        "see the C value.",
+        "os.environ beside getenv.",
+        ("Start children with what os.environ shows: subprocess.run(..., env=dict(os.environ))",),
+    ),
+}
