@@ -143,6 +143,9 @@ class Pool:
         Variables that set its size, the winner first.
     for_io
         Whether its threads read files and wait, so that more of them than CPUs do no harm.
+    bound_cpus
+        CPUs that its threads may use, where an import or OpenMP took some from the main thread;
+        None where they are those of the process.
     note
         Why a size is missing or borrowed, or "".
     """
@@ -157,6 +160,7 @@ class Pool:
     lender: str = ""
     variables: tuple[str, ...] = ()
     for_io: bool = False
+    bound_cpus: int | None = None
     note: str = ""
 
     @property

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .changes import Change
+
+OURS = ("omp_limit",)
+"""As `EnvSetting.set_by`: a limit of omp_magic holds it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -56,8 +61,10 @@ class EnvSetting:
         Which reader cannot make sense of the value, what it does then and what it accepts, or
         "". Of the loaded libraries; of all runtimes when none that reads it is loaded.
     set_by
-        Modules loaded in this process that are known to set it, when it was set after the
-        start.
+        Modules whose import set it, when it was set after the start: seen, as `change` says; else
+        those that are loaded and known to set it to this value.
+    change
+        How it came to its value, where that was seen.
     readings
         What each loaded library made of it.
     """
@@ -70,4 +77,10 @@ class EnvSetting:
     meaning: str = ""
     problem: str = ""
     set_by: tuple[str, ...] = ()
+    change: Change | None = None
     readings: tuple[Reading, ...] = ()
+
+    @property
+    def by_import(self) -> bool:
+        """Whether an import set it, so that it is nobody's wish."""
+        return bool(self.set_by) and self.set_by != OURS

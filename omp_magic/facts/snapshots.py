@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import MissingRendererError
+from .changes import Change
 from .cpus import Budget, Load, Throttling
 from .libraries import Finding, Gap, Library, Limit, Pool
 from .mime import bundle
@@ -60,6 +61,9 @@ class Snapshot:
         What happened since the snapshot before; None for the first.
     findings
         What `rules.judge` made of these facts.
+    changes
+        What imports and cells changed in this process since omp_magic was loaded, and is not
+        back as it was.
     limits
         Limits that omp_magic itself holds for the session.
     gaps
@@ -85,6 +89,7 @@ class Snapshot:
     conda: bool = False
     load: Load | None = None
     findings: tuple[Finding, ...] = ()
+    changes: tuple[Change, ...] = ()
     limits: tuple[Limit, ...] = ()
     gaps: tuple[Gap, ...] = ()
     shown: frozenset[str] = field(default=frozenset(), compare=False)
@@ -112,7 +117,8 @@ class Snapshot:
         dict
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
-            ``children``, ``start_method``, ``load``, ``findings``, ``limits`` and ``gaps``.
+            ``children``, ``start_method``, ``load``, ``findings``, ``changes``, ``limits`` and
+            ``gaps``.
             ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
             of `thread_owners`.
         """
@@ -137,6 +143,7 @@ class Snapshot:
             "start_method": self.start_method,
             "load": as_plain(self.load),
             "findings": as_plain(self.findings),
+            "changes": as_plain(self.changes),
             "limits": as_plain(self.limits),
             "gaps": as_plain(self.gaps),
         }

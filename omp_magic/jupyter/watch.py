@@ -7,6 +7,7 @@ after the cell that loaded the extension, whichever is first: its modules cost s
 from __future__ import annotations
 
 from ..hooks.loads import LOADS, Watcher
+from ..probes.state import STATE
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
@@ -47,14 +48,17 @@ class Watch(Watcher):
             self.remove()
         elif not self._watching:
             self._watching = True
+            STATE.start()
             LOADS.add(self)
         if self._guard is not None:
             self._guard.mode = mode
 
     def remove(self) -> None:
         """Take the hooks out."""
-        self._watching = False
         LOADS.remove(self)
+        if self._watching:
+            self._watching = False
+            STATE.stop()
 
     def guard(self) -> Guard:
         """Give the guard, made when it is first needed."""
@@ -78,20 +82,40 @@ class Watch(Watcher):
 
     def before_extension(self, name: str, path: str) -> None:
         """Be told of an extension module; see `hooks`."""
+        STATE.begin("import ", name)
         guard = self._ready()
         if guard is not None:
             guard.before_extension(name, path)
 
     def before_library(self, name: str, shared: bool) -> None:
         """Be told of a library that ctypes loads; see `hooks`."""
+        STATE.begin("loading ", name)
         guard = self._ready()
         if guard is not None:
             guard.before_library(name, shared)
 
     def before_source(self, name: str) -> None:
         """Be told of a Python module that is to be run; see `hooks`."""
+        STATE.begin("import ", name)
         if self._guard is not None:
             self._guard.before_source(name)
+
+    def after_load(self) -> None:
+        """Be told that a load has ended; see `hooks`."""
+        STATE.end()
+
+    def after_source(self, name: str) -> None:
+        """Be told that a Python module has run; see `hooks`."""
+        del name
+        STATE.end()
+
+    def before_cell(self, *_: Any) -> None:
+        """Take note of which cell is to run; called before every cell."""
+        if self._watching:
+            try:
+                STATE.before_cell(f"cell {self._shell.execution_count}")
+            except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
+                _log("before the cell", error)
 
     def after_cell(self, *_: Any) -> None:
         """Look for what was loaded past the hooks; called after every cell."""
@@ -99,12 +123,10 @@ class Watch(Watcher):
             return
         try:
             LOADS.cover_ctypes()
+            STATE.after_cell()
             self.guard().after_cell()
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
-            import logging  # noqa: PLC0415 - never needed when all goes well
-
-            log = logging.getLogger("omp_magic")
-            log.warning("omp_magic: not looked after the cell (%s)", error)
+            _log("after the cell", error)
 
     def tell(self) -> str:
         """Give a line that says how it watches and what it has seen."""
@@ -141,3 +163,9 @@ class Watch(Watcher):
                 # The load may end the process in C, which flushes nothing: a kernel's stream
                 # waits here until its own thread has sent all that was shown.
                 sys.stdout.flush()
+
+
+def _log(when: str, error: Exception) -> None:
+    import logging  # noqa: PLC0415 - never needed when all goes well
+
+    logging.getLogger("omp_magic").warning("omp_magic: not looked %s (%s)", when, error)

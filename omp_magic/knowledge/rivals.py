@@ -134,6 +134,7 @@ SETTERS: dict[str, tuple[Setter, ...]] = {
         ),
     ),
     "OMP_NUM_THREADS": (
+        Setter("paddle", "1", "paddle/base/__init__.py, at import; paddlepaddle 3.3"),
         Setter("torch.distributed.run", "1", "torch/distributed/run.py, config_from_args"),
     ),
 }

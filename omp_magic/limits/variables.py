@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..machine.native import Native, encoded
+from ..probes.state import STATE
 from .spec import LimitSpec
 
 INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -150,6 +151,7 @@ class Variables:
         else:
             return
         os.environ[name] = value
+        STATE.own(name, value, value)
         page.ours = (value,)
 
     def _put_back(self, name: str, page: _Page) -> None:
@@ -162,6 +164,7 @@ class Variables:
             os.environ[name] = page.python
         if page.native != page.python:
             self._native.setenv(name, page.native)
+        STATE.own(name, page.python, page.native)
 
 
 def _python_value(name: str) -> str | None:

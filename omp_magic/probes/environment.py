@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ParseError
+from ..facts.changes import Change
 from ..facts.libraries import Library, Pool
-from ..facts.settings import EnvSetting, Reading
+from ..facts.settings import OURS, EnvSetting, Reading
 from ..formats.procfs import parse_environ
 from ..knowledge.catalog import BY_KEY, VARIABLES, readers_of
 from ..knowledge.dialects import DIALECTS
@@ -42,6 +44,7 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
     affinity_cpus: int = 0,
     limited: bool = False,
     altered: tuple[str, ...] = (),
+    changes: tuple[Change, ...] = (),
 ) -> tuple[EnvSetting, ...]:
     """Give each variable of `catalog.VARIABLES` that is set somewhere.
 
@@ -63,18 +66,18 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
         Whether a limit of omp_magic is in force.
     altered
         Variables that it has set; what libraries make of them ends with it and is left out.
+    changes
+        Who was seen to set what.
     """
     global _last  # noqa: PLW0603 - one process has one environment
     rows = tuple(_rows(machine, native, at_exec))
     if not rows:
         return ()
-    setters = tuple(
-        ("omp_limit",) if name in altered else setters_of(name, python, value, started, sys.modules)
-        for name, python, value, started in rows
-    )
+    seen = {each.name: each for each in changes if each.what == "variable"}
+    setters = tuple(_set_by(row, seen.get(row[0]), altered) for row in rows)
     packages = tuple(name for name in _PACKAGES if name in sys.modules)
     mkl = _mkl_is_to_come(rows, libraries)
-    key = (rows, setters, packages, libraries, pools, affinity_cpus, limited, altered, mkl)
+    key = (rows, setters, changes, packages, libraries, pools, affinity_cpus, limited, altered, mkl)
     if _last is not None and _last[0] == key:
         return _last[1]
     readings = readings_of(
@@ -90,11 +93,24 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
         readings[_LAYER] = (*readings.get(_LAYER, ()), service)
     loaded = frozenset((*packages, *(library.family for library in libraries)))
     found = tuple(
-        _setting(row, by, () if row[0] in altered else readings.get(row[0], ()), loaded)
+        replace(
+            _setting(row, by, () if row[0] in altered else readings.get(row[0], ()), loaded),
+            change=None if row[0] in altered else seen.get(row[0]),
+        )
         for row, by in zip(rows, setters, strict=True)
     )
     _last = key, found
     return found
+
+
+def _set_by(row: _Row, change: Change | None, altered: tuple[str, ...]) -> tuple[str, ...]:
+    """Give who set a variable: by comparison, or by what is known of what was imported before."""
+    name, python, value, started = row
+    if name in altered:
+        return OURS
+    if change is not None:
+        return (change.by.removeprefix("import "),) if change.imported else ()
+    return setters_of(name, python, value, started, sys.modules)
 
 
 def _mkl_is_to_come(rows: tuple[_Row, ...], libraries: tuple[Library, ...]) -> bool:

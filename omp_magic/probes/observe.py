@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import ParseError
-from ..facts.libraries import Gap, Library, Limit
+from ..facts.changes import Change, narrowed
+from ..facts.cpus import Budget
+from ..facts.libraries import Gap, Library, Limit, Pool
 from ..facts.processes import Child, Thread, ThreadOwner
 from ..facts.snapshots import Snapshot
 from ..machine import Machine
 from ..machine.native import Native
-from .cpus.budget import probe_budget, probe_throttling, unknown_budget
+from .cpus.budget import probe_budget, probe_throttling, unknown_budget, with_reason
 from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
 from .environment import probe_at_exec, probe_environment
@@ -24,7 +26,9 @@ from .runtimes.libraries import LibraryProbe, Scan
 from .runtimes.owners import Owners
 from .runtimes.pools import pools_of, probe_libraries
 from .runtimes.replaced import PackageProbe
+from .state import STATE
 from .threads.children import ChildProbe, probe_start_method
+from .threads.masks import probe_masks, probe_narrowing, with_own_cpus
 from .threads.stacks import ThreadOwners, Workers
 from .threads.threads import count_threads, probe_threads
 
@@ -154,6 +158,12 @@ class Observer:
             ),
         )
         pools = (*pools_of(libraries), *(packaged or ()))
+        changes = _filed("changes", gaps, lambda: self._changes(budget, libraries)) or ()
+        bound = narrowed(changes)
+        if bound is not None:
+            budget = with_reason(budget, bound)
+            own = _filed("bound threads", gaps, lambda: self._own_cpus(pools, bound, scan))
+            pools = own or pools
         environment = _filed(
             "environment",
             gaps,
@@ -166,6 +176,7 @@ class Observer:
                 affinity_cpus=budget.affinity_cpus,
                 limited=bool(limits),
                 altered=altered,
+                changes=changes,
             ),
         )
         listed = (
@@ -192,10 +203,36 @@ class Observer:
             children=_filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
             start_method=_filed("start method", gaps, probe_start_method),
             load=load,
+            changes=changes,
             limits=limits,
             gaps=(*gaps, *scan.gaps, *budget.gaps),
             shown=shown,
         )
+
+    def _changes(self, budget: Budget, libraries: tuple[Library, ...]) -> tuple[Change, ...]:
+        """Give what changed; also what OpenMP took from the main thread before anybody looked."""
+        if not self.machine.live:
+            return ()
+        changes = STATE.changes()
+        known = any(each.what == "affinity" for each in changes)
+        if known or self.native is None or budget.affinity_cpus >= budget.machine_cpus:
+            return changes
+        before = probe_narrowing(self.machine, self.native.getenv, libraries)
+        return changes if before is None else (*changes, before)
+
+    def _own_cpus(self, pools: tuple[Pool, ...], change: Change, scan: Scan) -> tuple[Pool, ...]:
+        """Give pools with the CPUs of their own threads, where the main thread lost some."""
+        loaded_by = {image.kernel_path: image.mapped.path for image in scan.images}
+        segments = scan.segments
+
+        def owners(tids: Iterable[int]) -> dict[int, str]:
+            if segments is None:
+                return {}
+            found = self._owners.of(tids, segments)
+            paths = {tid: owner.path or "" for tid, owner in found.items() if owner is not None}
+            return {tid: loaded_by.get(path, path) for tid, path in paths.items() if path}
+
+        return with_own_cpus(pools, change, probe_masks(self.machine), owners)
 
     def _counted(self, scan: Scan, gaps: list[Gap]) -> Workers | None:
         """Count the OS threads of each library; a system that does not tell is asked again."""

@@ -119,6 +119,8 @@ def who_set(setting: EnvSetting) -> str:
     """Give who set a variable, as far as it is known."""
     if setting.at_exec is not None and setting.at_exec == setting.native:
         return "it was set before this kernel started"
+    if setting.change is not None and setting.change.by:
+        return f"set by {setting.change.by}"
     if setting.set_by:
         return f"importing {' or '.join(setting.set_by)} sets it"
     return "it was set in this kernel, by whom is not known"

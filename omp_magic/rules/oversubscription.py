@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ..facts.cpus import Bound, cpus_words
@@ -34,8 +35,25 @@ def _is_warning(snapshot: Snapshot, pool: Pool) -> bool:
     times). One that fits them but not the quota costs 0 to 10 % at twice the quota, and as much
     as the first where it is a multiple (xgboost#7653: 90 times at 16 threads on 1 CPU).
     """
+    return pool.size > _visible(snapshot, pool) or pool.size > 2 * _allowed(snapshot, pool)
+
+
+def _visible(snapshot: Snapshot, pool: Pool) -> int:
+    """Give the CPUs that a pool's threads may run on: a bound team's are its own threads'."""
+    return pool.bound_cpus or snapshot.budget.affinity_cpus
+
+
+def _allowed(snapshot: Snapshot, pool: Pool) -> int:
+    """Give the threads that a pool should have: the budget's, the affinity that of its threads."""
     budget = snapshot.budget
-    return pool.size > budget.affinity_cpus or pool.size > 2 * budget.threads
+    if pool.bound_cpus is None:
+        return budget.threads
+    others = [
+        bound.cpus
+        for bound in budget.bounds
+        if bound.lowers and bound.cpus is not None and bound.source != "affinity"
+    ]
+    return max(1, math.ceil(min([pool.bound_cpus, *others])))
 
 
 def _own(snapshot: Snapshot) -> list[Pool]:
@@ -46,10 +64,11 @@ def _own(snapshot: Snapshot) -> list[Pool]:
 def _case(snapshot: Snapshot, pools: list[Pool], why: str) -> Case:
     budget = snapshot.budget
     most = max(pools, key=lambda pool: pool.size)
+    cpus = budget.cpus if most.bound_cpus is None else float(_allowed(snapshot, most))
     return Case(
         title=(
-            f"{most.name} uses {most.size} threads where {cpus_words(budget.cpus)} "
-            f"{'is' if budget.cpus == 1 else 'are'} allowed"
+            f"{most.name} uses {most.size} threads where {cpus_words(cpus)} "
+            f"{'is' if cpus == 1 else 'are'} allowed"
         ),
         why=why,
         evidence=(
@@ -75,7 +94,7 @@ def _over_quota(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
     large = [
         pool
         for pool in _own(snapshot)
-        if pool.size > snapshot.budget.threads and not _is_warning(snapshot, pool)
+        if pool.size > _allowed(snapshot, pool) and not _is_warning(snapshot, pool)
     ]
     if large:
         yield _case(

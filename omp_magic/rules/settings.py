@@ -27,7 +27,8 @@ _CALLS = {
 def _too_late(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     for setting in snapshot.environment:
         late = [each for each in setting.readings if each.state == "too late"]
-        if not late:
+        # What an import set is nobody's wish: OMP208 tells of it where it does harm.
+        if not late or setting.by_import:
             continue
         readers = ", ".join(each.reader for each in late)
         moment = "unset" if setting.native is None else "set"
@@ -45,7 +46,13 @@ def _too_late(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[C
 
 def _history(setting: EnvSetting) -> str:
     text = f"{setting.name}: at start {shown(setting.at_exec)}, now {shown(setting.native)}"
-    return f"{text}, set by {_named(setting.set_by)}" if setting.set_by else text
+    by = _by(setting)
+    return f"{text}, set by {by}" if by else text
+
+
+def _by(setting: EnvSetting) -> str:
+    """Give who set a variable, seen or known of a package, or ""."""
+    return setting.change.by if setting.change is not None else _named(setting.set_by)
 
 
 def _count_of(setting: EnvSetting, reading: Reading) -> str:
@@ -83,6 +90,8 @@ def _remedies(setting: EnvSetting, late: list[Reading]) -> Iterator[str]:
 def _overruled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     values = {setting.name: setting.native for setting in snapshot.environment}
     for setting in snapshot.environment:
+        if setting.by_import:
+            continue
         for by in dict.fromkeys(each.by for each in setting.readings if each.state == "overruled"):
             readings = [
                 each for each in setting.readings if (each.state, each.by) == ("overruled", by)
@@ -133,6 +142,8 @@ def _duplicate_ok(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterato
         return
     if setting.at_exec is not None:
         who = "it was set before this kernel started"
+    elif setting.change is not None and setting.change.by:
+        who = f"it was set in this kernel, by {setting.change.by}"
     elif setting.set_by:
         who = f"it was set in this kernel; importing {_named(setting.set_by)} does that"
     else:
@@ -201,7 +212,7 @@ def _two_environments(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> It
         ),
         evidence=tuple(
             f"{setting.name}: os.environ {setting.python!r}, C getenv {setting.native!r}"
-            + (f", set by {_named(setting.set_by)}" if setting.set_by else "")
+            + (f", set by {_by(setting)}" if _by(setting) else "")
             for setting in different
         ),
         remedies=(

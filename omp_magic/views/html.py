@@ -20,6 +20,7 @@ from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
 from . import words
+from .changed import changes_of
 
 _WIDTH = 570
 
@@ -47,7 +48,13 @@ def render_html(snapshot: Snapshot) -> str:
     return (
         environment()
         .get_template("status.html")
-        .render(s=snapshot, w=words, bar=bar_of(snapshot), bars=bars_of(snapshot))
+        .render(
+            s=snapshot,
+            w=words,
+            bar=bar_of(snapshot),
+            bars=bars_of(snapshot),
+            changes=changes_of(snapshot),
+        )
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..facts.snapshots import Snapshot
+from .changed import changes_of
 from .plain import plain_text
 from .words import (
     DASH,
@@ -62,8 +63,7 @@ def layout(snapshot: Snapshot) -> RenderableType:
         parts.extend(("", _pools(snapshot)))
     if snapshot.children:
         parts.extend(("", _children(snapshot)))
-    for number, limit in enumerate(snapshot.limits):
-        line = f"limit {limit.spec}, set by {limit.set_by}; back with {limit.undo}"
+    for number, line in enumerate((*changes_of(snapshot), *_limits(snapshot))):
         parts.extend((*([] if number else [""]), _indented(Text(printable(line)))))
     if snapshot.findings:
         parts.extend(("", _findings(snapshot)))
@@ -77,6 +77,13 @@ def layout(snapshot: Snapshot) -> RenderableType:
         parts.extend(("", _gaps(snapshot)))
     parts.extend(("", _footer(snapshot)))
     return Group(*parts)
+
+
+def _limits(snapshot: Snapshot) -> list[str]:
+    return [
+        f"limit {limit.spec}, set by {limit.set_by}; back with {limit.undo}"
+        for limit in snapshot.limits
+    ]
 
 
 def _header(snapshot: Snapshot) -> RenderableType:

@@ -112,7 +112,8 @@ def decided_by(bound: Bound) -> str:
     if bound.where:
         return f"{bound.detail.split(' ', 1)[0]} of {bound.where}"
     if bound.source in ("affinity", "machine"):
-        return "the affinity mask" if bound.source == "affinity" else "the machine"
+        mask = f"the affinity mask, {bound.reason}," if bound.reason else "the affinity mask"
+        return mask if bound.source == "affinity" else "the machine"
     return bound.detail
 
 
@@ -149,7 +150,9 @@ def bound_where(bound: Bound) -> str:
 def bound_role(bound: Bound, snapshot: Snapshot) -> str:
     """Give whether a bound decides, counts, or is only shown, and why."""
     if bound == snapshot.budget.binding:
-        return "decides"
+        return (
+            f"decides: {bound.reason}" if bound.source == "affinity" and bound.reason else "decides"
+        )
     if not bound.lowers:
         return f"shown only: {bound.reason}"
     return bound.reason
@@ -263,7 +266,9 @@ def history_of(setting: EnvSetting) -> str:
     if setting.python != setting.native:
         shown = "not set" if setting.python is None else setting.python
         words.append(f"os.environ says {shown}")
-    if setting.set_by:
+    if setting.change is not None and setting.change.by:
+        words.append(f"by {setting.change.by}")
+    elif setting.set_by:
         words.append(f"by {' or '.join(setting.set_by)}")
     return ", ".join(words)
 

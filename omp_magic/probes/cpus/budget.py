@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 
+from ...facts.changes import Change
 from ...facts.cpus import Bound, Budget, Throttling
 from ...facts.libraries import Gap
 from ...formats.cgroupfiles import parse_cpu_stat
@@ -76,6 +78,19 @@ def probe_budget(machine: Machine) -> Budget:
         notes=tuple(notes),
         gaps=tuple(gaps),
     )
+
+
+def with_reason(budget: Budget, change: Change) -> Budget:
+    """Give a budget whose affinity says by whom and from what it was narrowed."""
+    asked = f" ({', '.join(change.asked)})" if change.asked else ""
+    who = change.by or "OpenMP"
+    reason = f"narrowed from CPUs {change.before} to {change.after} by {who}{asked}"
+
+    def told(bound: Bound) -> Bound:
+        return replace(bound, reason=reason) if bound.source == "affinity" else bound
+
+    bounds = tuple(told(bound) for bound in budget.bounds)
+    return replace(budget, bounds=bounds, binding=told(budget.binding))
 
 
 def _counts(bound: Bound) -> bool:

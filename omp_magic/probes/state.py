@@ -1,0 +1,300 @@
+"""What imports and cells change in this process: compared before and after, and told of whom.
+
+An import is one step, from the first line of its outermost module to the last: what its fortieth
+extension did is `import paddle`'s doing. Loading this module must stay cheap: it is loaded with
+the extension.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..facts.changes import Change
+    from ..machine.cenviron import CEnvironment
+
+    _Value = str | None
+    _Key = tuple[str, str]
+    _Who = tuple[str, bool]
+
+_SUBNORMAL, _SMALLEST = 5e-324, 2.2250738585072014e-308
+_ONE, _HALF = 1.0, 0.5
+_AFFINITY = ("affinity", "")
+_START_METHOD = ("start method", "")
+_FLOATING_POINT = ("floating point", "")
+_DEFAULT = "the default"
+_FLUSHED = "subnormal numbers are zero"
+
+
+class State:
+    """Compares the state of this process at every look, and keeps who changed what.
+
+    One for the process: an import in any shell changes all of it. Looks come from any thread;
+    the affinity and the floating-point mode are those of the main thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._mask: frozenset[int] | None = None
+        self._values: dict[_Key, str | tuple[int, int]] = {}
+        self._python: dict[bytes, bytes] = {}
+        self._native: dict[bytes, bytes] = {}
+        self._c: CEnvironment | None = None
+        self._c_is_there = True
+        self._first: dict[_Key, _Value] = {}
+        self._changes: dict[_Key, Change] = {}
+        self._bound_before = False
+        self._depth = 0
+        self._thread = 0
+        self._importing = ""
+        self._cell = ""
+
+    def start(self) -> None:
+        """Take all as it is for the state before; each call has its `stop`."""
+        self._users += 1
+        if self._users == 1:
+            self._mask = _mask()
+            self._python = dict(_variables())
+            self._native = dict(self._python)
+            self._values = {**_modes(), **_limits()}
+
+    def stop(self) -> None:
+        """Forget it all, with the last user."""
+        self._users = max(0, self._users - 1)
+        if not self._users:
+            self.__init__()  # type: ignore[misc]  # as it was made
+
+    def begin(self, how: str, name: str) -> None:
+        """Begin an import or a load, mostly inside another; its `end` must come.
+
+        What another thread imports meanwhile is part of it.
+        """
+        if not self._depth:
+            self._look(limits=True)
+            self._thread, self._importing = threading.get_ident(), how + name
+        elif self._thread != threading.get_ident():
+            return
+        self._depth += 1
+
+    def end(self) -> None:
+        """End the one that began last; the outermost is compared."""
+        if self._depth and self._thread == threading.get_ident():
+            if self._depth == 1:
+                try:
+                    self._look(limits=True)
+                finally:
+                    self._importing = ""
+            self._depth -= 1
+
+    def before_cell(self, cell: str) -> None:
+        """Be told which cell is to run: ``"cell 3"``."""
+        self._look()
+        self._cell = cell
+
+    def after_cell(self) -> None:
+        """Compare after a cell: what no import changed, it did."""
+        if self._depth and self._thread == threading.get_ident():
+            self._depth, self._importing = 0, ""
+        self._look()
+
+    def changes(self) -> tuple[Change, ...]:
+        """Give what is not as it was when all began, with who did it."""
+        if not self._users:
+            return ()
+        self._look()
+        return tuple(each for each in self._changes.values() if self._holds(each))
+
+    def own(self, name: str, python: str | None, native: str | None) -> None:
+        """Take a variable for unchanged that a limit of omp_magic has set, or put back."""
+        if self._users:
+            for known, value in ((self._python, python), (self._native, native)):
+                if value is None:
+                    known.pop(os.fsencode(name), None)
+                else:
+                    known[os.fsencode(name)] = os.fsencode(value)
+
+    def _look(self, *, limits: bool = False) -> None:
+        """Compare, and put what has changed since the last look down to who was at work.
+
+        RLIMITs are 16 calls to the kernel, more than a cell that changed nothing may cost.
+        """
+        if not self._users or not self._lock.acquire(blocking=False):
+            return
+        try:
+            mask = _mask()
+            if mask != self._mask:
+                before, self._mask = self._mask, mask
+                self._note(_AFFINITY, _listed(before), _listed(mask))
+            python = _variables()
+            if self._c is None and self._c_is_there:
+                self._find_c()
+            if python != self._python or (self._c is not None and self._c.changed()):
+                self._compare_variables(python)
+            values: dict[_Key, str | tuple[int, int]] = {**_modes()}
+            if limits:
+                values.update(_limits())
+            if not values.items() <= self._values.items():
+                for key, value in values.items():
+                    known = self._values.get(key, value)
+                    self._values[key] = value
+                    if known != value:
+                        self._note(key, _told(known), _told(value))
+        finally:
+            self._lock.release()
+
+    def _find_c(self) -> None:
+        """Find C's environment once somebody has imported ctypes: we do not before the user."""
+        if not hasattr(sys.modules.get("ctypes"), "PyDLL"):
+            return
+        from ..machine.cenviron import CEnvironment  # noqa: PLC0415 - loading must stay cheap
+
+        try:
+            self._c = CEnvironment()
+        except OSError:
+            self._c_is_there = False
+            return
+        # What C has otherwise than Python at the first look was so before: it is nobody's.
+        for name, value in self._c.read().items():
+            if name not in self._python:
+                self._native[name] = value
+
+    def _compare_variables(self, python: Mapping[bytes, bytes]) -> None:
+        old_python, old_native = self._python, self._native
+        self._python = dict(python)
+        self._native = dict(python) if self._c is None else self._c.read()
+        for name in _different(old_native, self._native) | _different(old_python, self._python):
+            old, new = old_native, self._native
+            if old.get(name) == new.get(name):
+                old, new = old_python, self._python
+            in_c = self._python.get(name) != self._native.get(name)
+            key = ("variable", os.fsdecode(name))
+            self._note(key, _text(old.get(name)), _text(new.get(name)), in_c=in_c)
+
+    def _note(self, key: _Key, before: _Value, after: _Value, *, in_c: bool = False) -> None:
+        from ..facts.changes import HIDDEN, Change  # noqa: PLC0415 - only a change pays
+        from ..knowledge.binding import BINDING, is_kept, may_be_secret  # noqa: PLC0415 - as above
+
+        what, name = key
+        imported = bool(self._importing)
+        if what == "variable" and not is_kept(name, imported=imported) and key not in self._changes:
+            return
+        asked: tuple[str, ...] = ()
+        if key == _AFFINITY:
+            # A runtime binds the main thread once. What a cell does after that is the user's.
+            if imported or not self._bound_before:
+                values = ((each, self._native.get(each.encode())) for each in BINDING)
+                asked = tuple(
+                    f"{each}={_text(value)}" for each, value in values if value is not None
+                )
+            self._bound_before = True
+        if self._first.setdefault(key, before) == after:
+            del self._first[key]
+            self._changes.pop(key, None)
+            return
+        secret = what == "variable" and may_be_secret(name)
+        self._changes[key] = Change(
+            what=what,
+            name=name,
+            before=HIDDEN if secret and before else before,
+            after=HIDDEN if secret and after else after,
+            # RLIMITs are not compared after each cell.
+            by=self._importing or ("a cell" if what == "rlimit" else self._cell),
+            imported=imported,
+            asked=asked,
+            in_c=in_c,
+        )
+
+    def _holds(self, change: Change) -> bool:
+        """Tell whether a variable has the value of its change, and not that of a limit of ours."""
+        if change.what != "variable" or change.hidden:
+            return True
+        name = os.fsencode(change.name)
+        return change.after in (_text(self._native.get(name)), _text(self._python.get(name)))
+
+
+STATE = State()
+"""The state of this process."""
+
+
+def _mask() -> frozenset[int] | None:
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    # On Linux the main thread has the process's number; 0 would be the thread that asks.
+    return frozenset(os.sched_getaffinity(os.getpid()))
+
+
+def _listed(mask: frozenset[int] | None) -> _Value:
+    from ..facts.changes import as_cpu_list  # noqa: PLC0415 - only a change pays
+
+    return None if mask is None else as_cpu_list(mask)
+
+
+def _variables() -> Mapping[bytes, bytes]:
+    # The dict below os.environ, private though the same in 3.10 to 3.14, is compared in 0.3 us.
+    raw = getattr(os.environ, "_data", None)
+    if os.name == "posix" and isinstance(raw, dict):
+        return raw
+    return {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+
+
+def _text(value: bytes | None) -> _Value:
+    return None if value is None else os.fsdecode(value)
+
+
+def _different(old: Mapping[bytes, bytes], new: Mapping[bytes, bytes]) -> set[bytes]:
+    return {name for name, _ in old.items() ^ new.items()}
+
+
+def _modes() -> dict[_Key, str]:
+    """Give what costs next to nothing to know."""
+    modes = {_START_METHOD: _start_method()}
+    if threading.get_ident() == threading.main_thread().ident:
+        # DAZ takes a subnormal operand for zero, FTZ a subnormal result (Intel SDM, MXCSR). Code
+        # built with -ffast-math sets both for the thread that loads it (gcc's crtfastmath.c).
+        flushed = _SUBNORMAL * _ONE == 0.0 or _SMALLEST * _HALF == 0.0
+        modes[_FLOATING_POINT] = _FLUSHED if flushed else "subnormal numbers are kept"
+    return modes
+
+
+def _start_method() -> str:
+    """Give how multiprocessing starts processes where that is not its default."""
+    module = sys.modules.get("multiprocessing")
+    if module is None:
+        return _DEFAULT
+    try:
+        chosen = module.get_start_method(allow_none=True)
+        if chosen is None or chosen == module.get_all_start_methods()[0]:
+            return _DEFAULT
+        return str(chosen)
+    except (AttributeError, IndexError):
+        return _DEFAULT  # its import is in progress
+
+
+_LIMITS: list[tuple[_Key, int]] = []
+
+
+def _limits() -> dict[_Key, str | tuple[int, int]]:
+    """Give the RLIMITs; 1 us each."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return {}
+    if not _LIMITS:
+        names = (name for name in dir(resource) if name.startswith("RLIMIT_"))
+        by_number = {getattr(resource, name): name for name in names}
+        _LIMITS.extend((("rlimit", name), number) for number, name in by_number.items())
+    ask = resource.getrlimit
+    return {key: ask(number) for key, number in _LIMITS}
+
+
+def _told(value: str | tuple[int, int]) -> str:
+    if isinstance(value, str):
+        return value
+    soft, hard = ("unlimited" if each == -1 else each for each in value)
+    return f"soft {soft}, hard {hard}"
