@@ -30,8 +30,6 @@ def load(shell: InteractiveShell) -> None:
     undos.append(offer(shell, watch))
     shell.events.register("post_run_cell", watch.after_cell)
     undos.append(lambda: shell.events.unregister("post_run_cell", watch.after_cell))
-    shell.events.register("pre_run_cell", watch.before_cell)
-    undos.append(lambda: shell.events.unregister("pre_run_cell", watch.before_cell))
     magics = Magics(shell, watch)
     undos.append(magics.remove)
     awaiting = AwaitBodies(shell, frozenset(NAMES["cell"]))

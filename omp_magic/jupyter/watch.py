@@ -48,7 +48,7 @@ class Watch(Watcher):
             self.remove()
         elif not self._watching:
             self._watching = True
-            STATE.start()
+            STATE.start(self._cell)
             LOADS.add(self)
         if self._guard is not None:
             self._guard.mode = mode
@@ -109,24 +109,24 @@ class Watch(Watcher):
         del name
         STATE.end()
 
-    def before_cell(self, *_: Any) -> None:
-        """Take note of which cell is to run; called before every cell."""
-        if self._watching:
-            try:
-                STATE.before_cell(f"cell {self._shell.execution_count}")
-            except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
-                _log("before the cell", error)
+    def _cell(self) -> str:
+        """Give which cell runs; shell.execution_count is the next one's from IPython 9 on."""
+        hook = getattr(self._shell, "displayhook", None)
+        return _named(getattr(hook, "exec_result", None))
 
-    def after_cell(self, *_: Any) -> None:
+    def after_cell(self, result: Any = None, *_: Any) -> None:
         """Look for what was loaded past the hooks; called after every cell."""
         if self._mode == "off" or not self._watching:
             return
         try:
             LOADS.cover_ctypes()
-            STATE.after_cell()
+            STATE.after_cell(_named(result))
             self.guard().after_cell()
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
-            _log("after the cell", error)
+            import logging  # noqa: PLC0415 - never needed when all goes well
+
+            log = logging.getLogger("omp_magic")
+            log.warning("omp_magic: not looked after the cell (%s)", error)
 
     def tell(self) -> str:
         """Give a line that says how it watches and what it has seen."""
@@ -165,7 +165,7 @@ class Watch(Watcher):
                 sys.stdout.flush()
 
 
-def _log(when: str, error: Exception) -> None:
-    import logging  # noqa: PLC0415 - never needed when all goes well
-
-    logging.getLogger("omp_magic").warning("omp_magic: not looked %s (%s)", when, error)
+def _named(result: Any) -> str:
+    """Give the cell that has this result of IPython's."""
+    number = getattr(result, "execution_count", None)
+    return f"cell {number}" if number else "a cell"

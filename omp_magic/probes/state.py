@@ -13,7 +13,7 @@ import threading
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..facts.changes import Change
     from ..machine.cenviron import CEnvironment
@@ -29,6 +29,10 @@ _START_METHOD = ("start method", "")
 _FLOATING_POINT = ("floating point", "")
 _DEFAULT = "the default"
 _FLUSHED = "subnormal numbers are zero"
+
+
+def _nobody() -> str:
+    return ""
 
 
 class State:
@@ -53,11 +57,19 @@ class State:
         self._depth = 0
         self._thread = 0
         self._importing = ""
-        self._cell = ""
+        self._cell: Callable[[], str] = _nobody
+        self._ended = ""
 
-    def start(self) -> None:
-        """Take all as it is for the state before; each call has its `stop`."""
+    def start(self, cell: Callable[[], str]) -> None:
+        """Take all as it is for the state before; each call has its `stop`.
+
+        Parameters
+        ----------
+        cell
+            Gives the cell that runs, ``"cell 3"``; asked when it has changed something.
+        """
         self._users += 1
+        self._cell = cell
         if self._users == 1:
             self._mask = _mask()
             self._python = dict(_variables())
@@ -92,16 +104,15 @@ class State:
                     self._importing = ""
             self._depth -= 1
 
-    def before_cell(self, cell: str) -> None:
-        """Be told which cell is to run: ``"cell 3"``."""
-        self._look()
-        self._cell = cell
-
-    def after_cell(self) -> None:
+    def after_cell(self, cell: str) -> None:
         """Compare after a cell: what no import changed, it did."""
         if self._depth and self._thread == threading.get_ident():
             self._depth, self._importing = 0, ""
-        self._look()
+        self._ended = cell
+        try:
+            self._look()
+        finally:
+            self._ended = ""
 
     def changes(self) -> tuple[Change, ...]:
         """Give what is not as it was when all began, with who did it."""
@@ -160,9 +171,13 @@ class State:
             self._c_is_there = False
             return
         # What C has otherwise than Python at the first look was so before: it is nobody's.
-        for name, value in self._c.read().items():
-            if name not in self._python:
-                self._native[name] = value
+        native, python = self._c.read(), _variables()
+        for name in _different(native, self._native):
+            if python.get(name) != self._python.get(name):
+                continue  # That is a change.
+            self._native.pop(name, None)
+            if name in native:
+                self._native[name] = native[name]
 
     def _compare_variables(self, python: Mapping[bytes, bytes]) -> None:
         old_python, old_native = self._python, self._native
@@ -204,7 +219,7 @@ class State:
             before=HIDDEN if secret and before else before,
             after=HIDDEN if secret and after else after,
             # RLIMITs are not compared after each cell.
-            by=self._importing or ("a cell" if what == "rlimit" else self._cell),
+            by=self._importing or ("a cell" if what == "rlimit" else self._ended or self._cell()),
             imported=imported,
             asked=asked,
             in_c=in_c,
@@ -286,7 +301,8 @@ def _limits() -> dict[_Key, str | tuple[int, int]]:
     except ImportError:
         return {}
     if not _LIMITS:
-        names = (name for name in dir(resource) if name.startswith("RLIMIT_"))
+        # RLIMIT_OFILE is another name of RLIMIT_NOFILE: the first of the alphabet stays.
+        names = (name for name in sorted(dir(resource), reverse=True) if name[:7] == "RLIMIT_")
         by_number = {getattr(resource, name): name for name in names}
         _LIMITS.extend((("rlimit", name), number) for number, name in by_number.items())
     ask = resource.getrlimit
