@@ -6,7 +6,10 @@ that was read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from .names import Called, places_of, whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,12 @@ class Library:
     owner, owner_version
         Distribution whose RECORD (or conda's metadata) lists the file, and its version when
         it was looked up; None when none does.
+    users
+        Who needs it, where it has no owner: distributions whose libraries were linked with this
+        very file, else the names of such files.
+    place
+        The part of its path that tells it from another library of the same snapshot that would
+        have the same name; "" when there is none.
     num_threads
         Threads its next parallel region would use on this thread; None when it may not
         be asked.
@@ -96,6 +105,8 @@ class Library:
     version: str | None = None
     owner: str | None = None
     owner_version: str | None = None
+    users: tuple[str, ...] = ()
+    place: str = field(default="", compare=False)
     num_threads: int | None = None
     initialized: bool | None = None
     would_use: int | None = None
@@ -116,6 +127,21 @@ class Library:
     def file_name(self) -> str:
         """The last part of the path, in the form of any system."""
         return self.path.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+
+    @property
+    def called(self) -> Called:
+        """What its name is made of."""
+        return Called(self.api, self.owner, self.path, self.users, self.inode)
+
+    @property
+    def whose(self) -> str:
+        """Who stands behind it: ``numpy``, or ``the system, used by lightgbm``."""
+        return whose(self.called, self.place)
+
+    @property
+    def title(self) -> str:
+        """Its name for people, which no other one of its snapshot has: ``OpenBLAS (numpy)``."""
+        return f"{self.label} ({self.whose})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,3 +243,13 @@ class Limit:
     spec: str
     set_by: str
     undo: str
+
+
+def named_apart(libraries: Iterable[Library]) -> tuple[Library, ...]:
+    """Give libraries, each with what tells it from all the others here: `Library.place`."""
+    given = tuple(libraries)
+    places = places_of([each.called for each in given])
+    return tuple(
+        each if each.place == place else replace(each, place=place)
+        for each, place in zip(given, places, strict=True)
+    )

@@ -78,6 +78,7 @@ class Guard(Watcher):
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
+        self._then: tuple[Finding, ...] = ()
         self._changes: tuple[int, int] | None = None
         self._names: Collection[str] = ()
         self._removed = -1
@@ -186,7 +187,7 @@ class Guard(Watcher):
             findings = tuple(each for each in found if each.code in _UPGRADED)
             if self.mode == "warn":
                 findings = self._new(findings)
-            alarm = Alarm(f"import or reload of {name}", findings, before=True)
+            alarm, self._then = Alarm(f"import or reload of {name}", findings, before=True), ()
         self._act(alarm if findings else None, DuplicateRuntimeError)
 
     def after_cell(self) -> None:
@@ -214,6 +215,8 @@ class Guard(Watcher):
         )
         coming = self._observer.as_opened(coming, facts.libraries)
         findings = self._brought(facts, coming, mkl=always)
+        # What a look after the cell will call the same thing, when nothing is coming any more.
+        self._then = judge(replace(facts, libraries=(*facts.libraries, *coming)))
         return Alarm(what, findings, before=True) if findings else None
 
     @staticmethod
@@ -244,7 +247,7 @@ class Guard(Watcher):
         self.alarms += 1
         # Told once it has been: what a report raises stops the load, and the next try too.
         self._report(alarm)
-        self._file(alarm.findings)
+        self._file((*alarm.findings, *(self._then if alarm.before else ())))
 
     def _file(self, findings: Iterable[Finding]) -> None:
         self._told.update((each.code, each.title) for each in findings)

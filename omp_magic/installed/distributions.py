@@ -215,6 +215,10 @@ class _Question:
             for each in self._asked
             if each.name in self._walk.failed
         ]
+        notes += [
+            f"{name} is on no folder of sys.path; {changer} changes where modules are looked for"
+            for name, changer in self._walk.doubtful.items()
+        ]
         if self._walk.cut:
             notes.append("not every module was followed: there are too many")
         lost = {name: path for name, path in self._objects.missing.items() if family_of(name)}
@@ -226,6 +230,7 @@ class _Question:
 
     def _library(self, each: Loaded, family: Family, static: bool) -> Library:
         dist = self._installed.shipper(each.path)
+        users = self._users(each) if dist is None else ()
         serves, idle = self._role(each, family, static=static)
         return Library(
             family=family.key,
@@ -238,6 +243,7 @@ class _Question:
             inode=each.inode,
             owner=dist.title if dist is not None else None,
             owner_version=dist.version if dist is not None else None,
+            users=users,
             initialized=family.starts == AT_LOAD,
             serves=serves,
             idle=idle,
@@ -245,6 +251,12 @@ class _Question:
             replaced=False,
             note="not loaded yet",
         )
+
+    def _users(self, runtime: Loaded) -> tuple[str, ...]:
+        """Give the distributions whose files need a runtime that none of them brings."""
+        needers = (each for each in self._objects.loaded if runtime in each.needed)
+        dists = (self._installed.shipper(each.path) for each in needers)
+        return tuple(sorted({dist.title for dist in dists if dist is not None}))
 
     def _role(
         self, each: Loaded, family: Family, *, static: bool

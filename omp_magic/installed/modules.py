@@ -122,8 +122,17 @@ class Installed:
         """Begin a question: from now on each folder is looked at once, for its time."""
         self._checked.clear()
 
-    def find(self, name: str, parent: Module | None = None) -> Module | None:
+    def find(
+        self,
+        name: str,
+        parent: Module | None = None,
+        *,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+    ) -> Module | None:
         """Give a module by its dotted name; its parent package must be given.
+
+        `before` and `after` are folders that an import put on the path meanwhile.
 
         Returns
         -------
@@ -131,7 +140,7 @@ class Installed:
             None when no file has it: built in, in an archive, or made by a finder of its own.
         """
         leaf = name.rpartition(".")[2]
-        folders = self.path if parent is None else parent.folders
+        folders = (*before, *self.path, *after) if parent is None else parent.folders
         namespace = []
         for folder in folders:
             entry = self._list(folder).get(leaf)

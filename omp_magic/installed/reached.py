@@ -11,10 +11,12 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .changes import Changes
+from .lookups import NOTHING, Lookups, lookups_of
 from .modules import Installed, Module
 from .statements import Import, imports_of
 
@@ -42,8 +44,9 @@ _PLATFORMS = frozenset(("win32", "cygwin", "darwin", "emscripten", "nt", "Window
 _KERAS = frozenset(("tensorflow", "jax", "torch", "numpy", "openvino"))
 """What Keras 3 compares the variable KERAS_BACKEND with (keras/src/backend/config.py)."""
 
-_ELSEWHERE = frozenset(("distutils", "__main__", "_typeshed"))
-"""Modules that need no file on ``sys.path``."""
+_ELSEWHERE = frozenset(("__main__", "_typeshed"))
+_MADE_BY = {"distutils": "_distutils_hack"}
+"""Modules that need no file on ``sys.path``; those that a .pth file makes, and by what."""
 
 
 class Opening(NamedTuple):
@@ -65,14 +68,15 @@ class Opening(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """What a source says: when it was changed and its size, its imports, the text or b""."""
+    """What a source says: its time and size, imports, what it changes, the text or b""."""
 
     identity: tuple[int, int]
     imports: tuple[Import, ...]
+    lookups: Lookups
     text: bytes
 
 
-_NO_SOURCE = _Source((-1, -1), (), b"")
+_NO_SOURCE = _Source((-1, -1), (), NOTHING, b"")
 
 
 class Sources:
@@ -99,7 +103,8 @@ class Sources:
                     os.close(handle)
                 imports = imports_of(text)
                 keep = wanted and any(word in text for word in _OPENERS)
-                known = _Source(identity, imports, _PROSE.sub(b"", text) if keep else b"")
+                lookups = lookups_of(text, path)
+                known = _Source(identity, imports, lookups, _PROSE.sub(b"", text) if keep else b"")
                 self._read[path] = known
         except OSError:
             return _NO_SOURCE
@@ -121,9 +126,7 @@ class Sources:
         return self._holds[key]
 
 
-class _Step(NamedTuple):
-    """A module to import, and whether the one that imports it fails when it does."""
-
+class _Step(NamedTuple):  # a module to import; whether its importer fails when it does
     name: str
     certain: bool
 
@@ -159,8 +162,12 @@ class Walk:
     """Every module reached, in the order of importing; None for one without a file."""
     failed: dict[str, str] = field(default_factory=dict)
     """Modules whose import would fail -> the module that is missing."""
+    doubtful: dict[str, str] = field(default_factory=dict)
+    """Modules that are not found -> the module that changes where they are looked for."""
     cut: bool = False
     """Whether there were too many to follow all."""
+    _lost: set[str] = field(default_factory=set)
+    _changes: Changes = field(default_factory=Changes)
 
     def into(self, name: str) -> Iterator[Opening]:
         """Give what importing a module loads, in order, as far as it was not given before."""
@@ -171,7 +178,7 @@ class Walk:
                 stack.pop()
                 continue
             each, stack[-1].certain = step
-            if each in self.modules:
+            if each in self.modules and each not in self._lost:
                 missing = self.failed.get(each)
             elif len(self.modules) >= _MOST_MODULES:
                 self.cut = True
@@ -179,17 +186,32 @@ class Walk:
             else:
                 module = self.modules[each] = self._find(each)
                 missing = each if module is None and self._is_missing(each) else None
+                if missing is not None:
+                    self._lost.add(each)  # perhaps not for ever: the path may change
+                    missing = self._unless_made(each, stack)
                 if module is not None and module.file is not None and each not in self.imported:
                     yield from self._openings(module)
+                    if not module.binary:
+                        found = self.sources.of(module.file, False).lookups
+                        module = self._changes.note(module, found, self.installed.path)
+                    self.modules[each] = module
                     stack.append(_Frame(each, self._steps(module)))
             while missing is not None and stack and stack[-1].certain:
                 # An import that nothing catches fails its module, and so whoever imports that.
                 self.failed[stack.pop().name] = missing
 
+    def _unless_made(self, name: str, stack: Sequence[_Frame]) -> str | None:
+        """Give a missing module's name, or None where something may bring it all the same."""
+        changer = self._changes.who(stack[-1].name)
+        if changer and all(frame.certain for frame in stack):
+            self.doubtful[name] = changer
+        return None if changer else name
+
     def _find(self, name: str) -> Module | None:
         parent_name, _, leaf = name.rpartition(".")
         if not parent_name:
-            return None if leaf in sys.stdlib_module_names else self.installed.find(name)
+            new, ours = self._changes, leaf not in sys.stdlib_module_names
+            return self.installed.find(name, before=new.before, after=new.after) if ours else None
         parent = self.modules.get(parent_name)
         return self.installed.find(name, parent) if parent is not None else None
 
@@ -199,7 +221,9 @@ class Walk:
             "." not in name
             and name not in sys.stdlib_module_names
             and name not in _ELSEWHERE
+            and name not in self._changes.made
             and name not in self.imported
+            and not (name in _MADE_BY and self.installed.find(_MADE_BY[name]))
             and not self.installed.foreign
         )
 

@@ -186,8 +186,7 @@ def _of_library(library: Library) -> _Reader | None:
     if order.read == AT_LOAD and library.threading_layer not in OMP_LAYERS:
         started = True
     count = library.num_threads if started else library.would_use
-    name = f"{library.label} ({library.owner or library.name})"
-    return _Reader(name, library.family, order, started, count)
+    return _Reader(library.title, library.family, order, started, count)
 
 
 def _of_pool(pool: Pool) -> _Reader | None:

@@ -165,7 +165,7 @@ def reset_default(native: Native, image: Image, value: int) -> bool:
 
 def label_of(image: Image) -> str:
     """Give a runtime's name for people."""
-    return f"{image.family.label} ({image.owner.name or image.mapped.file_name})"
+    return image.title
 
 
 def names_of(image: Image) -> tuple[str, ...]:

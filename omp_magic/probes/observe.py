@@ -254,10 +254,7 @@ class Observer:
         self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
     ) -> tuple[Thread, ...]:
         kernel_paths = {image.mapped.path: image.kernel_path for image in scan.images}
-        labels = {
-            kernel_paths.get(each.path, each.path): f"{each.label} ({each.owner or each.name})"
-            for each in libraries
-        }
+        labels = {kernel_paths.get(each.path, each.path): each.title for each in libraries}
         counted = self._counted(scan, gaps)
         for owner in self._thread_owners(counted) or ():
             if owner.package is not None and owner.path not in labels:

@@ -46,16 +46,20 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
         if len(copies) < 2 or not waiting:
             continue
         started = next((library for library in copies if library.initialized), None)
+        coming = _coming(snapshot, copies)
         if started is not None:
-            title = f"The first OpenMP call of {bringer(waiting[0])} will end this kernel"
+            who = " or ".join(map(bringer, coming or waiting))
+            title = f"The first OpenMP call of {who} will end this kernel"
+            kind = "is another runtime" if len(waiting) == 1 else "are other runtimes"
             why = (
-                f"{named(started)} has started; {', '.join(map(named, waiting))} is another "
-                "runtime of the LLVM family. When it starts it finds the first one and ends the "
+                f"{named(started)} has started; {', '.join(map(named, waiting))} {kind} "
+                "of the LLVM family. When it starts it finds the first one and ends the "
                 "process: OMP: Error #15. The notebook shows only that the kernel died."
             )
         else:
             title = (
-                f"{len(copies)} LLVM-family OpenMP runtimes: the second to start ends this kernel"
+                f"{_counted(snapshot, copies, 'LLVM-family OpenMP runtimes')}: "
+                "the second to start ends this kernel"
             )
             why = (
                 f"None of {', '.join(map(named, copies))} has started. The first one to be called "
@@ -67,6 +71,17 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
             evidence=tuple(map(described, copies)),
             remedies=(*_one_of(snapshot, copies), _WORKAROUND),
         )
+
+
+def _coming(snapshot: Snapshot, libraries: tuple[Library, ...]) -> tuple[Library, ...]:
+    """Give those that are about to be loaded: a guard's alarm is about them."""
+    return tuple(each for each in libraries if each not in snapshot.libraries)
+
+
+def _counted(snapshot: Snapshot, copies: tuple[Library, ...], noun: str) -> str:
+    """Give their number, and which of them is about to be loaded."""
+    coming = ", ".join(map(bringer, _coming(snapshot, copies)))
+    return f"{len(copies)} {noun} with {coming}" if coming else f"{len(copies)} {noun}"
 
 
 def _one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
@@ -88,8 +103,8 @@ def _one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
             "One runtime for all, in an environment of its own: "
             f"conda create -n one-openmp -c conda-forge {packages}"
         )
-    users = " and ".join(map(bringer, copies[:2]))
-    ways.append(f"Or use only one of {users} in a kernel")
+    *most, last = map(bringer, copies)
+    ways.append(f"Or use only one of {', '.join(most)} and {last} in a kernel")
     return tuple(ways)
 
 
@@ -103,8 +118,9 @@ def _silenced(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
     if len(copies) < 2 or setting is None or not _masked(snapshot):
         return
     running = sum(bool(library.initialized) for library in copies)
+    number = _counted(snapshot, copies, "LLVM-family OpenMP runtimes")
     yield Case(
-        title=f"{len(copies)} OpenMP runtimes of the LLVM family side by side, unwatched",
+        title=f"{number} side by side, unwatched",
         why=(
             f"KMP_DUPLICATE_LIB_OK is set ({who_set(setting)}), so the second runtime starts "
             f"without its check; {running} of {len(copies)} have started. Its own message says "
@@ -126,18 +142,13 @@ def who_set(setting: EnvSetting) -> str:
     return "it was set in this kernel, by whom is not known"
 
 
-def _hanging(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+def _hanging(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     first = next((each for each in libraries if each.serves and each.family == "libomp"), None)
-    second = next(
-        (
-            each
-            for each in libraries
-            if each.family == "libiomp5" and each.idle and not each.initialized
-        ),
-        None,
-    )
-    if first is None or second is None:
+    intel = tuple(each for each in libraries if each.family == "libiomp5")
+    hanging = tuple(each for each in intel if each.idle and not each.initialized)
+    if first is None or not hanging:
         return
+    second = (*_coming(snapshot, hanging), *hanging)[0]
     yield Case(
         title=f"The first call into {named(second)} will hang this kernel",
         why=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..facts.libraries import Finding, Library
+from ..facts.libraries import Finding, Library, named_apart
 from ..facts.snapshots import Snapshot
 from . import (
     changed,
@@ -52,6 +52,6 @@ def judge(snapshot: Snapshot, coming: Iterable[Library] = ()) -> tuple[Finding, 
     tuple of Finding
         Sorted by severity, then code.
     """
-    libraries = (*snapshot.libraries, *coming)
+    libraries = named_apart((*snapshot.libraries, *coming))
     found = [finding for rule in RULES for finding in rule.findings(snapshot, libraries)]
     return tuple(sorted(found, key=lambda each: (SEVERITIES.index(each.severity), each.code)))

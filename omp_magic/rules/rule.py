@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..facts.libraries import Finding, Library
+from ..facts.names import is_system, used_by
 from ..facts.snapshots import Snapshot
 from .stories import STORIES
 from .story import Story
@@ -66,13 +67,22 @@ class Rule:
 
 
 def named(library: Library) -> str:
-    """Give a library for a sentence: ``libgomp.so.1 (scikit-learn)``, or its path."""
-    return f"{library.name} ({library.owner})" if library.owner else library.path
+    """Give a library for a sentence: ``libgomp.so.1 (scikit-learn)``.
+
+    One that no distribution shipped is ``libgomp.so.1 of the system (used by lightgbm)``, or
+    its file, as far as it tells it from others.
+    """
+    return f"{library.name} ({library.whose})" if library.owner else bringer(library)
 
 
 def bringer(library: Library) -> str:
-    """Give who brought a library: its distribution, or its path."""
-    return library.owner or library.path
+    """Give who brought a library: its distribution, or its file and who uses it."""
+    if library.owner:
+        return library.whose
+    name = library.place or library.file_name
+    if is_system(library.path):
+        name = f"{library.place or library.name} of the system"
+    return f"{name} ({used_by(library.users)})" if library.users else name
 
 
 def described(library: Library) -> str:
@@ -87,4 +97,5 @@ def described(library: Library) -> str:
         state += ", serves the global scope"
     if library.static:
         state += f", {library.label} linked into it"
-    return f"{library.name}: {state}, {library.path}"
+    users = f", {used_by(library.users)}" if library.users else ""
+    return f"{library.name}: {state}, {library.path}{users}"

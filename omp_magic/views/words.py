@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..facts.cpus import Bound, cpus_words
 from ..facts.libraries import Library, Pool
+from ..facts.names import is_system, used_by
 from ..facts.processes import Thread
 from ..facts.settings import EnvSetting
 from ..facts.snapshots import Snapshot
@@ -54,11 +55,14 @@ def title_of(library: Library) -> str:
 
 
 def from_of(library: Library) -> str:
-    """Give who brought a runtime: its distribution, or where it lies."""
+    """Give who brought a runtime: its distribution, or where it lies and who uses it."""
     if library.owner:
-        return f"{library.owner} {library.owner_version or ''}".rstrip()
-    system = library.path.startswith(("/usr/", "/lib", "/opt/rocm", "/System/"))
-    return "the system" if system else "no package"
+        who = f"{library.owner} {library.owner_version or ''}".rstrip()
+        return f"{who}, {library.place}" if library.place else who
+    if is_system(library.path):
+        return library.whose
+    words = ("no package", library.place, used_by(library.users) if library.users else "")
+    return ", ".join(filter(None, words))
 
 
 def threads_of(library: Library) -> str:

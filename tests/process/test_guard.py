@@ -101,6 +101,36 @@ def test_a_second_danger_of_the_same_code_is_told_and_the_first_not_again(
     assert same == again == []
 
 
+@pytest.mark.parametrize("started", ["", "started"])
+def test_a_third_copy_is_told_by_its_own_name_and_once(
+    libomp: str, tmp_path: Path, started: str
+) -> None:
+    """The files are called alike; what differs are their folders."""
+    copies = []
+    for name in ("forest", "solver", "river"):
+        (tmp_path / name).mkdir()
+        copies.append(shutil.copy(libomp, tmp_path / name / "libomp.so"))
+    alarms, titles = seen(
+        "first = ctypes.CDLL(sys.argv[1])\n"
+        "if sys.argv[4]: first.omp_get_max_threads()\n"
+        "for path in sys.argv[2:4]: ctypes.CDLL(path); guard.after_cell()\n"
+        "titles = [each.title for each in guard._observer.take().libraries]\n"
+        "print(json.dumps([told(), titles]))",
+        *map(str, copies),
+        started,
+    )
+    assert [what for what, _ in alarms] == [
+        f"ctypes.CDLL({path!r})" for path in map(str, copies[1:])
+    ]
+    for name, (_, findings) in zip(("solver", "river"), alarms, strict=True):
+        ((code, title),) = findings
+        assert code == "OMP101"
+        assert [each for each in ("forest", "solver", "river") if f"{each}/libomp.so" in title] == [
+            name
+        ]
+    assert titles == [f"LLVM libomp ({name}/libomp.so)" for name in ("forest", "solver", "river")]
+
+
 @pytest.fixture
 def extension(gcc: str, tmp_path: Path, libiomp5: str) -> str:
     """The folder of a module, ext_intel, that is linked with a libiomp5 beside it."""

@@ -79,7 +79,7 @@ def test_a_runtime_that_read_an_earlier_limits_variable_is_told_by_that_limit_al
     family = SimpleNamespace(label="GNU libgomp", key="libgomp", api="openmp")
     owner = SimpleNamespace(name="some")
     image = SimpleNamespace(key=4096, mapped=mapped, family=family, owner=owner, soname=None)
-    image.static = False
+    image.static, image.title = False, "GNU libgomp (some)"
     inventory = cast("Inventory", SimpleNamespace(images=(image,), leaked={4096: 2}))
     (line,) = not_given_back(limit(), inventory, ())
     assert "read this limit's variable" in line

@@ -222,10 +222,8 @@ def labels_of(observer: Observer, paths: Collection[str]) -> dict[str, str]:
     OSError
         When the process's map cannot be read.
     """
-    names = {}
-    for image in observer.scan().images:
-        whose = image.owner.name or image.soname or image.mapped.file_name
-        names[image.kernel_path or image.mapped.path] = f"{image.family.label} ({whose})"
+    images = observer.scan().images
+    names = {image.kernel_path or image.mapped.path: image.title for image in images}
     for path, owner in observer.owners.of(set(paths) - names.keys()).items():
         if owner.name is not None:
             names[path] = f"{os.path.basename(path)} ({owner.name})"

@@ -229,7 +229,7 @@ def lent(libraries: tuple[Library, ...]) -> Size:
     if not libraries:
         return Size(scope="thread", note="not asked: its OpenMP runtime is not known")
     library = libraries[-1]
-    note = f"its threads are those of {' or '.join(each.name for each in libraries)}"
+    note = f"its threads are those of {' or '.join(each.title for each in libraries)}"
     if len({(each.num_threads, each.would_use) for each in libraries}) > 1:
         return Size(scope="thread", note=f"{note}, which is not known, and they differ")
     return Size(

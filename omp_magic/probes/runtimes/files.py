@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
-from ...formats.elf import parse_constants, parse_elf
+from ...formats.elf import ElfFile, parse_constants, parse_elf
 from ...formats.procfs import Mapped
 from ...knowledge.catalog import INTEL_MARK, STATIC_MARKS
 from ...machine import Machine
@@ -28,6 +29,7 @@ class Files:
         self._machine = machine
         self._sonames: dict[tuple[str, int, int], str | None] = {}
         self._static: dict[tuple[str, int], str | None] = {}
+        self._dynamic: dict[tuple[str, int], ElfFile] = {}
         self.unsearched: set[str] = set()
         """Files that may hold a statically linked runtime and could not be read."""
 
@@ -48,6 +50,18 @@ class Files:
             gaps.append(Gap.of(what, error, file.path))
             return None
         return self._sonames[key]
+
+    def dynamic(self, file: Mapped) -> ElfFile:
+        """Give a file's dynamic section; an empty one for a file that cannot be read any more."""
+        key = (file.device, file.inode)
+        if key not in self._dynamic:
+            found = ElfFile()
+            with suppress(OSError, ValueError, ParseError):
+                if not file.deleted and self._machine.inode_of(file.path) == file.inode:
+                    with self._opened(file) as data:
+                        found = parse_elf(data)
+            self._dynamic[key] = found
+        return self._dynamic[key]
 
     def static_runtime(self, file: Mapped) -> str | None:
         """Give the family of the OpenMP runtime that is linked into a file, or None.

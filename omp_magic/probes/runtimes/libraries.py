@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ...facts.libraries import Gap
+from ...facts.names import Called, places_of, whose
 from ...formats.procfs import Mapped, Segments, parse_maps
 from ...knowledge.catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
 from ...machine import Machine
@@ -18,6 +19,7 @@ from ...machine.native import Native, call_buffer, call_get, call_text
 from .elsewhere import address_of, loaded_runtimes
 from .files import Files
 from .owners import Owner, Owners
+from .users import users_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,9 @@ class Image:
     static
         Whether it is linked into the object instead of being the object.
     lender
-        Base of the OpenMP runtime whose threads this BLAS uses, or None when it has its own.
+        Base of the OpenMP runtime whose threads this BLAS uses, or None.
+    users, place
+        As in `facts.Library`.
     """
 
     family: Family
@@ -60,6 +64,19 @@ class Image:
     lender: int | None
     kernel_path: str = ""
     static: bool = False
+    users: tuple[str, ...] = ()
+    place: str = ""
+
+    @property
+    def called(self) -> Called:
+        """What its name is made of."""
+        file, owner = self.mapped, self.owner.name
+        return Called(self.family.api, owner, file.path, self.users, file.inode)
+
+    @property
+    def title(self) -> str:
+        """Its name for people, as `facts.Library` has it."""
+        return f"{self.family.label} ({whose(self.called, self.place)})"
 
     @property
     def key(self) -> int:
@@ -116,8 +133,7 @@ class LibraryProbe:
         known, scan = self._last
         if scan is None or changes is None or changes != known:
             scan = self._read()
-            # In one step: another thread may look at the same time.
-            self._last = changes, scan
+            self._last = changes, scan  # in one step: another thread may look at the same time
         return scan
 
     def _read(self) -> Scan:
@@ -151,21 +167,29 @@ class LibraryProbe:
         images = (
             self._image(runtime, owners[runtime[0].path], mkl_layer, gaps) for runtime in runtimes
         )
-        found = tuple(
-            replace(image, kernel_path=renamed[image.key]) for image in images if image is not None
-        )
-        return Scan(found, tuple(gaps), mapped, Segments(text))
+        found = [replace(each, kernel_path=renamed[each.key]) for each in images if each]
+        return Scan(self._named(found, mapped), tuple(gaps), mapped, Segments(text))
+
+    def _named(self, images: list[Image], mapped: tuple[Mapped, ...]) -> tuple[Image, ...]:
+        """Give them with who uses those without an owner, and what tells them from one another."""
+        orphans = [e.mapped for e in images if e.owner.name is None and not e.static]
+        if orphans:
+            order = self._load_order()
+            users = users_of(orphans, mapped, order, self._files.dynamic, self.owners.of)
+            images = [replace(each, users=users.get(each.key, ())) for each in images]
+        places = places_of([image.called for image in images])
+        return tuple(replace(e, place=place) for e, place in zip(images, places, strict=True))
+
+    def _load_order(self) -> dict[int, int]:
+        """Give the place in the loader's list by an object's lowest address."""
+        if self._native is None:
+            return {}
+        with self._machine.memory() as read_memory:
+            return {base: at for at, base in enumerate(self._native.load_order(read_memory))}
 
     def _in_order(self, runtimes: list[_Runtime]) -> list[_Runtime]:
-        """Sort by the loader's order; where it is not known, the highest address first.
-
-        The kernel gives out addresses downwards.
-        """
-        order: dict[int, int] = {}
-        if self._native is not None and len(runtimes) > 1:
-            with self._machine.memory() as read_memory:
-                loaded = self._native.load_order(read_memory)
-            order = {base: number for number, base in enumerate(loaded)}
+        """Sort by the loader's order, else downwards, as the kernel gives out addresses."""
+        order = self._load_order() if len(runtimes) > 1 else {}
 
         def place(runtime: _Runtime) -> tuple[int, int]:
             begins = runtime[0].starts[0]
@@ -258,7 +282,9 @@ class LibraryProbe:
             )
         why = "the registration of a started runtime can be read on Linux only"
         llvm = any(family.kin == "llvm" for _, family, _ in found)
-        return Scan(tuple(images), (Gap(what="started runtimes", why=why),) if llvm else ())
+        return Scan(
+            self._named(images, ()), (Gap(what="started runtimes", why=why),) if llvm else ()
+        )
 
 
 _Runtime = tuple[Mapped, Family, bool]

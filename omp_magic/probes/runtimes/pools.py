@@ -105,6 +105,8 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
                 version=image.version,
                 owner=image.owner.name,
                 owner_version=image.owner.version,
+                users=image.users,
+                place=image.place,
                 num_threads=count,
                 initialized=initialized,
                 would_use=would_use,
@@ -185,7 +187,7 @@ def _with_lent(images: tuple[Image, ...], libraries: list[Library]) -> tuple[Lib
             libraries[index] = replace(
                 libraries[index],
                 num_threads=lender.num_threads,
-                note=f"its threads are those of {lender.name}",
+                note=f"its threads are those of {lender.title}",
             )
     return tuple(libraries)
 
@@ -194,7 +196,7 @@ def pools_of(libraries: tuple[Library, ...]) -> tuple[Pool, ...]:
     """Give the pools of the libraries that have threads of their own."""
     return tuple(
         Pool(
-            name=f"{library.label} ({library.owner or library.name})",
+            name=library.title,
             family=library.family,
             api=library.api,
             library=library.path,

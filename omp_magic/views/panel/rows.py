@@ -196,10 +196,7 @@ def pools_of(facts: PanelFacts) -> tuple[PoolRow, ...]:
     owners = facts.newest.owners if facts.newest is not None else None
     by_path = {owner.path: owner for owner in owners or ()}
     libraries = {library.path: library for library in snapshot.libraries}
-    names = {
-        library.path: f"{library.label} ({library.owner or library.name})"
-        for library in snapshot.libraries
-    }
+    names = {library.path: library.title for library in snapshot.libraries}
     # A thread whose owner is not known may be anyone's, so that nothing says "none".
     sure = owners is not None and "unknown" not in by_path
     rows: list[tuple[bool, bool, int, int, PoolRow]] = []
