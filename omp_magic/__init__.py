@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .api import check, explain, limit, snapshot
-    from .errors import DuplicateRuntimeWarning
+    from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
 
 __version__ = "0.1.0"
-__all__ = ["DuplicateRuntimeWarning", "check", "explain", "limit", "snapshot"]
+__all__ = [
+    "DuplicateRuntimeWarning",
+    "UnsafeForkWarning",
+    "UnsendableFunctionWarning",
+    "check",
+    "explain",
+    "limit",
+    "snapshot",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -94,6 +94,18 @@ class DuplicateRuntimeWarning(RuntimeWarning):
     """A load that would bring a runtime that cannot live beside another one."""
 
 
+class UnsendableFunctionError(Refusal, RuntimeError):
+    """The guard refused a call that would give another process what it cannot find."""
+
+
+class UnsafeForkWarning(RuntimeWarning):
+    """A fork while a pool has started that does not survive it."""
+
+
+class UnsendableFunctionWarning(RuntimeWarning):
+    """A call that gives another process a function or class that it cannot find."""
+
+
 class MissingRendererError(OmpMagicError, RuntimeError):
     """A view was asked of a snapshot taken below the views.
 

@@ -82,6 +82,25 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """Something of the session's own code that was given to another process, which lacks it.
+
+    Parameters
+    ----------
+    kind
+        Who sends it: ``"Pool"``, ``"ProcessPoolExecutor"``, ``"DataLoader"`` or ``"Process"``.
+    method
+        How that process is started: ``"spawn"`` or ``"forkserver"``.
+    names
+        The functions and classes of ``__main__`` that it will not find there.
+    """
+
+    kind: str
+    method: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package with native files in memory that are no longer the ones on disk.
 

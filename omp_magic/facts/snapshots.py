@@ -12,7 +12,7 @@ from .changes import Change
 from .cpus import Budget, Load, Throttling
 from .libraries import Finding, Gap, Library, Limit, Pool
 from .mime import bundle
-from .processes import Child, Package, Thread, ThreadOwner
+from .processes import Child, Package, Sending, Thread, ThreadOwner
 from .settings import EnvSetting
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class Snapshot:
     start_method
         How multiprocessing starts children: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None
         when it is not imported.
+    notebook
+        Whether ``__main__`` has no file that a child could import: a notebook or a console, whose
+        functions spawn and forkserver cannot send.
+    stranded
+        What live pools of processes were given and cannot send to their workers.
     load
         What happened since the snapshot before; None for the first.
     findings
@@ -86,6 +91,8 @@ class Snapshot:
     packages: tuple[Package, ...] = ()
     children: tuple[Child, ...] = ()
     start_method: str | None = None
+    notebook: bool = False
+    stranded: tuple[Sending, ...] = ()
     conda: bool = False
     load: Load | None = None
     findings: tuple[Finding, ...] = ()
@@ -117,8 +124,8 @@ class Snapshot:
         dict
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
-            ``children``, ``start_method``, ``load``, ``findings``, ``changes``, ``limits`` and
-            ``gaps``.
+            ``children``, ``start_method``, ``notebook``, ``stranded``, ``load``, ``findings``,
+            ``changes``, ``limits`` and ``gaps``.
             ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
             of `thread_owners`.
         """
@@ -141,6 +148,8 @@ class Snapshot:
             "packages": as_plain(self.packages),
             "children": as_plain(self.children),
             "start_method": self.start_method,
+            "notebook": self.notebook,
+            "stranded": as_plain(self.stranded),
             "load": as_plain(self.load),
             "findings": as_plain(self.findings),
             "changes": as_plain(self.changes),

@@ -45,12 +45,15 @@ class Alarm:
     findings
         What would be the case then.
     before
-        Whether it can still be stopped.
+        Whether it is told before it happens.
+    when
+        Before what, in words.
     """
 
     what: str
     findings: tuple[Finding, ...]
     before: bool
+    when: str = "before it is loaded"
 
 
 class Guard(Watcher):

@@ -6,6 +6,7 @@ after the cell that loaded the extension, whichever is first: its modules cost s
 
 from __future__ import annotations
 
+from ..hooks.forks import FORKS
 from ..hooks.loads import LOADS, Watcher
 from ..probes.state import STATE
 
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ..guard.children import ChildGuard
     from ..guard.guard import Alarm, Guard
+    from ..hooks.sends import Send
+
+_SENDERS = frozenset(
+    {"multiprocessing.process", "multiprocessing.pool", "concurrent.futures.process"}
+)
+"""Modules whose calls `hooks.sends` wraps; it is not imported before one of them is."""
 
 
 class Watch(Watcher):
@@ -33,6 +41,7 @@ class Watch(Watcher):
         self._shell = shell
         self._mode = "off"
         self._guard: Guard | None = None
+        self._children: ChildGuard | None = None
         self._watching = False
         self.set_mode(mode)
 
@@ -50,15 +59,34 @@ class Watch(Watcher):
             self._watching = True
             STATE.start(self._cell)
             LOADS.add(self)
+            FORKS.add(self.before_fork)
+            self._cover(_SENDERS)
         if self._guard is not None:
             self._guard.mode = mode
+        if self._children is not None:
+            self._children.mode = mode
 
     def remove(self) -> None:
         """Take the hooks out."""
+        import sys  # noqa: PLC0415 - the end pays
+
         LOADS.remove(self)
+        FORKS.remove(self.before_fork)
+        sends = sys.modules.get(f"{__package__.rpartition('.')[0]}.hooks.sends")
+        if sends is not None:
+            sends.SENDS.remove(self.before_send)
         if self._watching:
             self._watching = False
             STATE.stop()
+
+    def _cover(self, imported: frozenset[str]) -> None:
+        """Watch the calls of these modules that give something to another process."""
+        import sys  # noqa: PLC0415 - only these imports pay
+
+        if self._watching and any(name in sys.modules for name in imported):
+            from ..hooks.sends import SENDS  # noqa: PLC0415 - loading must stay cheap
+
+            SENDS.add(self.before_send)
 
     def guard(self) -> Guard:
         """Give the guard, made when it is first needed."""
@@ -68,6 +96,23 @@ class Watch(Watcher):
 
             self._guard = Guard(HERE.observer, self._report, self._mode)
         return self._guard
+
+    def children(self) -> ChildGuard:
+        """Give the guard of child processes, made when it is first needed."""
+        if self._children is None:
+            from ..guard.children import ChildGuard  # noqa: PLC0415 - loading must stay cheap
+            from ..here import HERE  # noqa: PLC0415 - loading must stay cheap
+
+            self._children = ChildGuard(HERE.observer, self._report, self._mode)
+        return self._children
+
+    def before_fork(self, who: str) -> None:
+        """Be told of a fork; see `hooks.forks`."""
+        self.children().before_fork(who)
+
+    def before_send(self, send: Send) -> Exception | None:
+        """Be told of what another process is given; see `hooks.sends`."""
+        return self.children().before_send(send)
 
     def _ready(self) -> Guard | None:
         """Give the guard; None in the middle of an import of what it needs itself.
@@ -106,8 +151,9 @@ class Watch(Watcher):
 
     def after_source(self, name: str) -> None:
         """Be told that a Python module has run; see `hooks`."""
-        del name
         STATE.end()
+        if name in _SENDERS:
+            self._cover(frozenset({name}))
 
     def _cell(self) -> str:
         """Give which cell runs; shell.execution_count is the next one's from IPython 9 on."""
@@ -122,6 +168,8 @@ class Watch(Watcher):
             LOADS.cover_ctypes()
             STATE.after_cell(_named(result))
             self.guard().after_cell()
+            if self._children is not None:
+                self._children.after_cell()
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
             import logging  # noqa: PLC0415 - never needed when all goes well
 
@@ -135,6 +183,7 @@ class Watch(Watcher):
         loads, alarms = (
             (self._guard.loads, self._guard.alarms) if self._guard is not None else (0, 0)
         )
+        alarms += self._children.alarms if self._children is not None else 0
         does = "warned of" if self._mode == "warn" else "refused"
         return (
             f"omp_guard {self._mode}: a load that would end or endanger this kernel is {does}; "
@@ -146,16 +195,23 @@ class Watch(Watcher):
         import sys  # noqa: PLC0415 - only an alarm pays
         import warnings  # noqa: PLC0415 - as above
 
-        from ..errors import AlarmError, DuplicateRuntimeWarning  # noqa: PLC0415 - as above
+        from .. import errors  # noqa: PLC0415 - as above
         from ..views.alarm import AlarmView  # noqa: PLC0415 - as above
 
         view = AlarmView(alarm)
+        category, refusal = {
+            "OMP204": (errors.UnsafeForkWarning, None),
+            "OMP213": (errors.UnsendableFunctionWarning, errors.UnsendableFunctionError),
+        }.get(alarm.findings[0].code, (errors.DuplicateRuntimeWarning, errors.AlarmError))
+        forced = False
         with warnings.catch_warnings(record=True) as shown:
             try:
-                warnings.warn(str(view), DuplicateRuntimeWarning, stacklevel=2)
-            except DuplicateRuntimeWarning as error:
-                raise AlarmError(str(error)) from None
-        if shown:
+                warnings.warn(str(view), category, stacklevel=2)
+            except category as error:
+                if refusal is not None:
+                    raise refusal(str(error)) from None
+                forced = True  # a fork cannot be refused
+        if shown or forced:
             from IPython.display import display  # noqa: PLC0415 - as above
 
             display(view)

@@ -274,6 +274,7 @@ VARIABLES: dict[str, str] = {
     "OPENCV_FOR_THREADS_NUM": "threads of OpenCV",
     "ARROW_IO_THREADS": "threads Arrow reads files with",
     "BLOSC_NTHREADS": "threads of Blosc",
+    "TOKENIZERS_PARALLELISM": "whether tokenizers uses threads, forked children included",
     "TF_NUM_INTRAOP_THREADS": "threads of TensorFlow within an operation",
     "TF_NUM_INTEROP_THREADS": "threads of TensorFlow across operations",
     "LOKY_MAX_CPU_COUNT": "most CPUs that loky and joblib count",

@@ -13,7 +13,7 @@ from ..errors import ParseError
 from ..facts.changes import Change, narrowed
 from ..facts.cpus import Budget
 from ..facts.libraries import Gap, Library, Limit, Pool
-from ..facts.processes import Child, Thread, ThreadOwner
+from ..facts.processes import Child, Sending, Thread, ThreadOwner
 from ..facts.snapshots import Snapshot
 from ..machine import Machine
 from ..machine.native import Native
@@ -27,7 +27,7 @@ from .runtimes.owners import Owners
 from .runtimes.pools import pools_of, probe_libraries
 from .runtimes.replaced import PackageProbe
 from .state import STATE
-from .threads.children import ChildProbe, probe_start_method
+from .threads.children import ChildProbe, probe_notebook, probe_start_method
 from .threads.masks import probe_masks, probe_narrowing, with_own_cpus
 from .threads.stacks import ThreadOwners, Workers
 from .threads.threads import count_threads, probe_threads
@@ -54,6 +54,8 @@ class Observer:
         self.native: Native | None = None
         self.opened: set[str] = set()
         """Files that were opened to be called through their handle; the guard sees that."""
+        self.sendings: list[Callable[[], Sending | None]] = []
+        """What pools of processes were given and cannot send, None once one has ended; as above."""
         self._lasting: list[Gap] = []
         if machine.live:
             try:
@@ -202,6 +204,8 @@ class Observer:
             packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
             children=_filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
             start_method=_filed("start method", gaps, probe_start_method),
+            notebook=bool(_filed("the main module", gaps, self._is_notebook)),
+            stranded=_filed("what pools were given", gaps, self._stranded) or (),
             load=load,
             changes=changes,
             limits=limits,
@@ -260,6 +264,14 @@ class Observer:
             if owner.package is not None and owner.path not in labels:
                 labels[owner.path] = f"{os.path.basename(owner.path)} ({owner.package})"
         return probe_threads(machine, gaps, self._owners, scan.segments, labels)
+
+    def _is_notebook(self) -> bool:
+        return self.machine.live and probe_notebook()
+
+    def _stranded(self) -> tuple[Sending, ...]:
+        told = {ask: ask() for ask in self.sendings}
+        self.sendings[:] = [ask for ask, sending in told.items() if sending is not None]
+        return tuple(sending for sending in told.values() if sending is not None)
 
     def _workers_of_ours(self, scan: Scan, gaps: list[Gap]) -> tuple[Child, ...]:
         return () if scan.segments is None else self._children.look(scan.segments, gaps)

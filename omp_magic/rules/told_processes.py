@@ -12,24 +12,68 @@ STORIES: dict[str, Story] = {
         "Child processes with a runtime mapped; the threads of each of their runtimes, told by "
         "their stacks. Workers that have not used their libraries yet have no threads yet.",
         (
-            "In joblib: joblib.parallel_config('loky', inner_max_num_threads=1)",
-            "Before other pools are made: import os; os.environ['OMP_NUM_THREADS'] = '1'",
-            "In a pool's initializer: threadpoolctl.threadpool_limits(1)",
+            ("In joblib: import joblib; joblib.parallel_config('loky', inner_max_num_threads=1)"),
+            (
+                "Before other pools are made, unless they fork: "
+                "import os; os.environ['OMP_NUM_THREADS'] = '1'"
+            ),
+            "Before pools that fork are made: %omp_limit 1",
         ),
     ),
     "OMP204": Story(
-        "GNU's libgomp keeps its team of threads after a parallel region. fork copies the memory "
-        "that says they exist and not the threads, so the child's first parallel region waits for "
-        "them for ever. LLVM's and Intel's runtimes start anew in the child.",
-        "Threads that libgomp owns, told by their stacks, and multiprocessing's start method. "
-        "os.fork without multiprocessing is not seen coming.",
+        "fork copies the memory that says that a pool's threads exist, and not the threads. GNU's "
+        "libgomp keeps its team after a parallel region, so the child's first parallel region "
+        "waits for them for ever; so do the pools of polars, JAX, TensorFlow and DataFusion once "
+        "they have started. numba's threading layer omp ends the child by SIGTERM instead. LLVM's "
+        "and Intel's runtimes, OpenBLAS, MKL, Arrow, OpenCV, numexpr and blosc2 start anew there. "
+        "It is so whoever forks: multiprocessing where its start method is fork, gunicorn "
+        "--preload, uwsgi, celery.",
+        "Threads that live and the files that own them, told by their stacks, and a table of what "
+        "a fork does to each pool, measured with the real packages. os.register_at_fork tells of "
+        "a fork before it happens, and a cell is warned then, once for each pool, unless the code "
+        "that forks goes on to exec. A fork cannot be refused: with %omp_guard raise it is told.",
         (
             (
-                "Before pools are made: "
+                "In a notebook, with joblib's loky, whose workers start anew and get functions by "
+                "value: from joblib import Parallel, delayed; "
+                "results = Parallel(n_jobs=2)(delayed(work)(item) for item in items)"
+            ),
+            (
+                "With functions of a module, before pools are made: "
                 "import multiprocessing; multiprocessing.set_start_method('forkserver', force=True)"
             ),
-            "In PyTorch: DataLoader(..., multiprocessing_context='forkserver')",
-            "Use joblib's loky, which starts its workers anew",
+            (
+                "With numba, after a restart and before it is imported: "
+                "import os; os.environ['NUMBA_THREADING_LAYER'] = 'workqueue'"
+            ),
+            (
+                "With libgomp, let forked children have one thread each; the first line of the "
+                "cell that forks: %%omp_limit openmp=1"
+            ),
+            "In PyTorch: loader = DataLoader(dataset, num_workers=0)",
+        ),
+    ),
+    "OMP213": Story(
+        "multiprocessing sends a function or a class by its name. A child that spawn or forkserver "
+        "starts imports the main script to find it there, and a notebook or a prompt is no file "
+        "that it could import. A Pool's worker then ends with AttributeError, another takes its "
+        "place, and the call waits for ever. Python 3.14 starts children by forkserver unless told "
+        "otherwise. Lambdas and functions inside functions are refused at once.",
+        "The calls of multiprocessing's Pool and Process and of ProcessPoolExecutor are seen while "
+        "the guard is on: functions, classes, their instances, partial objects and bound methods "
+        "among what they are given. Generators are not looked into. In a script that child "
+        "processes can import nothing is said. With %omp_guard raise the call is refused.",
+        (
+            (
+                "With joblib's loky, which sends functions by value: "
+                "from joblib import Parallel, delayed; "
+                "results = Parallel(n_jobs=2)(delayed(work)(item) for item in items)"
+            ),
+            (
+                "Put it into a module, by a cell that begins with %%writefile work.py and has its "
+                "imports too, then: import work"
+            ),
+            "In PyTorch: loader = DataLoader(dataset, num_workers=0)",
         ),
     ),
 }

@@ -25,7 +25,7 @@ class AlarmView:
     @property
     def lead(self) -> str:
         """When it happens, in words."""
-        before = "before it is loaded" if self.alarm.before else "seen after it has run"
+        before = self.alarm.when if self.alarm.before else "seen after it has run"
         return f"{self.alarm.what}, {before}"
 
     def __str__(self) -> str:

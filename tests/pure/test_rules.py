@@ -12,7 +12,7 @@ from facts_for_tests import budget, library, pool, setting, snapshot
 from omp_magic.errors import UnknownCodeError
 from omp_magic.facts.cpus import Load, Throttling
 from omp_magic.facts.libraries import Limit
-from omp_magic.facts.processes import Child, Package
+from omp_magic.facts.processes import Child, Package, Sending, ThreadOwner
 from omp_magic.facts.settings import Reading
 from omp_magic.probes.cpus.load import Sample, load_between
 from omp_magic.rules import judge
@@ -33,6 +33,20 @@ TRACKER = "python -c from multiprocessing.resource_tracker import main;main(5)"
 LIMIT = Limit(spec="1", set_by="%omp_limit 1", undo="%omp_limit off")
 NO_MKL = setting("MKL_THREADING_LAYER", "intel")
 LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", state="to come"),))
+
+
+POOL = pool(2)
+NUMBA = replace(POOL, family="numba", note="threading layer omp", lender="/usr/lib/libgomp.so.1")
+FORCED = setting("TOKENIZERS_PARALLELISM", "true")
+SENT = Sending(kind="Pool", method="spawn", names=("work",))
+
+
+def owner(path: str) -> ThreadOwner:
+    return ThreadOwner(path=f"/env/site-packages/{path}", package=None, num_threads=3)
+
+
+POLARS = owner("_polars_runtime_32/_polars_runtime.abi3.so")
+TOKENIZERS = owner("tokenizers/tokenizers.abi3.so")
 
 
 def package(**facts: Any) -> Package:
@@ -175,15 +189,39 @@ def codes(**facts: Any) -> set[str]:
             {"children": (child(2), child(2, TRACKER)), "budget": budget(affinity=2)},
         ),
         (
-            "OMP204",
-            {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
+            "OMP204",  # whoever forks: multiprocessing's start method is not asked
             {"libraries": (replace(GOMP, workers=1),), "start_method": "forkserver"},
+            {"libraries": (replace(GOMP, workers=0), IOMP), "start_method": "fork"},
+        ),
+        (
+            "OMP204",  # a child that is forked under a limit of one thread asks no team
+            {"libraries": (replace(GOMP, workers=1),)},
+            {"libraries": (replace(GOMP, workers=1, num_threads=1),)},
         ),
         (
             "OMP204",
-            {"libraries": (replace(GOMP, workers=1),), "start_method": "fork"},
-            {"libraries": (replace(GOMP, workers=0), IOMP), "start_method": "fork"},
+            {"pools": (NUMBA,)},
+            {"pools": (replace(NUMBA, note="threading layer workqueue"),)},
         ),
+        (
+            "OMP204",  # polars' import alone starts threads that keep house
+            {"thread_owners": (POLARS,), "pools": (replace(POOL, family="polars"),)},
+            {
+                "thread_owners": (POLARS,),
+                "pools": (replace(POOL, family="polars", num_threads=None),),
+            },
+        ),
+        (
+            "OMP204",
+            {"thread_owners": (TOKENIZERS,), "environment": (FORCED,)},
+            {"thread_owners": (TOKENIZERS,), "environment": (replace(FORCED, native="false"),)},
+        ),
+        (
+            "OMP204",
+            {"thread_owners": (owner("jaxlib/libjax_common.so"),)},
+            {"thread_owners": (owner("pyarrow/libarrow.so.2600"), owner("mine/unknown.so"))},
+        ),
+        ("OMP213", {"stranded": (SENT,)}, {}),
         (
             "OMP201",  # its threads are counted once, and threads for files mostly wait
             {"pools": (pool(3),), "budget": budget(affinity=2)},
@@ -416,3 +454,56 @@ def test_codes_are_unique_and_in_the_known_form() -> None:
     assert len(numbers) == len(set(numbers))
     assert all(re.fullmatch(r"OMP[123]\d\d", number) for number in numbers)
     assert all(rule.severity in SEVERITIES for rule in RULES)
+
+
+def fork_finding(**facts: Any) -> Any:
+    found = [each for each in judge(snapshot(**facts)) if each.code == "OMP204"]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_fork_is_told_with_what_will_happen_and_with_its_own_cure() -> None:
+    system = library("libgomp", workers=1, owner=None, path=NUMBA.lender)
+    # numba's child is killed before it waits for a libgomp that nobody else is known to use.
+    killed = fork_finding(libraries=(system,), pools=(NUMBA,), start_method="fork")
+    assert "killed (SIGTERM)" in killed.title
+    assert "called from a process already using GNU OpenMP" in killed.why
+    assert "'NUMBA_THREADING_LAYER'] = 'workqueue'" in killed.remedies[0]
+    both = judge(snapshot(libraries=(replace(system, owner="torch"),), pools=(NUMBA,)))
+    assert [each.title.rpartition(" will ")[2] for each in both if each.code == "OMP204"] == [
+        "hang",
+        "be killed (SIGTERM)",
+    ]
+    polars = {"thread_owners": (POLARS,), "pools": (replace(POOL, family="polars"),)}
+    assert fork_finding(**polars).title == "A forked child that uses polars will hang"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver", None])
+def test_the_words_of_a_fork_are_true_of_the_start_method(method: str | None) -> None:
+    facts: dict[str, Any] = {"libraries": (replace(GOMP, workers=1),), "start_method": method}
+    for notebook in (False, True):
+        finding = fork_finding(**facts, notebook=notebook)
+        remedies = " ".join(finding.remedies)
+        assert ("multiprocessing forks here" in finding.why) == (method == "fork")
+        assert ("gunicorn" in finding.why) == (method != "fork")
+        assert ("set_start_method" in remedies) == (method in ("fork", None))
+        assert ("loky" in remedies) == notebook
+        assert ("%%omp_limit openmp=1" in remedies) == notebook
+        # In a notebook a start method is a cure for functions of modules alone.
+        assert ("%%writefile" in remedies) == (notebook and method in ("fork", None))
+
+
+def test_variables_are_no_remedy_for_workers_that_are_forked() -> None:
+    workers = (child(2), replace(child(2), forked=True))
+    for notebook, line in ((True, "%omp_limit 1"), (False, "threadpoolctl.threadpool_limits(1)")):
+        facts = snapshot(children=workers, budget=budget(affinity=2), notebook=notebook)
+        (finding,) = (each for each in judge(facts) if each.code == "OMP202")
+        assert finding.remedies[1].endswith(line)
+
+
+@pytest.mark.parametrize("kind", ["Pool", "ProcessPoolExecutor", "DataLoader", "Process"])
+def test_each_kind_of_sending_has_its_words(kind: str) -> None:
+    (finding,) = judge(snapshot(stranded=(replace(SENT, kind=kind), replace(SENT, kind=kind))))
+    assert finding.title == f"spawn cannot send work of this notebook to a {kind}"
+    assert ("for ever" in finding.why) == (kind in ("Pool", "Process"))
+    assert "AttributeError" in finding.why

@@ -229,6 +229,18 @@ def probe_start_method() -> str | None:
         return None  # its import is in progress
 
 
+def probe_notebook() -> bool:
+    """Tell whether ``__main__`` has no file that a child could import.
+
+    As multiprocessing/spawn.py, get_preparation_data, decides: a child runs the module that
+    ``__spec__`` names, else the file of ``__file__``, else nothing.
+    """
+    main = sys.modules.get("__main__")
+    if getattr(getattr(main, "__spec__", None), "name", None) is not None:
+        return False
+    return not os.path.exists(str(getattr(main, "__file__", None) or ""))
+
+
 def alive_stat(machine: Machine, pid: int) -> Stat | None:
     """Read a process's line; None when it has ended or may not be read."""
     try:
