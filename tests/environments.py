@@ -43,6 +43,18 @@ POOLS = (
 PADDLE = (*KERNEL, "paddlepaddle==3.3.1", "scikit-learn", "setuptools")
 """Importing paddle sets OMP_NUM_THREADS, and what it imports adds a folder to sys.path."""
 TENSORFLOW = ("tensorflow-cpu",)
+FORKS = (
+    "catboost",
+    "datafusion",
+    "deltalake",
+    "grpcio",
+    "jax",
+    "numba",
+    "pyarrow",
+    "tbb",
+    *TENSORFLOW,
+)
+"""Packages whose pools knowledge/forks has a row of, beside those of POOLS and MKL."""
 
 
 def environment(name: str, requirements: tuple[str, ...]) -> str:

@@ -133,11 +133,11 @@ class OmpMagics(Magics):
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic
     def omp_guard(self, line: str) -> None:
-        """Watch imports: warn before one would end this kernel, or refuse it.
+        """Watch imports, forks and calls of process pools: warn before harm, or refuse it.
 
-        Before a library is mapped it is known what it brings. With *warn* the cell says what
-        would happen and what to do instead; with *raise* the import fails and nothing is
-        mapped; *off* takes everything out. Alone it says how it stands::
+        What a library brings is known before it is mapped. With *warn* the cell says what would
+        happen and what to do instead; with *raise* the import or call fails, and only a fork goes
+        on; *off* takes everything out. Alone it says how it stands::
 
             %omp_guard raise
             %omp_guard

@@ -62,7 +62,9 @@ STORIES: dict[str, Story] = {
         "The calls of multiprocessing's Pool and Process and of ProcessPoolExecutor are seen while "
         "the guard is on: functions, classes, their instances, partial objects and bound methods "
         "among what they are given. Generators are not looked into. In a script that child "
-        "processes can import nothing is said. With %omp_guard raise the call is refused.",
+        "processes can import nothing is said. With %omp_guard raise the call is refused. A "
+        "module is looked for where the kernel was when multiprocessing was imported: after %cd "
+        "elsewhere children do not find one that %%writefile wrote, and that is not seen.",
         (
             (
                 "With joblib's loky, which sends functions by value: "
