@@ -196,7 +196,7 @@ def _unsendable(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
     for sending in dict.fromkeys(snapshot.stranded):
         names = ", ".join(sending.names)
         yield Case(
-            title=f"{sending.method} cannot send {names} of this notebook to a {sending.kind}",
+            title=f"{sending.method} cannot send {names} of this session to a {sending.kind}",
             why=(
                 f"A child that {sending.method} starts imports what it is sent by its name, and "
                 "what was written in a notebook or at a prompt is in no file that it could import. "

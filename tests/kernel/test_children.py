@@ -163,7 +163,7 @@ def test_functions_of_a_notebook_that_cannot_be_sent() -> None:
             "r = pool.map_async(work, [1])\ntry: r.get(4)\nexcept mp.TimeoutError: print('waits')"
         )
         assert told.stdout == "waits\n"
-        assert "OMP213 spawn cannot send work of this notebook to a Pool" in shown(told)
+        assert "OMP213 spawn cannot send work of this session to a Pool" in shown(told)
         assert "waits for ever" in shown(told)
         assert "OMP213" in codes(kernel)  # while such a pool lives
         kernel.run("pool.terminate()")
@@ -237,7 +237,7 @@ def test_both_remedies_of_a_notebook_work_there(pools: Kernel, tmp_path: Any) ->
         120,
     )
     assert told.stdout == "True\n"
-    assert "forkserver cannot send Own of this notebook to a DataLoader" in shown(told)
+    assert "forkserver cannot send Own of this session to a DataLoader" in shown(told)
 
 
 def test_what_is_run_as_a_file_can_be_sent(kernel: Kernel, tmp_path: Any) -> None:

@@ -504,6 +504,6 @@ def test_variables_are_no_remedy_for_workers_that_are_forked() -> None:
 @pytest.mark.parametrize("kind", ["Pool", "ProcessPoolExecutor", "DataLoader", "Process"])
 def test_each_kind_of_sending_has_its_words(kind: str) -> None:
     (finding,) = judge(snapshot(stranded=(replace(SENT, kind=kind), replace(SENT, kind=kind))))
-    assert finding.title == f"spawn cannot send work of this notebook to a {kind}"
+    assert finding.title == f"spawn cannot send work of this session to a {kind}"
     assert ("for ever" in finding.why) == (kind in ("Pool", "Process"))
     assert "AttributeError" in finding.why
