@@ -11,24 +11,17 @@ import os
 import sys
 import threading
 
+from .process import as_text, main_mask, modes, python_variables, rlimits
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..facts.changes import Change
     from ..machine.cenviron import CEnvironment
+    from .process import Key, Value
 
-    _Value = str | None
-    _Key = tuple[str, str]
-    _Who = tuple[str, bool]
-
-_SUBNORMAL, _SMALLEST = 5e-324, 2.2250738585072014e-308
-_ONE, _HALF = 1.0, 0.5
 _AFFINITY = ("affinity", "")
-_START_METHOD = ("start method", "")
-_FLOATING_POINT = ("floating point", "")
-_DEFAULT = "the default"
-_FLUSHED = "subnormal numbers are zero"
 
 
 def _nobody() -> str:
@@ -46,13 +39,13 @@ class State:
         self._lock = threading.Lock()
         self._users = 0
         self._mask: frozenset[int] | None = None
-        self._values: dict[_Key, str | tuple[int, int]] = {}
+        self._values: dict[Key, Value] = {}
         self._python: dict[bytes, bytes] = {}
         self._native: dict[bytes, bytes] = {}
         self._c: CEnvironment | None = None
         self._c_is_there = True
-        self._first: dict[_Key, _Value] = {}
-        self._changes: dict[_Key, Change] = {}
+        self._first: dict[Key, str | None] = {}
+        self._changes: dict[Key, Change] = {}
         self._bound_before = False
         self._depth = 0
         self._thread = 0
@@ -71,10 +64,10 @@ class State:
         self._users += 1
         self._cell = cell
         if self._users == 1:
-            self._mask = _mask()
-            self._python = dict(_variables())
+            self._mask = main_mask()
+            self._python = dict(python_variables())
             self._native = dict(self._python)
-            self._values = {**_modes(), **_limits()}
+            self._values = {**modes(), **rlimits()}
 
     def stop(self) -> None:
         """Forget it all, with the last user."""
@@ -138,24 +131,24 @@ class State:
         if not self._users or not self._lock.acquire(blocking=False):
             return
         try:
-            mask = _mask()
+            mask = main_mask()
             if mask != self._mask:
                 before, self._mask = self._mask, mask
                 self._note(_AFFINITY, _listed(before), _listed(mask))
-            python = _variables()
+            python = python_variables()
             if self._c is None and self._c_is_there:
                 self._find_c()
             if python != self._python or (self._c is not None and self._c.changed()):
                 self._compare_variables(python)
-            values: dict[_Key, str | tuple[int, int]] = {**_modes()}
+            values: dict[Key, Value] = {**modes()}
             if limits:
-                values.update(_limits())
+                values.update(rlimits())
             if not values.items() <= self._values.items():
                 for key, value in values.items():
                     known = self._values.get(key, value)
                     self._values[key] = value
                     if known != value:
-                        self._note(key, _told(known), _told(value))
+                        self._note(key, as_text(known), as_text(value))
         finally:
             self._lock.release()
 
@@ -171,7 +164,7 @@ class State:
             self._c_is_there = False
             return
         # What C has otherwise than Python at the first look was so before: it is nobody's.
-        native, python = self._c.read(), _variables()
+        native, python = self._c.read(), python_variables()
         for name in _different(native, self._native):
             if python.get(name) != self._python.get(name):
                 continue  # That is a change.
@@ -191,7 +184,7 @@ class State:
             key = ("variable", os.fsdecode(name))
             self._note(key, _text(old.get(name)), _text(new.get(name)), in_c=in_c)
 
-    def _note(self, key: _Key, before: _Value, after: _Value, *, in_c: bool = False) -> None:
+    def _note(self, key: Key, before: str | None, after: str | None, *, in_c: bool = False) -> None:
         from ..facts.changes import HIDDEN, Change  # noqa: PLC0415 - only a change pays
         from ..knowledge.binding import BINDING, is_kept, may_be_secret  # noqa: PLC0415 - as above
 
@@ -237,80 +230,15 @@ STATE = State()
 """The state of this process."""
 
 
-def _mask() -> frozenset[int] | None:
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    # On Linux the main thread has the process's number; 0 would be the thread that asks.
-    return frozenset(os.sched_getaffinity(os.getpid()))
-
-
-def _listed(mask: frozenset[int] | None) -> _Value:
+def _listed(mask: frozenset[int] | None) -> str | None:
     from ..facts.changes import as_cpu_list  # noqa: PLC0415 - only a change pays
 
     return None if mask is None else as_cpu_list(mask)
 
 
-def _variables() -> Mapping[bytes, bytes]:
-    # The dict below os.environ, private though the same in 3.10 to 3.14, is compared in 0.3 us.
-    raw = getattr(os.environ, "_data", None)
-    if os.name == "posix" and isinstance(raw, dict):
-        return raw
-    return {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
-
-
-def _text(value: bytes | None) -> _Value:
+def _text(value: bytes | None) -> str | None:
     return None if value is None else os.fsdecode(value)
 
 
 def _different(old: Mapping[bytes, bytes], new: Mapping[bytes, bytes]) -> set[bytes]:
     return {name for name, _ in old.items() ^ new.items()}
-
-
-def _modes() -> dict[_Key, str]:
-    """Give what costs next to nothing to know."""
-    modes = {_START_METHOD: _start_method()}
-    if threading.get_ident() == threading.main_thread().ident:
-        # DAZ takes a subnormal operand for zero, FTZ a subnormal result (Intel SDM, MXCSR). Code
-        # built with -ffast-math sets both for the thread that loads it (gcc's crtfastmath.c).
-        flushed = _SUBNORMAL * _ONE == 0.0 or _SMALLEST * _HALF == 0.0
-        modes[_FLOATING_POINT] = _FLUSHED if flushed else "subnormal numbers are kept"
-    return modes
-
-
-def _start_method() -> str:
-    """Give how multiprocessing starts processes where that is not its default."""
-    module = sys.modules.get("multiprocessing")
-    if module is None:
-        return _DEFAULT
-    try:
-        chosen = module.get_start_method(allow_none=True)
-        if chosen is None or chosen == module.get_all_start_methods()[0]:
-            return _DEFAULT
-        return str(chosen)
-    except (AttributeError, IndexError):
-        return _DEFAULT  # its import is in progress
-
-
-_LIMITS: list[tuple[_Key, int]] = []
-
-
-def _limits() -> dict[_Key, str | tuple[int, int]]:
-    """Give the RLIMITs; 1 us each."""
-    try:
-        import resource  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return {}
-    if not _LIMITS:
-        # RLIMIT_OFILE is another name of RLIMIT_NOFILE: the first of the alphabet stays.
-        names = (name for name in sorted(dir(resource), reverse=True) if name[:7] == "RLIMIT_")
-        by_number = {getattr(resource, name): name for name in names}
-        _LIMITS.extend((("rlimit", name), number) for number, name in by_number.items())
-    ask = resource.getrlimit
-    return {key: ask(number) for key, number in _LIMITS}
-
-
-def _told(value: str | tuple[int, int]) -> str:
-    if isinstance(value, str):
-        return value
-    soft, hard = ("unlimited" if each == -1 else each for each in value)
-    return f"soft {soft}, hard {hard}"

@@ -13,8 +13,8 @@ STORIES: dict[str, Story] = {
         "child processes and new threads inherit the one CPU, and OpenBLAS, joblib and others "
         "that count CPUs later find one. A package may also set the affinity itself.",
         "The main thread's mask before and after each import and each cell. What an import "
-        "narrowed before %load_ext is known only where a variable asks for it and another thread "
-        "or the parent process still has more CPUs. A mask that a cell's own line sets is no "
+        "narrowed before %load_ext, or with %omp_guard off, is known only where a variable asks "
+        "for it and another thread or the parent process still has more CPUs. A mask that a cell's own line sets is no "
         "finding.",
         (
             "To have the CPUs back: import os; os.sched_setaffinity(0, {0, 1})",
@@ -27,7 +27,8 @@ STORIES: dict[str, Story] = {
         "loaded after it gets one thread, and so do child processes, though nobody wished it.",
         "os.environ and C's environment before and after each import, and the count of each pool: "
         "it must be the one that the variable gives, and less than the CPUs allowed. What was "
-        "imported before %load_ext is told for packages that are known to do it.",
+        "imported before %load_ext, or with %omp_guard off, is told for packages that are known "
+        "to do it.",
         (
             "For this session: %omp_limit auto",
             "Right after that import: import os; os.environ.pop('OMP_NUM_THREADS', None)",
