@@ -154,7 +154,7 @@ class Pool:
         For people: ``"OpenBLAS 0.3.30 (numpy)"``.
     family, api
         As in `Library`; for a pool that lives in a Python package the package's name, and
-        ``"python"``.
+        ``"python"``; ``"unknown"`` for live threads of a library that no table knows.
     library
         Path of the library that has the pool; the package's name where it is Python's.
     num_threads
@@ -174,6 +174,15 @@ class Pool:
         None where they are those of the process.
     note
         Why a size is missing or borrowed, or "".
+    workers
+        OS threads that it has now, where the library tells nothing else; None when that is not
+        known or stands at its library.
+    each
+        What has such a pool of its own each time: ``"session"``, ``"database"``; "" where there
+        is one.
+    own_switch
+        The package's own way to set the number, where no limit reaches the pool; "" where one
+        does, and where none is known.
     """
 
     name: str
@@ -188,6 +197,19 @@ class Pool:
     for_io: bool = False
     bound_cpus: int | None = None
     note: str = ""
+    workers: int | None = None
+    each: str = ""
+    own_switch: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether its size is known, or is another pool's; else `workers` is all there is."""
+        return bool(self.size or self.lender)
+
+    @property
+    def unreached(self) -> bool:
+        """Whether no limit reaches it, as far as is known."""
+        return self.api == "unknown" or bool(self.own_switch)
 
     @property
     def size(self) -> int:

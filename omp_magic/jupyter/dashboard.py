@@ -246,6 +246,8 @@ def pools_to_limit(found: Snapshot) -> list[tuple[str, str, int]]:
     limitable = {dial.label: dial.name for dial in DIALS}
     rows = []
     for pool in found.pools:
+        if pool.api == "unknown":
+            continue
         if pool.api != "python":
             rows.append((pool.library, pool_label(pool), pool.size))
         elif pool.name in limitable:

@@ -18,7 +18,7 @@ from ..facts.libraries import Limit
 from ..facts.usage import Usage
 from ..here import HERE
 from ..limits.held import Held
-from ..limits.notes import topic
+from ..limits.notes import exceptions, topic
 from ..limits.spec import ACCEPTED, LimitSpec, more_than_cpus, parse_limit
 from ..probes.cost.meter import Meter
 from ..probes.cpus.topology import probe_affinity
@@ -156,10 +156,9 @@ class Session:
         with _in_one_line():
             held, ended = self._put(spec, told, env=env)
         _say((*ended, *_entry_notes(spec, held)))
-        pools = counted(len(held.amounts), "pool")
-        return (
-            f"omp_limit {spec.text}: in force for this session on {pools}; %omp_limit off ends it"
-        )
+        pools, others = counted(len(held.amounts), "pool"), exceptions(held.notes)
+        where = f"on {pools}, not on {others}" if others else f"on {pools}"
+        return f"omp_limit {spec.text}: in force for this session {where}; %omp_limit off ends it"
 
     def adjust(self, name: str, threads: int | str, set_by: str, label: str = "") -> str:
         """Change the session's limit for one pool, and keep it for the others.

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .package_variables import PACKAGE_VARIABLES
+
 AT_LOAD = "at load"
 AT_FIRST_CALL = "at the first call"
 
@@ -277,6 +279,7 @@ VARIABLES: dict[str, str] = {
     "TOKENIZERS_PARALLELISM": "whether tokenizers uses threads, forked children included",
     "TF_NUM_INTRAOP_THREADS": "threads of TensorFlow within an operation",
     "TF_NUM_INTEROP_THREADS": "threads of TensorFlow across operations",
+    **PACKAGE_VARIABLES,
     "LOKY_MAX_CPU_COUNT": "most CPUs that loky and joblib count",
     "PYTHON_CPU_COUNT": "what os.cpu_count() answers, Python 3.13 and later",
     "SLURM_CPUS_PER_TASK": "CPUs the job asked for, by Slurm",

@@ -6,10 +6,8 @@ one library ignores makes another one raise. Sources as in `envvars`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from .dialect import Dialect
 from .envvars import (
-    Reads,
     counted,
     counted_or_unset,
     declared,
@@ -22,40 +20,9 @@ from .envvars import (
     switch,
     word,
 )
+from .package_dialects import PACKAGE_DIALECTS
 
-_IGNORED = "ignores it"
 _LLVM = ("libiomp5", "libomp")
-_RUNTIMES = {"libgomp", "libiomp5", "libomp", "vcomp", "openblas", "mkl", "blis"}
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How some readers of a variable understand it.
-
-    Parameters
-    ----------
-    readers
-        Keys of `catalog.FAMILIES`, or Python packages.
-    who
-        The readers for people.
-    accepts
-        What they understand.
-    read
-        Gives the meaning of a value in words; None when they do not understand it.
-    otherwise
-        What they do then.
-    """
-
-    readers: tuple[str, ...]
-    who: str
-    accepts: str
-    read: Reads
-    otherwise: str = _IGNORED
-
-    @property
-    def packaged(self) -> bool:
-        """Whether only Python packages read it, and other runtimes may read the variable too."""
-        return not set(self.readers) & _RUNTIMES
 
 
 _INTERVAL = r"!?\d{1,9}(:\d{1,9}(:-?\d{1,9})?)?"
@@ -288,6 +255,7 @@ DIALECTS: dict[str, tuple[Dialect, ...]] = {
             "raises ValueError when it counts CPUs",
         ),
     ),
+    **PACKAGE_DIALECTS,
     **dict.fromkeys(("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "CPU_LIMIT"), (_INFO,)),
 }
 """The readers of each variable. A variable that is missing holds a word nobody needs checked."""

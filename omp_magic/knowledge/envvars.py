@@ -121,6 +121,12 @@ def _digits(text: str) -> int | None:
     return _number(r"\+?(\d{1,12})", text)
 
 
+def _signed(text: str, least: int) -> int | None:
+    """Read an integer with spaces before it; what is below `least` counts as that."""
+    match = _match(r"\s*([+-]?\d{1,9})\s*", text)
+    return max(least, int(match[1])) if match is not None else None
+
+
 COUNTERS: dict[str, Callable[[str], int | None]] = {
     "libgomp": _gomp_threads,
     "libiomp5": _llvm_threads,
@@ -135,6 +141,9 @@ COUNTERS: dict[str, Callable[[str], int | None]] = {
     "cv2": _leading,
     "blosc2": _leading,
     "tensorflow": _leading,
+    "tokenizers": _digits,
+    "jaxlib": lambda text: _signed(text, 1),
+    "duckdb": lambda text: None if "-" in text else _signed(text, 1),
 }
 """How each library reads a number of threads, by family or package; None is "as if not set".
 

@@ -157,6 +157,18 @@ ORDERS: dict[str, Order] = {
         read=AT_FIRST_CALL,
         source="core/common_runtime/local_device.cc; not tried",
     ),
+    "tokenizers": Order(
+        variables=("RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"),
+        read=AT_FIRST_CALL,
+        source="rayon-core, default_num_threads; tokenizers 0.23.3",
+        also=("TOKENIZERS_PARALLELISM",),
+    ),
+    "jaxlib": Order(
+        variables=("PJRT_NPROC", "NPROC"),
+        read=AT_FIRST_CALL,
+        source="xla/pjrt/utils.cc, DefaultThreadPoolSize; jaxlib 0.10.2",
+        also=("XLA_FLAGS",),
+    ),
 }  # fmt: skip
 """By key of `catalog.FAMILIES`, or by package."""
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 
 from ..errors import LimitError
+from ..facts.libraries import Pool
 from ..machine.native import Native
 from ..probes.cpus.topology import probe_affinity, probe_topology
 from ..probes.observe import Observer
@@ -264,6 +265,13 @@ class Inventory:
             elif name.partition("-")[0] not in sys.modules:
                 lines.append(f"{name}: not loaded yet; limited as soon as it is")
         return lines
+
+    def unreached(self) -> tuple[Pool, ...]:
+        """Give the pools that nobody here can limit; a failure of ours is no limit's."""
+        try:
+            return self._observer.unreached()
+        except OSError:
+            return ()
 
     def wants(self, spec: LimitSpec, image: Image) -> bool:
         """Tell whether a limit is for a runtime."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable
 
@@ -67,6 +68,7 @@ def left_alone(
         if dial is not None and taken is not None and taken != threads:
             lines.append(f"{dial.label} took {taken} threads instead of {threads}")
     lines += _fixed(held)
+    lines += _unreached(held, inventory)
     if held.variables and held.fork_server is not None and held.fork_server == fork_server():
         lines.append(_OLD_SERVER)
     if held.variables and held.late:
@@ -108,13 +110,43 @@ def _fixed(held: Held) -> list[str]:
     return [line for line in fixed() if held.spec.for_pool((line.split()[0], "")) is not None]
 
 
+_NOT_REACHED = "not reached: "
+
+
+def _unreached(held: Held, inventory: Inventory) -> list[str]:
+    """Give a line for each pool that is there and that no limit reaches, with its own switch."""
+    if held.spec.for_pool(("",)) is None:
+        return []
+    lines = []
+    for pool in inventory.unreached():
+        live = [f"{pool.workers} thread{'' if pool.workers == 1 else 's'}"] if pool.workers else []
+        live += [f"each {pool.each} has its own"] if pool.each else []
+        told = f" ({'; '.join(live)})" if live else ""
+        switch = pool.own_switch or "how to limit it is not known"
+        lines.append(f"{_NOT_REACHED}{pool.name}{told}: {switch}")
+    return lines
+
+
+def exceptions(notes: Iterable[str]) -> str:
+    """Give the pools that a limit does not reach, by name, for a line; "" when it reaches all."""
+    names = [_about(note) for note in notes if note.startswith(_NOT_REACHED)]
+    kept = [note.split()[0] for note in notes if note in fixed() and not note.startswith("torch ")]
+    return ", ".join((*kept, *names))
+
+
 def _about(line: str) -> str:
     """Give what stays of such a line when its number is known at last."""
+    if line.startswith(_NOT_REACHED):
+        # A name may have brackets of its own: "_core (fastlib) (3 threads)".
+        told = line.removeprefix(_NOT_REACHED).partition(": ")[0]
+        return re.sub(r" \((\d+ threads?|each \w+ has)[^()]*\)$", "", told)
     return line.partition(" its ")[0]
 
 
 def topic(note: str) -> str | None:
     """Give what a note is about where every limit would have it again, else None."""
+    if note.startswith(_NOT_REACHED):
+        return _about(note)
     return _about(note) if note in (*fixed(), _OLD_SERVER, _OLD_CHILDREN) else None
 
 
@@ -139,7 +171,8 @@ def not_given_back(
         if image.key in inventory.leaked and image.key not in held.known_leaks
     ]
     said = {_about(line) for line in held.notes}
-    lines += [line for line in _fixed(held) if _about(line) not in said]
+    later = (*_fixed(held), *_unreached(held, inventory))
+    lines += [line for line in later if _about(line) not in said]
     if held.variables and fork_server() not in (None, held.fork_server):
         lines.append(_NEW_SERVER)
     idents = {ledger.ident for ledger in ledgers if held in ledger.givers}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..errors import ParseError
@@ -22,6 +22,7 @@ from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
 from .environment import probe_at_exec, probe_environment
 from .packages.python_pools import PythonPools
+from .packages.strangers import owned_by, strange_pools, unreached_packages
 from .runtimes.libraries import LibraryProbe, Scan
 from .runtimes.owners import Owners
 from .runtimes.pools import pools_of, probe_libraries
@@ -68,6 +69,7 @@ class Observer:
         self._python_pools = PythonPools(machine, self.native)
         self._children = ChildProbe(machine, self.native)
         self._load = LoadProbe()
+        self._seen: tuple[Workers | None, Scan | None, _Owned] = (None, None, _Owned())
         self._at_exec: dict[str, str] = {}
         self._conda = machine.live and os.path.isdir(os.path.join(sys.prefix, "conda-meta"))
         try:
@@ -152,14 +154,21 @@ class Observer:
             or ()
         )
         libraries = self.as_opened(libraries, libraries)
+        owned = _filed("owners of threads", gaps, lambda: self._owned(scan, counted)) or _Owned()
         packaged = _filed(
             "pools of packages",
             gaps,
             lambda: self._python_pools.pools(
-                libraries, gaps, quota_cpus=budget.quota_cpus, busy=busy
+                libraries,
+                gaps,
+                quota_cpus=budget.quota_cpus,
+                physical_cpus=_physical(budget),
+                machine_cpus=budget.machine_cpus,
+                busy=busy,
+                owned=owned.by_module,
             ),
         )
-        pools = (*pools_of(libraries), *(packaged or ()))
+        pools = (*pools_of(libraries), *(packaged or ()), *owned.strange)
         changes = _filed("changes", gaps, lambda: self._changes(budget, libraries)) or ()
         bound = narrowed(changes)
         if bound is not None:
@@ -198,7 +207,7 @@ class Observer:
             pools=pools,
             num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
             os_threads=listed,
-            thread_owners=_filed("owners of threads", gaps, lambda: self._thread_owners(counted)),
+            thread_owners=owned.owners,
             environment=environment or (),
             throttling=throttling,
             packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
@@ -245,14 +254,30 @@ class Observer:
             return None
         return _filed("owners of threads", gaps, lambda: self._owners.workers(segments))
 
-    def _thread_owners(self, counted: Workers | None) -> tuple[ThreadOwner, ...] | None:
+    def _owned(self, scan: Scan, counted: Workers | None) -> _Owned:
+        """Give the owners of threads; the same object while no thread came or went."""
         if counted is None:
-            return None
+            return _Owned()
+        if self._seen[0] is counted and self._seen[1] is scan:
+            return self._seen[2]
         shippers = self._libraries.owners.of(counted.by_path)
-        return tuple(
+        owners = tuple(
             ThreadOwner(path=path, package=shippers[path].name, num_threads=number)
             for path, number in sorted(counted.by_path.items())
         )
+        runtimes = frozenset(image.kernel_path for image in scan.images)
+        owned = _Owned(owners, owned_by(owners), strange_pools(owners, runtimes))
+        self._seen = counted, scan, owned
+        return owned
+
+    def unreached(self) -> tuple[Pool, ...]:
+        """Give the pools that live, or whose packages are loaded, and that no limit reaches.
+
+        Their sizes are left out. 20 us where no thread came or went.
+        """
+        scan = self.scan()
+        owned = self._owned(scan, self._counted(scan, []))
+        return (*unreached_packages(owned.by_module), *owned.strange)
 
     def _threads(
         self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
@@ -260,7 +285,7 @@ class Observer:
         kernel_paths = {image.mapped.path: image.kernel_path for image in scan.images}
         labels = {kernel_paths.get(each.path, each.path): each.title for each in libraries}
         counted = self._counted(scan, gaps)
-        for owner in self._thread_owners(counted) or ():
+        for owner in self._owned(scan, counted).owners or ():
             if owner.package is not None and owner.path not in labels:
                 labels[owner.path] = f"{os.path.basename(owner.path)} ({owner.package})"
         return probe_threads(machine, gaps, self._owners, scan.segments, labels)
@@ -275,6 +300,20 @@ class Observer:
 
     def _workers_of_ours(self, scan: Scan, gaps: list[Gap]) -> tuple[Child, ...]:
         return () if scan.segments is None else self._children.look(scan.segments, gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """The owners of threads, threads by module, and pools without a row of their own."""
+
+    owners: tuple[ThreadOwner, ...] | None = None
+    by_module: Mapping[str, int] = field(default_factory=dict)
+    strange: tuple[Pool, ...] = ()
+
+
+def _physical(budget: Budget) -> int | None:
+    found = (each.cpus for each in budget.bounds if each.source == "physical cores" and each.cpus)
+    return next((int(cpus) for cpus in found), None)
 
 
 def _by_runtime(scan: Scan, counted: Workers | None) -> dict[str, int] | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..facts.cpus import Bound, cpus_words
 from ..facts.libraries import Library, Pool
 from ..facts.snapshots import Snapshot
+from .crowded import own_remedies, threads_wanted, unreached_cases
 from .rule import Case, Rule
 
 _ENOUGH_PERIODS = 20
@@ -35,7 +36,10 @@ def _is_warning(snapshot: Snapshot, pool: Pool) -> bool:
     times). One that fits them but not the quota costs 0 to 10 % at twice the quota, and as much
     as the first where it is a multiple (xgboost#7653: 90 times at 16 threads on 1 CPU).
     """
-    return pool.size > _visible(snapshot, pool) or pool.size > 2 * _allowed(snapshot, pool)
+    size = threads_wanted(snapshot, pool)
+    if pool.api == "unknown" and not pool.own_switch:
+        return False  # what its threads do is not known
+    return size > _visible(snapshot, pool) or size > 2 * _allowed(snapshot, pool)
 
 
 def _visible(snapshot: Snapshot, pool: Pool) -> int:
@@ -56,9 +60,10 @@ def _allowed(snapshot: Snapshot, pool: Pool) -> int:
     return max(1, math.ceil(min([pool.bound_cpus, *others])))
 
 
-def _own(snapshot: Snapshot) -> list[Pool]:
+def _own(snapshot: Snapshot, *, reached: bool = True) -> list[Pool]:
     """Give the pools that compute on threads of their own; those for files mostly wait."""
-    return [pool for pool in snapshot.pools if not pool.lender and not pool.for_io]
+    own = [pool for pool in snapshot.pools if not pool.lender and not pool.for_io]
+    return [pool for pool in own if pool.unreached is not reached]
 
 
 def _case(snapshot: Snapshot, pools: list[Pool], why: str) -> Case:
@@ -88,6 +93,11 @@ def _too_many(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[C
             "Threads of one team wait for each other, and most of them have no CPU to run on "
             "while the others spin. Small operations become many times slower than with one.",
         )
+    yield from unreached_cases(
+        snapshot,
+        [pool for pool in _own(snapshot, reached=False) if _is_warning(snapshot, pool)],
+        "Threads of one pool wait for each other, and most of them have no CPU to run on.",
+    )
 
 
 def _over_quota(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
@@ -103,6 +113,17 @@ def _over_quota(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
             f"{snapshot.budget.affinity_cpus} CPUs are visible, so all threads run at once, use "
             "up the quota early in each period and are all stopped until the next one.",
         )
+    yield from unreached_cases(
+        snapshot,
+        [
+            pool
+            for pool in _own(snapshot, reached=False)
+            if threads_wanted(snapshot, pool) > snapshot.budget.threads
+            and not _is_warning(snapshot, pool)
+        ],
+        f"{snapshot.budget.affinity_cpus} CPUs are visible, so its threads run at once, use up the "
+        "quota early in each period and are all stopped until the next one.",
+    )
 
 
 def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
@@ -116,7 +137,8 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
         over = "of the time since its cgroup was made"
     if share < _NOTABLE:
         return
-    largest = max((pool.size for pool in _own(snapshot)), default=0)
+    pools = [*_own(snapshot), *_own(snapshot, reached=False)]
+    largest = max((pool.size for pool in pools), default=0)
     yield Case(
         title=f"Throttled {share:.0%} {over}",
         why=(
@@ -132,8 +154,20 @@ def _throttled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
             ),
             f"{cpus_words(budget.cpus)}: {_by(budget.binding)}",
         ),
-        remedies=_remedies(snapshot, _own(snapshot)),
+        remedies=_all_remedies(snapshot),
     )
+
+
+def _all_remedies(snapshot: Snapshot) -> tuple[str, ...]:
+    """Give those for the pools that a limit reaches, and each large other one's own."""
+    others = [
+        remedy
+        for pool in _own(snapshot, reached=False)
+        if threads_wanted(snapshot, pool) > snapshot.budget.threads
+        for remedy in own_remedies(snapshot, pool)
+    ]
+    pools = _own(snapshot)
+    return (*(_remedies(snapshot, pools) if pools or not others else ()), *others)
 
 
 def _starved(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:

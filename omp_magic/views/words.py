@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..facts.cpus import Bound, cpus_words
@@ -179,14 +180,22 @@ def largest_pool(snapshot: Snapshot) -> int:
 
 
 def wants_of(snapshot: Snapshot) -> str:
-    """Give what the pools want: ``3 pools, up to 2 threads each, 6 together``."""
-    sizes = _sizes(snapshot)
+    """Give what the pools want: ``3 pools, up to 2 threads each, 6 together``, never as if all."""
+    sizes, more = _sizes(snapshot), uncounted_words(snapshot.pools)
     if not sizes:
-        return "no thread pool yet"
-    if len(sizes) == 1:
-        return f"1 pool of {counted(sizes[0], 'thread')}"
-    each = counted(max(sizes), "thread")
-    return f"{len(sizes)} pools, up to {each} each, {sum(sizes)} together"
+        return f"no pool that can be counted, but {more}" if more else "no thread pool yet"
+    words = f"1 pool of {counted(sizes[0], 'thread')}"
+    if len(sizes) > 1:
+        each = counted(max(sizes), "thread")
+        words = f"{len(sizes)} pools, up to {each} each, {sum(sizes)} together"
+    return f"{words}, and {more}" if more else words
+
+
+def uncounted_words(pools: Iterable[Pool]) -> str:
+    """Give the pools of an unknown size: ``1 that cannot be counted (x 3 threads)``, or ""."""
+    left = [pool for pool in pools if pool.workers and not pool.counted]
+    names = ", ".join(f"{pool.name} {counted(pool.workers or 0, 'thread')}" for pool in left)
+    return f"{len(left)} that cannot be counted ({names})" if left else ""
 
 
 def counted(number: int, noun: str) -> str:
@@ -218,8 +227,8 @@ def _sizes(snapshot: Snapshot) -> list[int]:
 
 
 def python_pools(snapshot: Snapshot) -> tuple[Pool, ...]:
-    """Give the pools that live in Python packages."""
-    return tuple(pool for pool in snapshot.pools if pool.api == "python")
+    """Give the pools that live in Python packages, and those that no table knows."""
+    return tuple(pool for pool in snapshot.pools if pool.api in ("python", "unknown"))
 
 
 def pool_size(pool: Pool) -> str:
@@ -230,8 +239,17 @@ def pool_size(pool: Pool) -> str:
 def pool_state(pool: Pool) -> str:
     """Give what is to be said about a pool's size."""
     words = ["for files"] if pool.for_io else []
-    if pool.num_threads is None and pool.would_use:
+    if pool.each and pool.would_use:
+        words.append(f"{counted(pool.would_use, 'thread')} for each {pool.each} of its own accord")
+    elif pool.each:
+        words.append(f"one for each {pool.each}")
+    elif pool.num_threads is None and pool.would_use:
         words.append(f"not started (would use {pool.would_use})")
+    if pool.workers:
+        words.append(f"{counted(pool.workers, 'thread')} live")
+    if pool.unreached:
+        limit = f"no limit reaches it: {pool.own_switch}" if pool.own_switch else ""
+        words.append(limit or "not known how to count or limit")
     return ", ".join((*words, pool.note) if pool.note else words)
 
 

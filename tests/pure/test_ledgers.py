@@ -80,7 +80,8 @@ def test_a_runtime_that_read_an_earlier_limits_variable_is_told_by_that_limit_al
     owner = SimpleNamespace(name="some")
     image = SimpleNamespace(key=4096, mapped=mapped, family=family, owner=owner, soname=None)
     image.static, image.title = False, "GNU libgomp (some)"
-    inventory = cast("Inventory", SimpleNamespace(images=(image,), leaked={4096: 2}))
+    pools = SimpleNamespace(images=(image,), leaked={4096: 2}, unreached=tuple)
+    inventory = cast("Inventory", pools)
     (line,) = not_given_back(limit(), inventory, ())
     assert "read this limit's variable" in line
     assert not_given_back(limit(known_leaks=frozenset({4096})), inventory, ()) == ()

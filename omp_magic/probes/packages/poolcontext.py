@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -31,6 +31,7 @@ class Size:
     scope: str = "process"
     lender: str = ""
     note: str = ""
+    workers: int | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +81,8 @@ class Context:
         Whether the thread that looks is the main thread.
     kept
         What earlier looks left.
+    owned, physical_cpus, machine_cpus
+        Threads by module, as `strangers.owned_by` gives them; cores and CPUs online.
     """
 
     machine: Machine
@@ -89,6 +92,9 @@ class Context:
     busy: frozenset[str]
     on_main: bool
     kept: Kept
+    owned: Mapping[str, int] = field(default_factory=dict)
+    physical_cpus: int | None = None
+    machine_cpus: int | None = None
 
     def getenv(self, name: str) -> str | None:
         """Give a variable as native code reads it."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable
-from types import ModuleType
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from ...facts.libraries import Gap, Library, Pool
@@ -48,13 +48,16 @@ class PythonPools:
         self._extras: list[_Extra] | None = None
         self._lasting: list[Gap] = []
 
-    def pools(
+    def pools(  # noqa: PLR0913 - each is a fact of its own
         self,
         libraries: tuple[Library, ...],
         gaps: list[Gap],
         *,
         quota_cpus: float | None = None,
+        physical_cpus: int | None = None,
+        machine_cpus: int | None = None,
         busy: Collection[str] = (),
+        owned: Mapping[str, int] = MappingProxyType({}),
     ) -> tuple[Pool, ...]:
         """Give the pools of the packages that are loaded.
 
@@ -66,8 +69,12 @@ class PythonPools:
             Receives what could not be read; nothing is raised for it.
         quota_cpus
             CPU quota in CPUs, or None when there is none.
+        physical_cpus, machine_cpus
+            Cores and CPUs of the machine that are online; None when not known.
         busy
             Files known to have OS threads of their own, where that is known.
+        owned
+            Threads by module, as in `Context`.
 
         Returns
         -------
@@ -91,6 +98,9 @@ class PythonPools:
                     busy=frozenset(busy),
                     on_main=threading.current_thread() is threading.main_thread(),
                     kept=self._kept,
+                    owned=owned,
+                    physical_cpus=physical_cpus,
+                    machine_cpus=machine_cpus,
                 )
             try:
                 found.append(_read(adapter, module, context))
@@ -160,6 +170,9 @@ def _read(adapter: Adapter, module: ModuleType, context: Context) -> Pool:
         variables=adapter.variables,
         for_io=adapter.for_io,
         note=size.note,
+        workers=size.workers,
+        each=adapter.each,
+        own_switch=adapter.own_switch,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...facts.cpus import LEAST_DEMAND_CPUS, cpus_words
 from ...facts.libraries import Limit, Pool
 from ...facts.ticks import Tick
-from ..words import DASH, counted, counts_of, pool_state, printable
+from ..words import DASH, counted, counts_of, pool_state, printable, uncounted_words
 from .facts import PanelFacts
 
 NAME = 48
@@ -132,6 +132,8 @@ def verdict_of(facts: PanelFacts) -> Verdict:
     cpus = cpus_words(allowed)
     pools = [p for p in facts.snapshot.pools if p.size and not p.lender and not p.for_io]
     largest = max(pools, key=lambda pool: pool.size, default=None)
+    left = uncounted_words(facts.snapshot.pools)
+    uncounted = f", and {clipped(left, _TEXT)}" if left else ""
     children = [child.pool_threads or 0 for child in facts.snapshot.children]
     if sum(children) > max(fits, largest.size if largest else 0):
         more = f"the pools of {counted(sum(map(bool, children)), 'worker')} together"
@@ -140,14 +142,16 @@ def verdict_of(facts: PanelFacts) -> Verdict:
         more = f"{pool_label(largest)} has {largest.size}"
         if len(pools) > 1:
             more += f", {len(pools)} pools have {sum(pool.size for pool in pools)} together"
+        more += uncounted
         return Verdict(f"{largest.size} threads want {cpus}", more, bad=True)
     busy = sum(owner.busy for owner in (facts.newest and facts.newest.owners) or ())
     if busy > fits:
         return Verdict(f"{busy} busy threads share {cpus}", "no pool alone is too large", bad=True)
     if largest is None:
-        return Verdict(f"{cpus} allowed", "no thread pool yet", bad=False)
+        more = f"no pool that can be counted{uncounted}" if uncounted else "no thread pool yet"
+        return Verdict(f"{cpus} allowed", more, bad=False)
     text = f"{counted(largest.size, 'thread')} for {cpus}"
-    return Verdict(text, f"{pool_label(largest)} is the largest pool", bad=False)
+    return Verdict(text, f"{pool_label(largest)} is the largest pool{uncounted}", bad=False)
 
 
 def figures_of(facts: PanelFacts) -> tuple[Figure, ...]:
@@ -207,6 +211,8 @@ def pools_of(facts: PanelFacts) -> tuple[PoolRow, ...]:
             alive, busy = owner.alive, owner.busy
         elif library is not None and not pool.lender:
             alive, busy = (0, 0) if sure else (library.workers, None)
+        else:
+            alive = pool.workers
         notes = pool_state(pool)
         if pool.lender:
             lender = names.get(pool.lender) or facts.labels.get(pool.lender)
