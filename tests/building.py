@@ -57,3 +57,25 @@ def python_extension(gcc: str, folder: Path, name: str, runtime: str) -> str:
     rest = [f"-l:{os.path.basename(runtime)}", "-Wl,-rpath,$ORIGIN"]
     subprocess.run([*link, *rest], check=True, cwd=folder)
     return str(folder)
+
+
+POOL = """
+#include <pthread.h>
+#include <unistd.h>
+static void *work(void *none) { for (;;) pause(); return none; }
+int start(int number) {
+    pthread_t made;
+    for (int i = 0; i < number; i++)
+        if (pthread_create(&made, 0, work, 0)) return -1;
+    return 0;
+}
+"""
+
+
+def pool_library(gcc: str, path: Path) -> str:
+    """Build a library whose ``start(n)`` starts threads that wait for ever; give its path."""
+    source = path.with_suffix(".c")
+    source.write_text(POOL)
+    command = [gcc, "-fPIC", "-shared", "-pthread", str(source), "-o", str(path)]
+    subprocess.run(command, check=True)
+    return str(path)

@@ -55,6 +55,12 @@ FORKS = (
     *TENSORFLOW,
 )
 """Packages whose pools knowledge/forks has a row of, beside those of POOLS and MKL."""
+STRANGERS = (
+    *KERNEL,
+    *("av", "blosc", "catboost", "clarabel", "cvxpy", "datafusion", "highspy", "jax", "numcodecs"),
+    *("openvino", "rasterio", "scipy", "simpleitk", "tbb4py", "vtk"),
+)
+"""Packages whose threads no limit reaches."""
 
 
 def environment(name: str, requirements: tuple[str, ...]) -> str:

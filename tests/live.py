@@ -43,7 +43,8 @@ CLEAN = {
     name: value
     for name, value in os.environ.items()
     if not re.match(
-        r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY|NUMBA|NUMEXPR|POLARS|OPENCV|BLOSC|TF|ARROW)_"
+        r"(OMP|KMP|GOMP|MKL|OPENBLAS|GOTO|BLIS|LOKY|NUMBA|NUMEXPR|POLARS|OPENCV|BLOSC|TF|ARROW|RAYON|"
+        r"TOKENIZERS|TOKIO|PJRT|XLA|GDAL|ITK|SLURM)_|NPROC$"
         r"|COLUMNS$",
         name,
     )

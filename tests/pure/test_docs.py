@@ -57,6 +57,12 @@ def test_the_pages_of_findings_are_those_of_the_rules() -> None:
     assert written == _module_of_docs("write_findings").pages()
 
 
+def test_the_page_of_pools_is_the_table_of_packages() -> None:
+    """`make docs` writes it."""
+    written = (DOCS / "reference" / "pools.md").read_text("utf-8")
+    assert written == _module_of_docs("write_pools").page()
+
+
 def _module_of_docs(name: str) -> Any:
     sys.path.insert(0, str(DOCS))
     try:
