@@ -392,6 +392,18 @@ def blosc2_compress() -> Callable[[], object]:
     return lambda: blosc2.compress2(data, clevel=9)
 
 
+def lightgbm_predict() -> Callable[[], object]:
+    """Give work for which LightGBM passes six threads to OpenMP."""
+    import numpy as np
+
+    lightgbm = package("lightgbm")
+    data = np.random.default_rng(0).random((100_000, 10))
+    told = {"num_threads": 6, "verbosity": -1}
+    label = data[:2000, 0]
+    model = lightgbm.train(told, lightgbm.Dataset(data[:2000], label, params=told), 20)
+    return lambda: model.predict(data, num_threads=6)
+
+
 def faiss_search() -> Callable[[], object]:
     import numpy as np
 

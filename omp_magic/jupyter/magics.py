@@ -160,7 +160,7 @@ class OmpMagics(Magics):
         nargs="*",
         help="N threads; auto (the CPUs allowed) or auto/N; NAME=N with NAME blas, openmp, "
         "a family (openblas, mkl, blis, libgomp, libomp, libiomp5), a package (torch, numexpr, "
-        "numba, cv2, pyarrow, blosc2, faiss ...), a SONAME or a path; or off",
+        "numba, cv2, pyarrow, blosc2, lightgbm ...), a SONAME or a path; or off",
     )
     @argument("--no-env", action="store_true", help="child processes do not inherit the limit")
     @argument("-v", "--verbose", action="store_true", help="say after the cell what it cost")

@@ -23,7 +23,8 @@ _FIRST = r"\s*\+?(\d{1,9})\s*(?:,.*)?"
 
 
 @lru_cache(maxsize=1)
-def _native() -> Native | None:
+def native() -> Native | None:
+    """Give the running process; None where it cannot be called."""
     try:
         return Native()
     except OSError:
@@ -60,18 +61,18 @@ def torch_calls(module: ModuleType) -> TorchCalls:
     turns MKL_DYNAMIC off in the process, and it leaves MKL's override behind in the thread. None
     of that can be taken back.
     """
-    native, binary = _native(), getattr(loaded("torch._C"), "__file__", None)
-    if native is None or binary is None:
+    here, binary = native(), getattr(loaded("torch._C"), "__file__", None)
+    if here is None or binary is None:
         return TorchCalls()
-    local = native.dependency_symbol(binary, "MKL_Set_Num_Threads_Local")
-    most = native.dependency_symbol(binary, "MKL_Get_Max_Threads")
-    everywhere = native.dependency_symbol(binary, "MKL_Set_Num_Threads")
+    local = here.dependency_symbol(binary, "MKL_Set_Num_Threads_Local")
+    most = here.dependency_symbol(binary, "MKL_Get_Max_Threads")
+    everywhere = here.dependency_symbol(binary, "MKL_Set_Num_Threads")
     if everywhere is None:
         # The function behind it, which is all that the wheel exports of it.
-        everywhere = native.dependency_symbol(binary, "mkl_serv_set_num_threads")
+        everywhere = here.dependency_symbol(binary, "mkl_serv_set_num_threads")
     if local is None or most is None:
         local = most = everywhere = None
-    return TorchCalls(_openmp_of_torch(module, native, binary), local, most, everywhere)
+    return TorchCalls(_openmp_of_torch(module, here, binary), local, most, everywhere)
 
 
 def _openmp_of_torch(module: ModuleType, native: Native, binary: str) -> int | None:

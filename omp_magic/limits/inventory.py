@@ -15,13 +15,14 @@ from ..probes.packages.python_pools import is_whole
 from ..probes.runtimes.libraries import Image, Scan
 from ..probes.runtimes.pools import provider_of, threads_at_start
 from ..probes.runtimes.startup import probe_startup
+from .ceilings import lightgbm_library
 from .dials import Dial, PackageDial, RuntimeDial, is_settable, names_of, reset_default
 from .fixed import FIXED_AT_IMPORT, HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED
 from .pools import DIALS, PoolDial
 from .spec import BORROWERS, EXAMPLE, NAMES, LimitSpec
 from .variables import Variables
 
-_TORCH = "torch"
+_TORCH, _LIGHTGBM = "torch", "lightgbm"
 _TORCH_POOL = "torch intra-op"
 
 
@@ -153,8 +154,19 @@ class Inventory:
                 own = (image for image in openmp if image.owner.name == _TORCH)
                 self._lender = served if served is not None else next(own, None)
                 names = names_of(self._lender)[:-1] if self._lender is not None else ("openmp",)
+            elif pool.module == _LIGHTGBM:
+                names = self._names_called(lightgbm_library(module), images)
             dials[pool.label] = PackageDial(pool, module, names)
         self.to_launch = tuple(to_launch)
+
+    def _names_called(self, path: str, images: tuple[Image, ...]) -> tuple[str, ...]:
+        """Give the names of the OpenMP runtimes that a library was linked with or may call."""
+        address = self._native.dependency_symbol(path, "omp_get_max_threads")
+        base = self._native.base_of(address) if address is not None else None
+        linked = next((each for each in images if base is not None and each.base == base), None)
+        called = {linked, provider_of(self._native, images)} - {None}
+        names = [name for image in called if image is not None for name in names_of(image)[:-1]]
+        return tuple(dict.fromkeys(names)) or ("openmp",)
 
     def _adopt(self, image: Image, lifted: frozenset[str], *, started: bool) -> None:
         """Find out what a pool that is new under a limit would have had of itself."""

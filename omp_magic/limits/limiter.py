@@ -254,7 +254,8 @@ class Limiter:
         if budget and held.spec.auto:
             held.budget_threads = probe_budget(self._machine).threads
         held.amounts = self.inventory.amounts(held.spec, held.budget_threads)
-        held.variables = inherited(held.spec, held.budget_threads) if held.env else {}
+        own = self.variables.original
+        held.variables = inherited(held.spec, held.budget_threads, own) if held.env else {}
 
     def _thread_ended(self) -> None:
         """Take the wrappers out when the last thread that needed them has ended."""

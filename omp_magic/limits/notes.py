@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Iterable
 
@@ -25,6 +26,10 @@ _OLD_SERVER = (
 _NEW_SERVER = (
     "multiprocessing's fork server was started under a limit: its children keep that one's "
     f"variables; {_STOP}"
+)
+_CPU_COUNT = (
+    "joblib and scikit-learn count every CPU for n_jobs=-1: their limit is a variable, "
+    "LOKY_MAX_CPU_COUNT"
 )
 _OLD_CHILDREN = "child processes that multiprocessing started before this limit don't have it"
 
@@ -62,6 +67,8 @@ def left_alone(
             for key, image in inventory.waiting.items()
             if key in held.amounts
         ]
+        if "joblib" in sys.modules and held.spec.for_pool(("joblib", "")) is not None:
+            lines.append(_CPU_COUNT)
     for key, threads in held.amounts.items():
         dial = inventory.dials.get(key) if key not in failures else None
         taken = dial.count() if dial is not None else None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from ..probes.packages.poolcontext import attribute, count, loaded
-from . import adopt
+from . import adopt, ceilings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,18 @@ DIALS: tuple[PoolDial, ...] = (
         own=adopt.blosc2_own,
         variables=("BLOSC_NTHREADS",),
     ),
+    # No pool: a ceiling on the count that LightGBM passes to OpenMP. It reads no variable.
+    PoolDial(
+        module="lightgbm",
+        name="lightgbm",
+        label="LightGBM",
+        scope="process",
+        started=ceilings.lightgbm_has,
+        get=ceilings.lightgbm_get,
+        set=ceilings.lightgbm_set,
+        own=ceilings.lightgbm_get,
+        variables=(),
+    ),
 )
-"""Faiss, XGBoost and LightGBM have no row: their threads are an OpenMP runtime's, and setting its
-count limited the threads that worked (faiss 1.15, XGBoost 3.2). A ``num_threads`` that a call
-names itself (XGBoost's nthread) wins over it."""
+"""Faiss and XGBoost have no row: their threads are an OpenMP runtime's, and setting its count
+limited the threads that worked (faiss 1.15, XGBoost 3.2, with ``nthread`` and ``n_jobs`` too)."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Hashable
 
+from .ceilings import CPU_COUNT, forget_cpu_counts
 from .held import Held
 from .inventory import Inventory
 from .ledger import Failures, Ledger
@@ -26,6 +28,7 @@ class ThreadLedger(Ledger):
         super().__init__()
         self.synced = synced
         self.ident = threading.get_ident()
+        self.tid = threading.get_native_id()
         self.scope = SCOPE.get()
 
     @property
@@ -83,6 +86,15 @@ class Settlement:
         ledgers = [reference() for reference in tuple(self._ledgers)]
         return [each for each in ledgers if each and each is not mine]
 
+    def limited(self, held: Held) -> set[int]:
+        """Give the OS threads that are known to be under a limit."""
+        ledgers = [reference() for reference in tuple(self._ledgers)]
+        return {
+            each.tid
+            for each in ledgers
+            if each is not None and (held in each.scope or (held.everywhere and each))
+        }
+
     def _forget(self, reference: weakref.ref[ThreadLedger]) -> None:
         self._ledgers.discard(reference)
         self._ended()
@@ -105,7 +117,7 @@ class Settlement:
         ledger = self.ledger()
         failures = ledger.open(here, inventory.dials, inventory.own)
         failures |= self._process.open(everywhere, inventory.dials, inventory.own)
-        self._variables.settle(self._wanted_variables(held))
+        self._settle_variables(self._wanted_variables(held))
         failures |= self._process.settle(everywhere, inventory.dials, anew=anew)
         # A pool that read a limit's variable, and that no limit is for, gets its own count.
         while inventory.own:
@@ -144,6 +156,12 @@ class Settlement:
                 found.update(each.amounts)
         dials = self._inventory.dials
         return {key: n for key, n in found.items() if key in dials and not dials[key].per_thread}
+
+    def _settle_variables(self, wanted: dict[str, str]) -> None:
+        counted = os.environ.get(CPU_COUNT)
+        self._variables.settle(wanted)
+        if os.environ.get(CPU_COUNT) != counted:
+            forget_cpu_counts()
 
     def _wanted_variables(self, held: Collection[Held]) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ..machine.native import Native, encoded
+from ..probes.packages.poolcontext import positive
 from ..probes.state import STATE
+from .ceilings import CPU_COUNT
 from .spec import LimitSpec
 
 INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -31,21 +33,35 @@ INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("POLARS_MAX_THREADS", ("polars", "")),
     ("TF_NUM_INTRAOP_THREADS", ("tensorflow", "")),
     ("TF_NUM_INTEROP_THREADS", ("tensorflow", "")),
+    (CPU_COUNT, ("joblib", "")),
 )
 """Variables by the names of a limit that set them, the most particular name first.
 
 joblib's list for its workers (joblib/_parallel_backends.py, MAX_NUM_THREADS_VARS), and the
-variables of the pools that it leaves out.
+variables of the pools that it leaves out; last what joblib counts here, at each call.
 """
 
 
-def inherited(spec: LimitSpec, budget_threads: int) -> dict[str, str]:
-    """Give the variables for a limit, by name."""
+def inherited(
+    spec: LimitSpec, budget_threads: int, own: Callable[[str], str | None] = os.environ.get
+) -> dict[str, str]:
+    """Give the variables for a limit, by name.
+
+    Parameters
+    ----------
+    spec, budget_threads
+        The limit, and what ``auto`` is a share of.
+    own
+        Gives a variable as it is without limits: a smaller CPU count is the user's own ceiling.
+    """
     found = {}
     for name, names in INHERITED:
         amount = spec.for_pool(names)
         if amount is not None:
-            found[name] = str(amount.threads(budget_threads))
+            threads = amount.threads(budget_threads)
+            if name == CPU_COUNT:
+                threads = min(threads, positive(own(name)) or threads)
+            found[name] = str(threads)
     return found
 
 

@@ -102,6 +102,7 @@ REGIONS = {
     "pyarrow": ("pyarrow_group", "pyarrow_csv"),
     "pyarrow-io": ("arrow_copy",),
     "blosc2": ("blosc2_asarray",),
+    "lightgbm": ("lightgbm_predict",),
 }
 """Real work of each pool, by the pool's name in a limit."""
 
