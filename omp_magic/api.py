@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .facts.libraries import Gap
@@ -56,6 +57,7 @@ def snapshot(
         limits=HERE.limits,
         altered=HERE.altered,
     )
+    facts = replace(facts, overruns=HERE.overruns)
     try:
         return facts.with_findings(judge(facts))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell

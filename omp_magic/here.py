@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .facts.libraries import Limit
+from .facts.overruns import Overrun
 from .limits.limiter import Limiter
 from .machine import Machine
 from .probes.observe import Observer
@@ -47,6 +48,18 @@ class Here:
         """Put this thread under the limits that are in force for it, where any ever were."""
         if self._limiter is not None and self._pid == os.getpid():
             self._limiter.sync()
+
+    @property
+    def overruns(self) -> tuple[Overrun, ...]:
+        """The limits that were not held."""
+        return self._limiter.watch.overruns if self._limiter is not None else ()
+
+    def cell_ended(self) -> tuple[Overrun, ...]:
+        """End what is watched for one cell, and give what is to be told of it."""
+        if self._limiter is None or self._pid != os.getpid():
+            return ()
+        with self._limiter.lock:
+            return self._limiter.watch.cell_ended()
 
     @property
     def altered(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from .changes import Change
 from .cpus import Budget, Load, Throttling
 from .libraries import Finding, Gap, Library, Limit, Pool
 from .mime import bundle
+from .overruns import Overrun
 from .processes import Child, Package, Sending, Thread, ThreadOwner
 from .settings import EnvSetting
 
@@ -71,6 +72,8 @@ class Snapshot:
         back as it was.
     limits
         Limits that omp_magic itself holds for the session.
+    overruns
+        Limits that were not held: of those in force, and of the last cell.
     gaps
         What could not be read.
     shown
@@ -98,6 +101,7 @@ class Snapshot:
     findings: tuple[Finding, ...] = ()
     changes: tuple[Change, ...] = ()
     limits: tuple[Limit, ...] = ()
+    overruns: tuple[Overrun, ...] = ()
     gaps: tuple[Gap, ...] = ()
     shown: frozenset[str] = field(default=frozenset(), compare=False)
 
@@ -125,7 +129,7 @@ class Snapshot:
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
             ``children``, ``start_method``, ``notebook``, ``stranded``, ``load``, ``findings``,
-            ``changes``, ``limits`` and ``gaps``.
+            ``changes``, ``limits``, ``overruns`` and ``gaps``.
             ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
             of `thread_owners`.
         """
@@ -154,6 +158,7 @@ class Snapshot:
             "findings": as_plain(self.findings),
             "changes": as_plain(self.changes),
             "limits": as_plain(self.limits),
+            "overruns": as_plain(self.overruns),
             "gaps": as_plain(self.gaps),
         }
 

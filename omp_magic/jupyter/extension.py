@@ -41,6 +41,8 @@ def load(shell: InteractiveShell) -> None:
     undos.append(lambda: shell.events.unregister("post_execute", after_failure))
     shell.events.register("pre_run_cell", magics.before_cell)
     undos.append(lambda: shell.events.unregister("pre_run_cell", magics.before_cell))
+    shell.events.register("post_run_cell", magics.after_cell)
+    undos.append(lambda: shell.events.unregister("post_run_cell", magics.after_cell))
     undos.append(install(shell))
 
 

@@ -6,6 +6,8 @@ when a magic is called, asked for its help or completed, and the real magics tak
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     from typing import Any
@@ -61,6 +63,21 @@ class Magics:
         """Hold the session's limit also on libraries that were loaded since."""
         if self._real is not None:
             self._real.before_cell()
+
+    def after_cell(self, *_: Any) -> None:
+        """Say which limits the cell did not hold, `omp_magic.limit`'s too."""
+        here = getattr(sys.modules.get("omp_magic.here"), "HERE", None)
+        if here is None:
+            return
+        try:
+            for overrun in here.cell_ended():
+                line = f"omp_limit: {overrun.sentence}; more: %omp_explain OMP209"
+                print(line, file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
+            import logging  # noqa: PLC0415 - never needed when all goes well
+
+            log = logging.getLogger("omp_magic")
+            log.warning("omp_magic: not looked after the cell (%s)", error)
 
     def remove(self) -> None:
         """Take the magics out of the shell, and back what they hold."""

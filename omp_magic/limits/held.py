@@ -8,6 +8,7 @@ from itertools import count
 from typing import Protocol
 
 from ..facts.libraries import Limit
+from ..facts.overruns import Overrun
 from .loops import isolates, running_loop
 from .spec import LimitSpec
 from .variables import fork_server, has_workers
@@ -72,6 +73,8 @@ class Held:
         """One line for each thing that the limit could not do as asked."""
         self.afterwards: tuple[str, ...] = ()
         """The same, of what `leave` could not give back."""
+        self.overruns: tuple[Overrun, ...] = ()
+        """Pools that worked with more threads than it allows, once it has ended."""
         self.amounts: dict[Hashable, int] = {}
         """Threads by pool."""
         self.variables: dict[str, str] = {}
@@ -86,12 +89,19 @@ class Held:
         self.ended = False
         self.suspended = False
         """Whether it is a coroutine's that waits."""
+        self.paused = False
+        """Whether it ever waited, so that others worked without it meanwhile."""
         self.tasks = 0
         """Tasks of executors that run under it now."""
         loop = running_loop()
         self.loop_thread = threading.get_ident() if loop is not None and not everywhere else None
         self.isolated = loop is None or isolates(loop)
         self._limiter = limiter
+
+    def pause(self) -> bool:
+        """Suspend it, or put it in force again; always True."""
+        self.suspended, self.paused = not self.suspended, True
+        return True
 
     def follow(self) -> None:
         """Follow the budget, and limit what was loaded past our eyes."""

@@ -29,6 +29,12 @@ class _Page:
     applied: int | None = None
 
 
+def raise_first(failures: Failures) -> None:
+    """Raise the first failure, now that all the rest is done."""
+    for error in failures.values():
+        raise error
+
+
 class Ledger:
     """What limits found, and set."""
 

@@ -21,13 +21,14 @@ from ..probes.observe import Observer
 from .held import Held, surely
 from .inventory import Inventory
 from .launch import on_launch
-from .ledger import Failures
+from .ledger import Failures, raise_first
 from .loads import LoadsUnderLimit
 from .notes import left_alone, not_given_back
 from .settlement import Settlement
 from .spec import EXAMPLE, LimitSpec
 from .spread import SCOPE, Spread
 from .variables import Variables, inherited
+from .watched import Watch
 
 
 class Limiter:
@@ -54,6 +55,9 @@ class Limiter:
         self._held: dict[int, Held] = {}
         self._spread = Spread(self)
         self._loads = LoadsUnderLimit(self, observer, observer.native)
+        self.watch = Watch(
+            observer, self.inventory, self._settlement.limited, lambda: self._spread.starts
+        )
         self._watching = False
         self._unlaunch: dict[str, Callable[[], None]] = {}
         self._pid = os.getpid()
@@ -118,6 +122,7 @@ class Limiter:
                 if not everywhere:
                     SCOPE.set((*SCOPE.get(), held))
                 held.notes = (*notes, *self._notes(held, self.settle()))
+                self.watch.begin(held, self._held.values())
                 return held  # noqa: TRY300 - an interrupt just before it must end the limit too
             except BaseException:
                 self.leave(held)
@@ -139,20 +144,22 @@ class Limiter:
             self.inventory.refresh(limited=True)
         except Exception as error:  # noqa: BLE001 - the pools known so far must be put back
             failures[""] = error
+        held.overruns += self.watch.end(held)
         self._held.pop(held.number, None)
         SCOPE.set(tuple(each for each in SCOPE.get() if each.number in self._held))
         failures |= self.settle()
         held.afterwards = not_given_back(held, self.inventory, self._settlement.others())
         held.ended = True
-        _raise(failures)
+        raise_first(failures)
 
     def follow(self, held: Held) -> None:
-        """Count anew what a limit is for, by the budget and the pools of now."""
+        """Count anew what a limit is for, by the budget and the pools of now; watch it anew."""
         with self.lock:
             if held.number in self._held:
                 self.inventory.refresh(limited=True)
                 self._count(held)
                 held.notes = tuple(self._notes(held, self.settle()))
+                self.watch.begin(held, self._held.values())
 
     def loaded(self, lifted: frozenset[str] = frozenset(), imported: str = "") -> None:
         """Limit what was loaded just now.
@@ -168,7 +175,7 @@ class Limiter:
             if self._held and (self.inventory.refresh(limited=True, lifted=lifted) or imported):
                 for held in self._held.values():
                     self._count(held, budget=False)
-                _raise(self.settle(anew=bool(imported)))
+                raise_first(self.settle(anew=bool(imported)))
 
     def launched(self) -> None:
         """Limit numba, which has launched its threads in this thread just now."""
@@ -177,7 +184,7 @@ class Limiter:
                 self.inventory.refresh(limited=False)
                 for held in self._held.values():
                     self._count(held, budget=False)
-                _raise(self.settle(anew=True))
+                raise_first(self.settle(anew=True))
 
     def settle(self, *, anew: bool = False) -> Failures:
         """Bring everything to the limits in force; give what failed, by pool.
@@ -216,17 +223,17 @@ class Limiter:
             held = self._held.values()
             failures = self._settlement.settle_thread(held, fresh=fresh, synced=synced)
             self._tidy()
-        _raise(failures)
+        raise_first(failures)
 
     def focus(self, scope: tuple[Held, ...]) -> None:
         """Suspend the limits of this thread's coroutines that are not among these."""
         ident, changed = threading.get_ident(), False
         for held in tuple(self._held.values()):
             if held.loop_thread == ident and held.suspended is (held in scope):
-                held.suspended, changed = not held.suspended, True
+                changed = held.pause()
         if changed:
             with self.lock:
-                _raise(self.settle())
+                raise_first(self.settle())
 
     def has_coroutines(self) -> bool:
         """Tell whether a coroutine of this thread has a limit."""
@@ -243,7 +250,7 @@ class Limiter:
             for held in scope:
                 held.tasks += number
             if any(held.suspended for held in scope):
-                _raise(self._settlement.settle_process(self._held.values()))
+                raise_first(self._settlement.settle_process(self._held.values()))
 
     def _notes(self, held: Held, failures: Failures) -> list[str]:
         mine = self.scope()
@@ -256,6 +263,7 @@ class Limiter:
         held.amounts = self.inventory.amounts(held.spec, held.budget_threads)
         own = self.variables.original
         held.variables = inherited(held.spec, held.budget_threads, own) if held.env else {}
+        self.watch.allow(held)
 
     def _thread_ended(self) -> None:
         """Take the wrappers out when the last thread that needed them has ended."""
@@ -290,9 +298,3 @@ class Limiter:
         elif self._watching and not self._held:
             LOADS.remove(self._loads)
             self._watching = False
-
-
-def _raise(failures: Failures) -> None:
-    """Raise the first failure, now that all the rest is done."""
-    for error in failures.values():
-        raise error

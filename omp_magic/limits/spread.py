@@ -62,6 +62,8 @@ class Spread:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._wrappings = Wrappings()
+        self.starts = 0
+        """Threads that were started under limits so far."""
 
     def install(self, *, coroutines: bool) -> None:
         """Put the wrappers in place that are needed; asked again it puts what is new."""
@@ -97,6 +99,7 @@ class Spread:
         scope = self._keeper.scope()
         if not scope or _keeps_house(thread):
             return False
+        self.starts += 1
         self.install(coroutines=False)  # the executor may have been imported since
         asks = _follow_queue(thread, self._before_task) or _is_executors(thread)
         begin = thread._bootstrap_inner  # type: ignore[attr-defined]  # noqa: SLF001 - no public place

@@ -1,11 +1,4 @@
-"""Who had how many threads in a stretch of time, and what CPU time they used.
-
-A thread's CPU time comes from its clock, `clock_gettime` of (~tid << 3) | 6, which is what
-pthread_getcpuclockid(3) gives (make_thread_cpuclock in glibc's posix-timers code and
-CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED in the kernel's include/linux/posix-timers_types.h). It is
-in nanoseconds, takes 0.5 us, does not release the GIL, and is an error for a thread that ended;
-/proc/self/task/TID/schedstat takes 9 us.
-"""
+"""Who had how many threads in a stretch of time, and what CPU time they used."""
 
 from __future__ import annotations
 
@@ -18,6 +11,7 @@ from dataclasses import dataclass
 from ...formats.procfs import Segments
 from ...machine import Machine
 from ...machine.native import Native
+from ..threads.clocks import clocks_of
 from ..threads.stacks import PYTHON, ThreadOwners
 
 UNKNOWN = "unknown"
@@ -84,32 +78,6 @@ class Work:
             tuple(sorted(peaks.items(), key=lambda row: (-row[1], row[0]))),
             tuple(sorted(rows, key=lambda row: (-row[2], row[0]))),
         )
-
-
-def clocks_of(machine: Machine, left_out: Collection[int] = ()) -> dict[int, int]:
-    """Give the CPU time of each thread in ns by its tid. 1.5 us a thread.
-
-    Parameters
-    ----------
-    machine
-        The running process's machine.
-    left_out
-        Threads that are not to be seen: those of omp_magic itself.
-
-    Raises
-    ------
-    OSError
-        When the threads cannot be listed.
-    """
-    found = {}
-    for name, _ in machine.entries("/proc/self/task"):
-        tid = int(name)
-        if tid not in left_out:
-            try:
-                found[tid] = time.clock_gettime_ns((~tid << 3) | 6)
-            except OSError:
-                continue  # it ended after it was listed
-    return found
 
 
 class ThreadCpu:

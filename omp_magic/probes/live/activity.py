@@ -11,7 +11,8 @@ from ...facts.ticks import OwnerTick
 from ...formats.procfs import Segments, parse_schedstat, parse_stat
 from ...machine import Machine
 from ...machine.native import Native
-from ..cost.threadcpu import UNKNOWN, clocks_of
+from ..cost.threadcpu import UNKNOWN
+from ..threads.clocks import clocks_of
 from ..threads.stacks import PYTHON, ThreadOwners
 
 BUSY_SHARE = 0.1

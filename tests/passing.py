@@ -1,0 +1,55 @@
+"""A parallel region that names its own number of threads, without a compiler."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+_REGION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+def burn(_data: object = None) -> None:
+    """Use a tenth of a second or more of CPU time, without the GIL."""
+    hashlib.pbkdf2_hmac("sha256", b"omp", b"magic", 200_000)
+
+
+_BURN = _REGION(burn)
+
+
+def libgomp(part: str = "libgomp") -> ctypes.CDLL:
+    """Give a libgomp that is mapped, the first whose path holds `part`."""
+    maps = Path("/proc/self/maps").read_text("utf-8")
+    found = re.search(rf"\S+ .* (/\S*{part}\S*)$", maps, re.MULTILINE)
+    assert found is not None
+    return ctypes.CDLL(found[1])
+
+
+def region(threads: int, library: ctypes.CDLL | None = None) -> None:
+    """Run a region with that many threads; 0 takes the runtime's count.
+
+    What gcc makes of ``#pragma omp parallel num_threads(threads)`` (libgomp/libgomp_g.h).
+    """
+    (library or libgomp()).GOMP_parallel(_BURN, None, threads, 0)
+
+
+def counted(function: Callable[[], object]) -> int:
+    """Give the threads that worked for a function: a fifth or more of what the busiest did."""
+    import os
+    import time
+
+    def clocks() -> dict[int, int]:
+        found = {}
+        for tid in map(int, os.listdir("/proc/self/task")):
+            try:
+                found[tid] = time.clock_gettime_ns((~tid << 3) | 6)
+            except OSError:
+                continue  # it ended after it was listed
+        return found
+
+    before = clocks()
+    function()
+    used = [ns - before.get(tid, 0) for tid, ns in clocks().items()]
+    return sum(ns >= max(used) / 5 for ns in used)
