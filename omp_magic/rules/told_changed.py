@@ -14,7 +14,8 @@ STORIES: dict[str, Story] = {
         "that count CPUs later find one. A package may also set the affinity itself.",
         "The main thread's mask before and after each import and each cell. What an import "
         "narrowed before %load_ext, or with %omp_guard off, is known only where a variable asks "
-        "for it and another thread or the parent process still has more CPUs. A mask that a cell's own line sets is no "
+        "for it and another thread or the parent process still has more CPUs. A mask that a "
+        "cell's own line sets is no "
         "finding.",
         (
             "To have the CPUs back: import os; os.sched_setaffinity(0, {0, 1})",
