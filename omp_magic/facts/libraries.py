@@ -172,6 +172,8 @@ class Pool:
     bound_cpus
         CPUs that its threads may use, where an import or OpenMP took some from the main thread;
         None where they are those of the process.
+    taken
+        (variable, value) of those whose value the package keeps as it read it.
     note
         Why a size is missing or borrowed, or "".
     workers
@@ -196,6 +198,7 @@ class Pool:
     variables: tuple[str, ...] = ()
     for_io: bool = False
     bound_cpus: int | None = None
+    taken: tuple[tuple[str, str], ...] = ()
     note: str = ""
     workers: int | None = None
     each: str = ""

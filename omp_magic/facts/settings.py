@@ -24,12 +24,17 @@ class Reading:
         ``"in force"``; ``"too late"``: it was set after the library had read it;
         ``"overruled"`` by another variable; ``"to come"``: the library has not read it yet;
         ``"ignored"``: the library does not read it as it was built, or cannot read the value;
-        ``"unknown"``: the count is neither what the value now gives nor what the value at the
-        start gave, or a limit of omp_magic is in force.
+        ``"refused"``: more than the library may have, so that it has one thread;
+        ``"unknown"``: see `why`. Where the value gives the count that is there it is in force,
+        also when another value would give the same.
     by
-        The variable that overrules it, or "".
+        The variable that overrules it, or that holds the most it may have; "" for none.
     num_threads
         Threads that the library has or would use.
+    most
+        The most threads that it may ever have; None where nothing tells.
+    why
+        Why the state is not known, in words; "" for any other.
     """
 
     reader: str
@@ -37,6 +42,8 @@ class Reading:
     state: str
     by: str = ""
     num_threads: int | None = None
+    most: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,7 +138,7 @@ COUNTERS: dict[str, Callable[[str], int | None]] = {
     "numba": _python_int,
     "polars": _digits,
     "pyarrow": _leading,
-    "cv2": _leading,
+    "cv2": lambda text: _number(r"(\d{1,12})", text),
     "blosc2": _leading,
     "tensorflow": _leading,
     "tokenizers": _digits,

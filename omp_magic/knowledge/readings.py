@@ -7,12 +7,13 @@ the value at the start gives, and not what the value now gives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..facts.libraries import Library, Pool
 from ..facts.settings import Reading
 from .catalog import AT_LOAD, OMP_LAYERS
 from .envvars import threads_in
+from .numexpr import MAX, most_threads, threads_of
 from .precedence import ALWAYS, AT_IMPORT, ORDERS, Order, order_of
 from .rivals import beaten_by
 
@@ -52,9 +53,10 @@ def readings_of(  # noqa: PLR0913 - each is a fact of its own
     for reader in (*map(_of_library, libraries), *map(_of_pool, pools)):
         if reader is not None:
             for name, state, by in reader.states(at):
+                why = reader.why(at) if state == "unknown" else ""
                 reading = Reading(
                     reader=reader.name, family=reader.family, state=state, by=by,
-                    num_threads=reader.count,
+                    num_threads=reader.count, most=reader.most, why=why,
                 )  # fmt: skip
                 found.setdefault(name, []).append(reading)
     return {name: tuple(readings) for name, readings in found.items()}
@@ -72,13 +74,33 @@ class _Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """A library or a pool: what it reads, whether it has, and the count it got."""
+    """A library or a pool: what it reads, whether it has, the count it got, and what it keeps."""
 
     name: str
     family: str
     order: Order
     started: bool | None
     count: int | None
+    note: str = ""
+    taken: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def most(self) -> int | None:
+        """The most threads that it may have, where it tells."""
+        return int(self.taken[MAX]) if MAX in self.taken else None
+
+    def why(self, at: _Moment) -> str:
+        """Say why it cannot be known what became of a variable."""
+        if at.limited:
+            return "a limit of omp_magic is in force"
+        if self.note:
+            return self.note
+        if not self.started or self.count is None:
+            return "whether it has read it cannot be seen from outside"
+        return (
+            f"it has {self.count} threads, which neither the value now nor the one at the start "
+            "gives: a call has set them, or the variable changed twice"
+        )
 
     def states(self, at: _Moment) -> Iterable[tuple[str, str, str]]:
         """Give (variable, state, by) for each variable that it knows and that is or was set."""
@@ -98,10 +120,28 @@ class _Reader:
         rival = beaten_by(self.family, name, at.now)
         if rival:
             return "overruled", rival
+        if name in self.taken:
+            return ("in force" if self._kept(name, at) else "too late"), ""
         if self.started is False:
             return "to come", ""
-        same = self.started and at.now.get(name) == at.then.get(name)
-        return ("in force" if same else "unknown"), ""
+        if at.now.get(name) == at.then.get(name):
+            return "in force", ""
+        return self._capped(at) if name in self.order.caps else "unknown", ""
+
+    def _capped(self, at: _Moment) -> str:
+        """Judge a variable that holds the most threads, and was changed, by the count."""
+        if not self.started or at.limited or self.count is None:
+            return "unknown"
+        if self._explains(self._winner(at.now), at.now, at.cpus):
+            return "in force"
+        return "too late" if self._explains(self._winner(at.then), at.then, at.cpus) else "unknown"
+
+    def _kept(self, name: str, at: _Moment) -> bool:
+        """Tell whether a variable has the value that the library took from it."""
+        text, taken = at.now.get(name) or "", self.taken[name]
+        if name == MAX:
+            return most_threads(at.now.get(name)) == int(taken)
+        return text.lower() == taken.lower()
 
     def _counts(self, here: list[str], at: _Moment) -> Iterable[tuple[str, str, str]]:
         new, old = self._winner(at.now), self._winner(at.then)
@@ -114,6 +154,9 @@ class _Reader:
                 continue
             elif self._threads(name, at.now) is None:
                 yield name, "ignored", ""
+            elif self._is_refused(name, at) and name == new and state != "too late":
+                decided = MAX if at.now.get(MAX) is not None and self._kept(MAX, at) else ""
+                yield name, "refused", decided
             elif name != new:
                 yield name, "overruled", new
             elif state == "too late" and kept:
@@ -128,15 +171,18 @@ class _Reader:
             return "in force"
         if self.started is False:
             return "to come"
-        if not self.started or self.count is None:
-            return "unknown"
         changed = (new, at.now.get(new)) != (old, at.then.get(old))
+        if not self.started or self.count is None:
+            # Whenever it reads it, or did, it is this value.
+            return "unknown" if changed or at.limited else "in force"
         as_before = changed and not at.limited and self._explains(old, at.then, at.cpus)
-        if not self._explains(new, at.now, at.cpus):
-            return "too late" if as_before else "unknown"
-        # Asked for more than it may give, the library has the same count without being asked.
-        capped = self._threads(new, at.now) != self.count
-        return "unknown" if as_before and capped else "in force"
+        if self._explains(new, at.now, at.cpus):
+            return "in force"
+        return "too late" if as_before else "unknown"
+
+    def _is_refused(self, name: str, at: _Moment) -> bool:
+        """Tell whether a value is more than the library may have (NumExpr)."""
+        return self.most is not None and (self._threads(name, at.now) or 0) > self.most
 
     def _threads(self, name: str, values: Values) -> int | None:
         text = values.get(name)
@@ -150,6 +196,8 @@ class _Reader:
     def _cap(self, winner: str, values: Values) -> str:
         """Give the variable that allows fewer threads than the winner says, or ""."""
         threads = self._threads(winner, values) or 0
+        if self.family == "numexpr":
+            return ""
         caps = (
             name for name in self.order.caps if (self._threads(name, values) or threads) < threads
         )
@@ -158,12 +206,15 @@ class _Reader:
     def _explains(self, winner: str, values: Values, cpus: int) -> bool:
         """Tell whether these variables give the count that the library has."""
         count, order = self.count, self.order
+        if self.family == "numexpr":
+            most = most_threads(values.get(MAX)) if self.most is None else self.most
+            return count in threads_of(values, cpus, most)
         usual = {"cores": (cpus, cpus // 2), "one": (1,)}.get(order.default, (cpus,))
         threads = self._threads(winner, values) if winner else None
         capped = [each for name in order.caps if (each := self._threads(name, values))]
         if threads is None:
-            if order.default == "machine":
-                return count is not None and count >= min([16, cpus, *capped]) > 0
+            if self.family == "pyarrow":
+                usual = tuple(min([each, *capped]) for each in usual)
             return count in usual or (bool(capped) and count == min(capped))
         if count is None or count >= threads:
             return count == threads
@@ -172,6 +223,10 @@ class _Reader:
 
 _MOST_OF_BUILDS = (64, 128)
 """MAX_CPU_NUMBER, the most threads of an OpenBLAS: of the wheels on PyPI and of conda-forge."""
+
+
+_OWN_COUNT = ("torch", "numba")
+"""Packages that keep a count of their own for threads that they borrow."""
 
 
 def _held(name: str, at: _Moment) -> bool:
@@ -192,7 +247,7 @@ def _of_library(library: Library) -> _Reader | None:
 def _of_pool(pool: Pool) -> _Reader | None:
     """Give the pool of a package; those on lent threads say no more than their lender does."""
     order = ORDERS.get(pool.family) if pool.api == "python" else None
-    if order is None or (pool.lender and pool.family != "torch"):
+    if order is None or (pool.lender and pool.family not in _OWN_COUNT):
         return None
     if pool.variables[:1] != order.variables[:1]:
         return None
@@ -202,4 +257,4 @@ def _of_pool(pool: Pool) -> _Reader | None:
         # A pool whose size is fixed at import is what the variable made of it, started or not.
         started = order.read == AT_IMPORT
         count = pool.would_use
-    return _Reader(pool.name, pool.family, order, started, count)
+    return _Reader(pool.name, pool.family, order, started, count, pool.note, dict(pool.taken))

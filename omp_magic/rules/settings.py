@@ -69,9 +69,13 @@ def _threads(number: int | None) -> str:
 
 
 def _wanted(setting: EnvSetting, reading: Reading) -> int | None:
-    if setting.native is None:
+    """Give the threads that a value would have given; None where it sets no count, or not that."""
+    order = ORDERS.get(reading.family)
+    if setting.native is None or (order is not None and setting.name not in order.variables):
         return None
-    return threads_in(reading.family, setting.name, setting.native)
+    wanted = threads_in(reading.family, setting.name, setting.native)
+    refused = wanted is not None and reading.most is not None and wanted > reading.most
+    return None if refused else wanted
 
 
 def _remedies(setting: EnvSetting, late: list[Reading]) -> Iterator[str]:
@@ -79,12 +83,25 @@ def _remedies(setting: EnvSetting, late: list[Reading]) -> Iterator[str]:
         wanted = _wanted(setting, each)
         if wanted is not None and each.family in BY_KEY:
             yield f"For this session: %omp_limit {each.family}={wanted}"
+        elif wanted is None and each.family in _CALLS and _lowers(setting, each):
+            most = threads_in(each.family, setting.name, setting.native or "")
+            yield f"For this session: {_CALLS[each.family].format(most)}"
         elif wanted is not None and each.family in _CALLS:
             yield f"For this session: {_CALLS[each.family].format(wanted)}"
     if setting.native is None:
         yield f"Before the kernel starts: unset {setting.name}"
     else:
         yield f"Before the kernel starts: {setting.name}={setting.native}"
+
+
+def _lowers(setting: EnvSetting, reading: Reading) -> bool:
+    """Tell whether a variable that holds the most threads allows fewer than there are."""
+    most = (
+        None if setting.native is None else threads_in(reading.family, setting.name, setting.native)
+    )
+    order = ORDERS.get(reading.family)
+    caps = order.caps if order is not None else ()
+    return setting.name in caps and most is not None and most < (reading.num_threads or 0)
 
 
 def _overruled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
@@ -176,7 +193,9 @@ def _unreadable(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
         problem = setting.problem
         if not problem and not setting.readings:
             problem = problem_of(setting.name, setting.native)
-        if problem:
+        if not problem and (refused := [e for e in setting.readings if e.state == "refused"]):
+            yield _refused(setting, refused[0], snapshot.budget.threads)
+        elif problem:
             counts = readers_of(setting.name)
             yield Case(
                 title=f"{setting.name} is set to a value that not every library understands",
@@ -191,6 +210,24 @@ def _unreadable(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
                     else f"Before the kernel starts: unset {setting.name}",
                 ),
             )
+
+
+def _refused(setting: EnvSetting, reading: Reading, threads: int) -> Case:
+    who, most = reading.reader, reading.most
+    by = f"{reading.by} allows" if reading.by else "it may have without NUMEXPR_MAX_THREADS"
+    return Case(
+        title=f"{setting.name}={setting.native} is refused by {who}: it has one thread",
+        why=(
+            f"{who} takes no number above {most}, the most that {by}. It says so on stderr alone "
+            f"and stays with {_threads(reading.num_threads)}, while numexpr.nthreads claims "
+            f"{setting.native}."
+        ),
+        evidence=(_history(setting), f"{who}: {_threads(reading.num_threads)}, at most {most}"),
+        remedies=(
+            f"For this session: import numexpr; numexpr.set_num_threads({threads})",
+            f"Before the kernel starts: {setting.name}={threads}",
+        ),
+    )
 
 
 def _differs(setting: EnvSetting, snapshot: Snapshot) -> bool:

@@ -304,5 +304,7 @@ def effect_of(setting: EnvSetting) -> str:
         same = [reading for reading in setting.readings if reading.state == state]
         readers = ", ".join(reading.reader for reading in same)
         by = ", ".join(sorted({reading.by for reading in same if reading.by}))
-        words.append(f"{state}{f' by {by}' if by else ''}: {readers}")
+        why = "; ".join(dict.fromkeys(reading.why for reading in same if reading.why))
+        more = f" ({why})" if why else ""
+        words.append(f"{state}{f' by {by}' if by else ''}: {readers}{more}")
     return "; ".join(words) or setting.meaning

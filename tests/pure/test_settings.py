@@ -258,8 +258,8 @@ def test_a_sleeping_runtime_will_use_what_the_first_variable_says(family: Family
 
 def test_openblas_takes_no_more_threads_than_there_are_cpus() -> None:
     assert one({BLAS: "9"}, {BLAS: "9"}, OPENBLAS, BLAS) == "in force"
-    # It has as many without the variable, so its count proves nothing of one that came later.
-    assert one({BLAS: "9"}, {}, OPENBLAS, BLAS) == "unknown"
+    # It has as many without the variable: a value that gives what is there is in force.
+    assert one({BLAS: "9"}, {}, OPENBLAS, BLAS) == "in force"
     assert one({BLAS: "2"}, {}, OPENBLAS, BLAS) == "in force"
     assert one({BLAS: "99"}, {BLAS: "99"}, library("openblas", num_threads=64), BLAS) == "in force"
 
@@ -308,12 +308,107 @@ def test_a_pool_that_was_built_to_read_other_variables_is_not_judged_by_the_tabl
     assert states(both, both, without_mkl) == {}
 
 
-def test_numexpr_has_a_cap_of_its_own() -> None:
-    most = "NUMEXPR_MAX_THREADS"
-    values = {"NUMEXPR_NUM_THREADS": "8", most: "2"}
-    pool = python_pool("numexpr", ("NUMEXPR_NUM_THREADS", OMP), num_threads=2)
-    found = states(values, values, pool, cpus=16)
-    assert found == {"NUMEXPR_NUM_THREADS": [("overruled", most)], most: [("in force", "")]}
+NUM, MOST = "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS"
+
+
+def numexpr_pool(num_threads: int, most: int = 64) -> Pool:
+    return python_pool(
+        "numexpr", (NUM, OMP, MOST), num_threads=num_threads, taken=((MOST, str(most)),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "count", "most", "found"),
+    [
+        # Tried with 2.14 on 2 CPUs. Its most is read at import: later it has no effect.
+        ({MOST: "1"}, {}, 2, 64, {MOST: [("too late", "")]}),
+        ({MOST: "1"}, {MOST: "1"}, 1, 1, {MOST: [("in force", "")]}),
+        # Set between the start and the import.
+        ({MOST: "3"}, {}, 3, 3, {MOST: [("in force", "")]}),
+        ({MOST: "x"}, {MOST: "x"}, 1, 0, {MOST: [("in force", "")]}),
+        # More than the most is refused: one thread. By the built-in 64, or by the variable.
+        ({NUM: "100"}, {NUM: "100"}, 1, 64, {NUM: [("refused", "")]}),
+        ({OMP: "65"}, {OMP: "65"}, 1, 64, {OMP: [("refused", "")]}),
+        ({NUM: "8", MOST: "2"}, {NUM: "8", MOST: "2"}, 1, 2,
+         {NUM: [("refused", MOST)], MOST: [("in force", "")]}),
+        # Both: the most came after the start, so the built-in one decided.
+        ({NUM: "100", MOST: "1"}, {NUM: "100"}, 1, 64,
+         {NUM: [("refused", "")], MOST: [("too late", "")]}),
+        ({NUM: "100", MOST: "128"}, {NUM: "100", MOST: "128"}, 100, 128,
+         {NUM: [("in force", "")], MOST: [("in force", "")]}),
+        ({NUM: "3"}, {}, 2, 64, {NUM: [("too late", "")]}),
+        ({NUM: "100"}, {}, 2, 64, {NUM: [("too late", "")]}),
+        ({NUM: "2", OMP: "1"}, {NUM: "2", OMP: "1"}, 2, 64,
+         {NUM: [("in force", "")], OMP: [("overruled", NUM)]}),
+        ({NUM: "", OMP: "1"}, {NUM: "", OMP: "1"}, 1, 64,
+         {NUM: [("ignored", "")], OMP: [("in force", "")]}),
+        # numexpr.set_num_threads() was called.
+        ({NUM: "3"}, {NUM: "3"}, 5, 64, {NUM: [("unknown", "")]}),
+    ],
+)  # fmt: skip
+def test_numexpr_reads_as_its_code_does(
+    now: dict[str, str], then: dict[str, str], count: int, most: int, found: dict[str, Any]
+) -> None:
+    assert states(now, then, numexpr_pool(count, most)) == found
+
+
+def told(now: dict[str, str], then: dict[str, str], *pools: Pool) -> dict[str, str]:
+    readings = readings_of(now, then, (), pools, affinity_cpus=2)
+    environment = tuple(
+        setting(name, text, at_exec=then.get(name), readings=readings.get(name, ()))
+        for name, text in now.items()
+    )
+    return {each.code: each.title for each in judge(snapshot(environment=environment))}
+
+
+def test_what_numexpr_refused_and_what_came_too_late_are_findings() -> None:
+    assert told({MOST: "1"}, {}, numexpr_pool(2)) == {
+        "OMP301": "NUMEXPR_MAX_THREADS was set too late for numexpr"
+    }
+    refused = "NUMEXPR_NUM_THREADS=100 is refused by numexpr: it has one thread"
+    assert told({NUM: "100"}, {NUM: "100"}, numexpr_pool(1)) == {"OMP304": refused}
+    both = told({NUM: "100", MOST: "1"}, {NUM: "100"}, numexpr_pool(1))
+    assert both == {
+        "OMP301": "NUMEXPR_MAX_THREADS was set too late for numexpr", "OMP304": refused,
+    }  # fmt: skip
+
+
+def reading(now: dict[str, str], then: dict[str, str], reader: Library | Pool) -> Reading:
+    pools = [reader] if isinstance(reader, Pool) else []
+    libraries = [reader] if isinstance(reader, Library) else []
+    ((found,),) = readings_of(now, then, libraries, pools, affinity_cpus=2).values()
+    return found
+
+
+def test_what_is_not_known_has_a_reason() -> None:
+    """Measured with polars 2.1, OpenCV 5.0, pyarrow 26 and numba 0.68."""
+    name, note = "OPENCV_FOR_THREADS_NUM", "not asked: it fixes the variable"
+    resting = python_pool("cv2", (name,), num_threads=None, note=note)
+    assert (reading({name: "1"}, {}, resting).state) == "unknown"
+    assert reading({name: "1"}, {}, resting).why == note
+    # Set before the start it is this value, whenever OpenCV reads it.
+    assert reading({name: "1"}, {name: "1"}, resting).state == "in force"
+    called = reading({OMP: "3"}, {OMP: "3"}, library("libgomp", num_threads=5))
+    assert called.state == "unknown"
+    assert "a call has set them" in called.why
+    limit = "OMP_THREAD_LIMIT"
+    arrow = python_pool("pyarrow", (OMP, limit))
+    assert reading({limit: "1"}, {}, arrow).state == "too late"
+    assert reading({limit: "100"}, {}, arrow).state == "in force"
+    layer = "NUMBA_THREADING_LAYER"
+    numba = python_pool("numba", ("NUMBA_NUM_THREADS",), taken=((layer, "default"),))
+    assert reading({layer: "workqueue"}, {}, numba).state == "too late"
+    assert reading({layer: "default"}, {}, numba).state == "in force"
+    # On the threads of libgomp it has a count of its own.
+    lent = python_pool("numba", ("NUMBA_NUM_THREADS",), lender="/usr/lib/libgomp.so.1")
+    assert reading({"NUMBA_NUM_THREADS": "3"}, {}, lent).state == "too late"
+
+
+def test_opencv_reads_digits_alone() -> None:
+    """Any other text raises: std::stoull and a suffix, OpenCV 5.0."""
+    assert [threads_in("cv2", "OPENCV_FOR_THREADS_NUM", t) for t in ("3", " 2", "1,2", "x")] == [
+        3, None, None, None,
+    ]  # fmt: skip
 
 
 def test_mkl_has_a_thread_for_each_core_without_a_variable() -> None:

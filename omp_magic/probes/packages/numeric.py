@@ -45,27 +45,30 @@ def numba(_module: ModuleType, context: Context) -> Size:
     the locks of ``get_num_threads``; it answers with the mask of the thread that asks.
     """
     parallel = loaded("numba.np.ufunc.parallel")
+    chosen = getattr(sys.modules.get("numba.core.config"), "THREADING_LAYER", None)
+    taken = (("NUMBA_THREADING_LAYER", str(chosen)),) if chosen else ()
     if not attribute(parallel, "_is_initialized"):
-        return Size(would_use=count(attribute(parallel, "NUM_THREADS")), scope="thread")
+        number = count(attribute(parallel, "NUM_THREADS"))
+        return Size(would_use=number, scope="thread", taken=taken)
     layer = str(attribute(parallel, "_threading_layer"))
-    pool = sys.modules.get("numba.np.ufunc.omppool") if layer == "omp" else None
-    file = getattr(pool, "__file__", None)
-    lenders = context.lenders(file, "PyInit_omppool") if file is not None else ()
+    file = getattr(sys.modules.get("numba.np.ufunc.omppool"), "__file__", None)
+    lenders = context.lenders(file, "PyInit_omppool") if file and layer == "omp" else ()
     path, note = (lenders[0].path if len(lenders) == 1 else ""), f"threading layer {layer}"
     if not context.on_main:
         note += "; not asked: its count belongs to a thread, and this is not the main thread"
-        return Size(scope="thread", lender=path, note=note)
-    number = count(attribute(parallel, "_get_num_threads")())
-    return Size(num_threads=number, scope="thread", lender=path, note=note)
+    now = count(attribute(parallel, "_get_num_threads")()) if context.on_main else None
+    return Size(num_threads=now, scope="thread", lender=path, taken=taken, note=note)
 
 
 def numexpr(module: ModuleType, _context: Context) -> Size:
     """Ask ``numexpr.get_num_threads()``, which is passive.
 
     The pool starts and the variables are read at import (numexpr/utils.py, _init_num_threads):
-    2.14 has its threads before and no more of them after the call.
+    2.14 has its threads before and no more after the call; the most it may have is fixed.
     """
-    return Size(num_threads=count(attribute(module, "get_num_threads")()))
+    most = getattr(sys.modules.get("numexpr.utils"), "MAX_THREADS", None)
+    taken = (("NUMEXPR_MAX_THREADS", str(most)),) if isinstance(most, int) else ()
+    return Size(num_threads=count(attribute(module, "get_num_threads")()), taken=taken)
 
 
 def cv2(module: ModuleType, context: Context) -> Size:

@@ -30,6 +30,7 @@ class Size:
     would_use: int | None = None
     scope: str = "process"
     lender: str = ""
+    taken: tuple[tuple[str, str], ...] = ()
     note: str = ""
     workers: int | None = None
 

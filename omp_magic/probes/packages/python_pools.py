@@ -169,6 +169,7 @@ def _read(adapter: Adapter, module: ModuleType, context: Context) -> Pool:
         lender=size.lender,
         variables=adapter.variables,
         for_io=adapter.for_io,
+        taken=size.taken,
         note=size.note,
         workers=size.workers,
         each=adapter.each,
