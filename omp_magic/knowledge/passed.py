@@ -43,40 +43,9 @@ ARGUMENTS: tuple[Argument, ...] = (
         ("n_jobs", "nthread"),
         obeys_from=(2, 1),
     ),
-    Argument(
-        "implicit",
-        "implicit",
-        ("num_threads",),
-    ),
-    Argument(
-        "treelite",
-        "treelite",
-        ("nthread",),
-    ),
-    Argument(
-        "finufft",
-        "FINUFFT",
-        ("nthreads",),
-    ),
-    Argument(
-        "pyfftw",
-        "pyFFTW",
-        ("threads",),
-    ),
-    Argument(
-        "lightfm",
-        "LightFM",
-        ("num_threads",),
-    ),
-    Argument(
-        "ctranslate2",
-        "CTranslate2",
-        ("intra_threads",),
-    ),
 )
-"""The table. LightGBM 4.1, and XGBoost 1.7, 2.1 and 3.2 were measured by the threads that worked;
-what the others take stands in their documentation. LightGBM from 4.2 on has a ceiling, which a
-limit sets (`limits.ceilings`)."""
+"""The table: LightGBM 4.1, and XGBoost 1.7, 2.1 and 3.2 were measured by the threads that worked.
+LightGBM from 4.2 on has a ceiling, which a limit sets (`limits.ceilings`)."""
 
 BY_MODULE: Mapping[str, Argument] = {each.module: each for each in ARGUMENTS}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Iterable
 
@@ -67,7 +66,8 @@ def left_alone(
             for key, image in inventory.waiting.items()
             if key in held.amounts
         ]
-        if "joblib" in sys.modules and held.spec.for_pool(("joblib", "")) is not None:
+        # Of all pools, the workers of n_jobs=-1 are children, which are not meant here.
+        if held.spec.for_pool(("joblib",)) is not None:
             lines.append(_CPU_COUNT)
     for key, threads in held.amounts.items():
         dial = inventory.dials.get(key) if key not in failures else None
