@@ -36,7 +36,7 @@ def region(threads: int, library: ctypes.CDLL | None = None) -> None:
 
 
 def counted(function: Callable[[], object]) -> int:
-    """Give the threads that worked for a function: a fifth or more of what the busiest did."""
+    """Give the threads that worked for a function: a third or more of what the busiest did."""
     import os
     import time
 
@@ -52,4 +52,4 @@ def counted(function: Callable[[], object]) -> int:
     before = clocks()
     function()
     used = [ns - before.get(tid, 0) for tid, ns in clocks().items()]
-    return sum(ns >= max(used) / 5 for ns in used)
+    return sum(ns >= max(used) / 3 for ns in used)
