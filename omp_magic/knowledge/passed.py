@@ -21,13 +21,13 @@ class Argument:
     arguments
         What its callers give the number by, the usual one first.
     obeys_from
-        First version that a limit holds all the same, where there is one.
+        First version that a limit holds all the same.
     """
 
     module: str
     name: str
     arguments: tuple[str, ...]
-    obeys_from: tuple[int, ...] | None = None
+    obeys_from: tuple[int, ...]
 
 
 ARGUMENTS: tuple[Argument, ...] = (
@@ -52,8 +52,6 @@ BY_MODULE: Mapping[str, Argument] = {each.module: each for each in ARGUMENTS}
 
 def obeys(argument: Argument, version: str) -> bool:
     """Tell whether a limit holds a version of a package."""
-    if argument.obeys_from is None:
-        return False
     numbers = []
     for part in version.split(".")[: len(argument.obeys_from)]:
         if not part.isdigit():
