@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from live import CLEAN
-from quota import enter_group, make_group, prefer_group, remove_group
+from quota import V2, enter_group, make_group, prefer_group, remove_group, write
 
 
 @contextmanager
@@ -44,3 +44,26 @@ def inside(group: str, code: str) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(ended.stdout.strip().split("\n")[-1])
     return found
+
+
+@contextmanager
+def plain_groups(*controllers: str) -> Iterator[tuple[str, ...]]:
+    """A group without a limit for each controller of v1, or one for all of v2; removed afterwards.
+
+    What still runs in it is ended. Other tests run beside: such a group has its own figures.
+    """
+    unified = os.path.exists(f"{V2}/cgroup.controllers")
+    parents = (V2,) if unified else tuple(f"{V2}/{each}" for each in controllers)
+    with ExitStack() as groups:
+        found = []
+        for parent in parents:
+            folder = f"{parent}/omp_magic_plain_{os.getpid()}"
+            try:
+                for each in controllers if unified else ():
+                    write(f"{parent}/cgroup.subtree_control", f"+{each}")
+                os.mkdir(folder)
+            except OSError as error:
+                pytest.skip(f"no cgroup can be made here: {error.strerror}")
+            groups.callback(remove_group, folder)
+            found.append(folder)
+        yield tuple(found)

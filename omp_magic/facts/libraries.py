@@ -88,6 +88,11 @@ class Library:
         True for a copy linked into another library, at `path`.
     workers
         OS threads that it has now; the thread that calls it comes on top. None when unknown.
+    missing
+        Worker threads that it hands work to and that do not live, since they could not start;
+        0 when none is missing, None when that cannot be known.
+    max_threads
+        Threads it was built for; None when it does not tell.
     replaced
         True when the file on disk is no longer the mapped one; None when unknown.
     note
@@ -115,6 +120,8 @@ class Library:
     idle: bool | None = None
     static: bool = False
     workers: int | None = None
+    missing: int | None = None
+    max_threads: int | None = None
     replaced: bool | None = None
     note: str = ""
 
@@ -174,6 +181,9 @@ class Pool:
         None where they are those of the process.
     taken
         (variable, value) of those whose value the package keeps as it read it.
+    layer
+        What a package's pool runs on where it has the choice: numba's ``"omp"``, ``"tbb"`` or
+        ``"workqueue"``; "" when it has none, or it is not known.
     note
         Why a size is missing or borrowed, or "".
     workers
@@ -199,6 +209,7 @@ class Pool:
     for_io: bool = False
     bound_cpus: int | None = None
     taken: tuple[tuple[str, str], ...] = ()
+    layer: str = ""
     note: str = ""
     workers: int | None = None
     each: str = ""

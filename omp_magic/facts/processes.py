@@ -54,6 +54,22 @@ class ThreadOwner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PythonThreads:
+    """The Python threads that live, the main thread among them.
+
+    Parameters
+    ----------
+    alive
+        How many there are; those of the kernel and of omp_magic are counted too.
+    of_executors
+        Those that belong to a ThreadPoolExecutor.
+    """
+
+    alive: int
+    of_executors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """A child process that has an OpenMP or BLAS runtime mapped: a worker.
 

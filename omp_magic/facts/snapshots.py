@@ -13,8 +13,9 @@ from .cpus import Budget, Load, Throttling
 from .libraries import Finding, Gap, Library, Limit, Pool
 from .mime import bundle
 from .overruns import Overrun
-from .processes import Child, Package, Sending, Thread, ThreadOwner
+from .processes import Child, Package, PythonThreads, Sending, Thread, ThreadOwner
 from .settings import EnvSetting
+from .tasks import TaskBudget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,10 @@ class Snapshot:
         Counters of the cgroups that can throttle this process, leaf to root.
     thread_owners
         The files that own live threads, Python's left out; None where that cannot be known.
+    tasks
+        Threads that may still start; None when nothing is known of them.
+    python_threads
+        The Python threads that live; None when they are not looked at.
     packages
         Packages with native files in memory that are no longer the ones on disk.
     children
@@ -91,6 +96,8 @@ class Snapshot:
     environment: tuple[EnvSetting, ...]
     throttling: tuple[Throttling, ...]
     thread_owners: tuple[ThreadOwner, ...] | None = None
+    tasks: TaskBudget | None = None
+    python_threads: PythonThreads | None = None
     packages: tuple[Package, ...] = ()
     children: tuple[Child, ...] = ()
     start_method: str | None = None
@@ -128,8 +135,8 @@ class Snapshot:
         dict
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
-            ``children``, ``start_method``, ``notebook``, ``stranded``, ``load``, ``findings``,
-            ``changes``, ``limits``, ``overruns`` and ``gaps``.
+            ``children``, ``start_method``, ``notebook``, ``stranded``, ``tasks``, ``load``,
+            ``findings``, ``changes``, ``limits``, ``overruns`` and ``gaps``.
             ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
             of `thread_owners`.
         """
@@ -146,6 +153,7 @@ class Snapshot:
                 "count": self.num_os_threads,
                 "list": as_plain(self.os_threads),
                 "owners": as_plain(self.thread_owners),
+                "python": as_plain(self.python_threads),
             },
             "environment": as_plain(self.environment),
             "throttling": as_plain(self.throttling),
@@ -154,6 +162,7 @@ class Snapshot:
             "start_method": self.start_method,
             "notebook": self.notebook,
             "stranded": as_plain(self.stranded),
+            "tasks": self.tasks and {"free": self.tasks.free, **as_plain(self.tasks)},
             "load": as_plain(self.load),
             "findings": as_plain(self.findings),
             "changes": as_plain(self.changes),

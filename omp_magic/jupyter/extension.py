@@ -9,6 +9,7 @@ from .cellbody import AwaitBodies, failures
 from .completion import install
 from .config import mode_of, offer
 from .standin import NAMES, Magics
+from .unpressed import Unpressed
 from .watch import Watch
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
@@ -30,6 +31,9 @@ def load(shell: InteractiveShell) -> None:
     undos.append(offer(shell, watch))
     shell.events.register("post_run_cell", watch.after_cell)
     undos.append(lambda: shell.events.unregister("post_run_cell", watch.after_cell))
+    after_interrupt = Unpressed().after_cell
+    shell.events.register("post_run_cell", after_interrupt)
+    undos.append(lambda: shell.events.unregister("post_run_cell", after_interrupt))
     magics = Magics(shell, watch)
     undos.append(magics.remove)
     awaiting = AwaitBodies(shell, frozenset(NAMES["cell"]))

@@ -13,13 +13,15 @@ from ..errors import ParseError
 from ..facts.changes import Change, narrowed
 from ..facts.cpus import Budget
 from ..facts.libraries import Gap, Library, Limit, Pool
-from ..facts.processes import Child, Sending, Thread, ThreadOwner
+from ..facts.processes import Child, PythonThreads, Sending, Thread, ThreadOwner
 from ..facts.snapshots import Snapshot
+from ..facts.tasks import wants_of
 from ..machine import Machine
 from ..machine.native import Native
 from .cpus.budget import probe_budget, probe_throttling, unknown_budget, with_reason
 from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
+from .cpus.tasks import TaskProbe
 from .environment import probe_at_exec, probe_environment
 from .packages.python_pools import PythonPools
 from .packages.strangers import owned_by, strange_pools, unreached_packages
@@ -31,7 +33,7 @@ from .state import STATE
 from .threads.children import ChildProbe, probe_notebook, probe_start_method
 from .threads.masks import probe_masks, probe_narrowing, with_own_cpus
 from .threads.stacks import ThreadOwners, Workers
-from .threads.threads import count_threads, probe_threads
+from .threads.threads import count_threads, probe_python_threads, probe_threads
 
 _Value = TypeVar("_Value")
 
@@ -70,6 +72,7 @@ class Observer:
         self._children = ChildProbe(machine, self.native)
         self._load = LoadProbe()
         self._seen: tuple[Workers | None, Scan | None, _Owned] = (None, None, _Owned())
+        self._tasks = TaskProbe()
         self._at_exec: dict[str, str] = {}
         self._conda = machine.live and os.path.isdir(os.path.join(sys.prefix, "conda-meta"))
         try:
@@ -148,7 +151,13 @@ class Observer:
                 "libraries",
                 gaps,
                 lambda: probe_libraries(
-                    machine, self.native, scan.images, budget.affinity_cpus, gaps, workers=workers
+                    machine,
+                    self.native,
+                    scan.images,
+                    budget.affinity_cpus,
+                    gaps,
+                    workers=workers,
+                    all_known=counted is not None and not counted.unknown,
                 ),
             )
             or ()
@@ -195,6 +204,11 @@ class Observer:
             if threads
             else None
         )
+        tasks = _filed(
+            "limit on threads",
+            gaps,
+            lambda: self._tasks.look(machine, wants_of(libraries, pools), gaps),
+        )
         throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
         load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps))
         return Snapshot(
@@ -209,6 +223,8 @@ class Observer:
             os_threads=listed,
             thread_owners=owned.owners,
             environment=environment or (),
+            tasks=tasks,
+            python_threads=self._python_threads(gaps),
             throttling=throttling,
             packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
             children=_filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
@@ -253,6 +269,11 @@ class Observer:
         if segments is None or not self.machine.live:
             return None
         return _filed("owners of threads", gaps, lambda: self._owners.workers(segments))
+
+    def _python_threads(self, gaps: list[Gap]) -> PythonThreads | None:
+        if not self.machine.live:
+            return None
+        return _filed("Python's threads", gaps, probe_python_threads)
 
     def _owned(self, scan: Scan, counted: Workers | None) -> _Owned:
         """Give the owners of threads; the same object while no thread came or went."""

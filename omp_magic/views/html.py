@@ -19,7 +19,7 @@ from ..facts.libraries import Finding
 from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
-from . import words
+from . import tasks, words
 from .changed import changes_of
 
 _WIDTH = 570
@@ -51,6 +51,7 @@ def render_html(snapshot: Snapshot) -> str:
         .render(
             s=snapshot,
             w=words,
+            t=tasks,
             bar=bar_of(snapshot),
             bars=bars_of(snapshot),
             changes=changes_of(snapshot),

@@ -12,6 +12,7 @@ from rich.text import Text
 from ..facts.snapshots import Snapshot
 from .changed import changes_of
 from .plain import plain_text
+from .tasks import task_limit, task_role, task_used, tasks_of
 from .words import (
     DASH,
     State,
@@ -105,7 +106,7 @@ def _budget(snapshot: Snapshot) -> RenderableType:
     line.append(printable(words), style="not bold")
     many = largest_pool(snapshot) > snapshot.budget.threads
     line.append("\n" + wants_of(snapshot), style="not bold yellow" if many else "not bold dim")
-    for more in (load_of(snapshot), *snapshot.budget.notes):
+    for more in (tasks_of(snapshot), load_of(snapshot), *snapshot.budget.notes):
         if more:
             line.append("\n" + printable(more), style="not bold dim")
     return _indented(line)
@@ -173,7 +174,14 @@ def _cpus(snapshot: Snapshot) -> RenderableType:
             _plain(bound_where(bound)),
             _plain(bound_role(bound, snapshot)),
         )
-    return _indented(table)
+    if snapshot.tasks is None or not snapshot.tasks.bounds:
+        return _indented(table)
+    tasks = _table("bound", ">tasks", ">used", "set by", "")
+    for each in snapshot.tasks.bounds:
+        where = f"{each.name} of {each.where}" if each.where else each.name
+        role = task_role(each, snapshot)
+        tasks.add_row(*map(_plain, (each.source, task_limit(each), task_used(each), where, role)))
+    return Group(_indented(table), "", _indented(tasks))
 
 
 def _environment(snapshot: Snapshot) -> RenderableType:

@@ -91,6 +91,8 @@ def _running(library: Library) -> State:
     if library.initialized is None:
         return State("not asked", "plain")
     text = "started"
+    if library.missing:
+        return State(f"started without {counted(library.missing, 'worker')}", "bad")
     if library.serves:
         text = "serves OpenMP"
     elif library.static:

@@ -231,7 +231,7 @@ def test_runtimes_as_threadpoolctl_lists_them_on_other_systems() -> None:
     assert count >= 1
     assert version.startswith("0.3")
     assert seen[1:3] == [None, None]
-    assert seen[3] == ["CPU quota"]
+    assert seen[3] == ["limit on threads", "CPU quota"]
     assert seen[4:] == [True, True]
 
 
@@ -268,7 +268,12 @@ def test_a_recorded_process(tmp_path: Path) -> None:
     (setting,) = facts.environment
     assert (setting.at_exec, setting.python) == ("4", "8")
     assert facts.pid == 77
-    assert {gap.what for gap in facts.gaps} == {"CPU quota", "thread count", "SONAME of libomp.so"}
+    assert {gap.what for gap in facts.gaps} == {
+        "CPU quota",
+        "limit on threads",
+        "thread count",
+        "SONAME of libomp.so",
+    }
 
 
 def test_a_folder_with_nothing_in_it_is_all_gaps(tmp_path: Path) -> None:

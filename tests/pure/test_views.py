@@ -208,6 +208,7 @@ def test_json_is_ascii_and_comes_back() -> None:
             }
         ],
         "owners": None,
+        "python": None,
     }
     assert json.loads(snapshot().to_json())["threads"]["list"] is None
     assert repr(full()).startswith("<Snapshot pid=6536 cpus=2.5 libraries=5")

@@ -6,6 +6,7 @@ import os
 import sys
 from types import ModuleType
 
+from .numbalayer import coming_layer
 from .poolcontext import Context, Size, attribute, count, lent, loaded, positive
 
 
@@ -49,7 +50,7 @@ def numba(_module: ModuleType, context: Context) -> Size:
     taken = (("NUMBA_THREADING_LAYER", str(chosen)),) if chosen else ()
     if not attribute(parallel, "_is_initialized"):
         number = count(attribute(parallel, "NUM_THREADS"))
-        return Size(would_use=number, scope="thread", taken=taken)
+        return Size(would_use=number, scope="thread", taken=taken, layer=coming_layer())
     layer = str(attribute(parallel, "_threading_layer"))
     file = getattr(sys.modules.get("numba.np.ufunc.omppool"), "__file__", None)
     lenders = context.lenders(file, "PyInit_omppool") if file and layer == "omp" else ()
@@ -57,7 +58,9 @@ def numba(_module: ModuleType, context: Context) -> Size:
     if not context.on_main:
         note += "; not asked: its count belongs to a thread, and this is not the main thread"
     now = count(attribute(parallel, "_get_num_threads")()) if context.on_main else None
-    return Size(num_threads=now, scope="thread", lender=path, taken=taken, note=note)
+    return Size(
+        num_threads=now, scope="thread", lender=path, taken=taken, layer=layer, note=note
+    )
 
 
 def numexpr(module: ModuleType, _context: Context) -> Size:

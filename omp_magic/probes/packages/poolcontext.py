@@ -31,6 +31,7 @@ class Size:
     scope: str = "process"
     lender: str = ""
     taken: tuple[tuple[str, str], ...] = ()
+    layer: str = ""
     note: str = ""
     workers: int | None = None
 

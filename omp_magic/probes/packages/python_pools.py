@@ -170,6 +170,7 @@ def _read(adapter: Adapter, module: ModuleType, context: Context) -> Pool:
         variables=adapter.variables,
         for_io=adapter.for_io,
         taken=size.taken,
+        layer=size.layer,
         note=size.note,
         workers=size.workers,
         each=adapter.each,

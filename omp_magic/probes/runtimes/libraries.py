@@ -47,9 +47,11 @@ class Image:
     static
         Whether it is linked into the object instead of being the object.
     lender
-        Base of the OpenMP runtime whose threads this BLAS uses, or None.
+        Base of the OpenMP runtime whose threads this BLAS uses, or None when it has its own.
     users, place
         As in `facts.Library`.
+    max_threads
+        Threads that it was built for, where its description tells.
     """
 
     family: Family
@@ -66,6 +68,7 @@ class Image:
     static: bool = False
     users: tuple[str, ...] = ()
     place: str = ""
+    max_threads: int | None = None
 
     @property
     def called(self) -> Called:
@@ -254,6 +257,7 @@ class LibraryProbe:
             base=base,
             lender=lender,
             static=static,
+            max_threads=_max_threads(text),
         )
 
     def _read_elsewhere(self) -> Scan:
@@ -263,6 +267,7 @@ class LibraryProbe:
         for path, family, library in found:
             parallel = address_of(library, family.layer)
             config = address_of(library, family.config)
+            text = call_text(config) if config is not None else ""
             getter = address_of(library, family.getters)
             base = self._native.base_of(getter) if self._native is not None and getter else None
             handle = library._handle  # noqa: SLF001 - ctypes has no public name for it
@@ -271,13 +276,14 @@ class LibraryProbe:
                     family=family,
                     mapped=Mapped(path.replace("\\", "/"), "", 0, (handle,), deleted=False),
                     soname=None,
-                    version=_version(call_text(config)) if config is not None else None,
+                    version=_version(text),
                     owner=owners[path],
                     layer=OPENBLAS_LAYERS.get(call_get(parallel)) if parallel else None,
                     getter=getter,
                     setter=address_of(library, family.setters),
                     base=base or handle,
                     lender=None,
+                    max_threads=_max_threads(text),
                 )
             )
         why = "the registration of a started runtime can be read on Linux only"
@@ -298,3 +304,9 @@ def _version(config: str) -> str | None:
     """
     match = re.search(r"(?:OpenBLAS |Version |^)(\d[\w.-]*)", config)
     return match[1] if match else None
+
+
+def _max_threads(config: str) -> int | None:
+    """Read ``MAX_THREADS=64`` from OpenBLAS's description of its build."""
+    match = re.search(r"\bMAX_THREADS=(\d{1,6})\b", config, re.ASCII)
+    return int(match[1]) if match else None

@@ -57,6 +57,7 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     gaps: list[Gap],
     *,
     workers: Mapping[str, int] | None = None,
+    all_known: bool = False,
 ) -> tuple[Library, ...]:
     """Give each mapped runtime with its state and its thread count.
 
@@ -72,6 +73,8 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
         Receives what could not be read.
     workers
         OS threads that each file has, by path; None when unknown.
+    all_known
+        Whether `workers` counts every thread there is, none being of unknown owner.
 
     Returns
     -------
@@ -92,6 +95,8 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
         if initialized is False:
             would_use = threads_at_start(image, getenv, affinity_cpus)
         family = image.family
+        alive = None if workers is None else workers.get(image.mapped.path, 0)
+        missing = _missing(machine, native, image, count, alive) if all_known else None
         libraries.append(
             Library(
                 family=family.key,
@@ -114,7 +119,9 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
                 serves=_serves(image, provider),
                 idle=_idle(image, provider, images),
                 static=image.static,
-                workers=None if workers is None else workers.get(image.mapped.path, 0),
+                workers=alive,
+                missing=missing,
+                max_threads=image.max_threads,
                 replaced=_replaced(machine, image, gaps),
                 note=note,
             )
@@ -176,6 +183,30 @@ def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, s
     else:
         return call_get(image.getter), ""
     return None, f"not asked: {why}"
+
+
+def _missing(
+    machine: Machine, native: Native | None, image: Image, count: int | None, alive: int | None
+) -> int | None:
+    """Give how many of its workers OpenBLAS hands work to and does not have.
+
+    ``blas_server_avail`` is 1 once it has tried to start them, be it in vain, and 0 from a fork on
+    until they are started anew, in the parent too (driver/others/blas_server.c; 0.3.31, where a
+    product of large matrices then waited for ever for workers that it did not have).
+    """
+    if image.family.key != "openblas" or image.layer != "pthreads":
+        return None
+    if native is None or count is None or alive is None:
+        return None
+    lacking = count - 1 - alive
+    if lacking <= 0:
+        return 0
+    address = native.dependency_symbol(image.mapped.path, "blas_server_avail")
+    try:
+        avail = machine.read_memory(address, 4) if address is not None else b""
+    except OSError:
+        return None
+    return (lacking if any(avail) else 0) if avail else None
 
 
 def _with_lent(images: tuple[Image, ...], libraries: list[Library]) -> tuple[Library, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
-from ...facts.processes import Thread
+from ...facts.processes import PythonThreads, Thread
 from ...formats.procfs import Segments, parse_stat
 from ...machine import Machine
 from .stacks import Owner, ThreadOwners
@@ -93,6 +94,16 @@ def probe_threads(
             )
         )
     return tuple(sorted(found, key=lambda thread: thread.tid))
+
+
+def probe_python_threads() -> PythonThreads:
+    """Count the Python threads that live, and those of them that executors keep.
+
+    ThreadPoolExecutor keeps its threads in a table until it ends
+    (concurrent/futures/thread.py, _threads_queues); it is not imported for this.
+    """
+    table = vars(sys.modules.get("concurrent.futures.thread") or sys).get("_threads_queues", ())
+    return PythonThreads(alive=threading.active_count(), of_executors=len(table))
 
 
 def _python_names() -> dict[int, str]:
