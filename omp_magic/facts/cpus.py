@@ -9,6 +9,11 @@ from .libraries import Gap
 LEAST_DEMAND_CPUS = 0.2
 """CPUs that threads must want for a share of waiting: that of next to nothing is chance."""
 
+MUCH_CPUS = 0.8
+"""CPUs wanted by who is at work, and not only looks or imports a module."""
+NOTABLE_WAIT = 0.2
+"""Share of waiting worth a warning: one thread more than CPUs gives at least a third."""
+
 
 def cpus_words(cpus: float) -> str:
     """Give CPUs with their unit: ``2.5 CPUs``, ``1 CPU``."""
@@ -106,6 +111,47 @@ class Throttling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Another process that uses the same CPUs: its pid, the start of its command, its CPUs."""
+
+    pid: int
+    command: str
+    cpus: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """What other processes used of the CPUs that this one may use; its children are its own.
+
+    Parameters
+    ----------
+    cpus
+        CPUs that they used on average.
+    allowed_cpus
+        CPUs that they and this process may use together.
+    group
+        The cgroup that they share; "" where it is the whole machine.
+    largest
+        Those that used most, as far as /proc shows them.
+    """
+
+    cpus: float
+    allowed_cpus: float
+    group: str = ""
+    largest: tuple[Neighbour, ...] = ()
+
+    @staticmethod
+    def notable(allowed_cpus: float) -> float:
+        """Give the CPUs from which on neighbours matter: a seventh of those allowed."""
+        return max(0.1, 0.15 * allowed_cpus)
+
+    @property
+    def are_notable(self) -> bool:
+        """Whether they use enough to matter."""
+        return self.cpus >= self.notable(self.allowed_cpus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What happened between two snapshots, as rates.
 
@@ -129,6 +175,8 @@ class Load:
     pressure_share
         Share of the last 10 s in which some task of the cgroup, or of the machine, waited for
         a CPU (PSI "some"); None where there is no PSI.
+    neighbours
+        What other processes used of the same CPUs; None when that is little, or not known.
     """
 
     interval_s: float
@@ -138,3 +186,11 @@ class Load:
     throttled_s: float | None = None
     starved_share: float | None = None
     pressure_share: float | None = None
+    neighbours: Neighbours | None = None
+
+    @property
+    def waits_much(self) -> bool:
+        """Whether threads that want most of a CPU wait for it a notable share of the time."""
+        share = self.starved_share or 0.0
+        # CPUs wanted are CPUs used / (1 - waiting).
+        return share >= NOTABLE_WAIT and (self.used_cpus or 0.0) >= MUCH_CPUS * (1 - share)

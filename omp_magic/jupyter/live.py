@@ -24,6 +24,7 @@ from ..probes.cpus.budget import probe_budget, probe_throttling
 from ..probes.cpus.load import LoadProbe
 from ..probes.live.pulse import SHORTEST_S, Pulse
 from ..rules import judge
+from ..rules.judgement import ranked
 from ..views.panel.widgets import unparented
 from .mainthread import MainThread
 
@@ -38,6 +39,8 @@ _LOG = logging.getLogger("omp_magic")
 _KEPT_TICKS = 3600
 _SHOWN_TICKS = 240
 _JUDGE_EVERY_S = 2.0
+_FIRST_LOOKS = 3
+_NEIGHBOURS = "OMP211"
 _FIGURES_EVERY_S = 5.0
 """A text that is replaced more often could not be selected and copied."""
 INTERVAL_S = 0.5
@@ -99,6 +102,7 @@ class Live:
         self._loaded_as: dict[str, str] = {}
         self._load = LoadProbe()
         self._judge_from = self._figures_from = 0.0
+        self._judged = 0
         self._wake, self._generation = threading.Event(), 0
         self.main = MainThread(shell, self._after_cell)
         self.look()
@@ -226,23 +230,33 @@ class Live:
         self.history.append(tick)
 
     def _judge(self) -> bool:
-        """Judge what the kernel tells, while a cell runs; tell whether it is to be shown."""
+        """Judge what the kernel tells; tell whether it is to be shown.
+
+        While no cell runs, what the last one did stays as it was, and the neighbours are new.
+        """
         now, known = time.monotonic(), self._snapshot
-        if known is None or not self.main.busy or now < self._judge_from:
+        if known is None or now < self._judge_from:
             return False
-        self._judge_from = now + _JUDGE_EVERY_S
+        # Rates need two looks, and who the neighbours are a third: these follow at once.
+        self._judged += 1
+        self._judge_from = now + (_JUDGE_EVERY_S if self._judged >= _FIRST_LOOKS else 0.0)
+        busy = self.main.busy
         machine = HERE.observer.machine.once()
         budget = probe_budget(machine)
         throttling = probe_throttling(machine, budget)
-        load = self._load.look(machine, throttling, [])
+        load = self._load.look(machine, throttling, [], budget)
         facts = replace(known, budget=budget, throttling=throttling, load=load)
         found = facts.with_findings(judge(facts))
+        if not busy:
+            told = [each for each in known.findings if each.code != _NEIGHBOURS]
+            new = [each for each in found.findings if each.code == _NEIGHBOURS]
+            found = replace(known, load=load, findings=ranked((*told, *new)))
         if self._snapshot is not known:
             return False  # the main thread has looked meanwhile, and knows more
         self._snapshot = found
         before, after = ([each.code for each in facts.findings] for facts in (known, found))
         same = before == after and budget.threads == known.budget.threads
-        if same and now < self._figures_from:
+        if same and (now < self._figures_from or (not busy and _NEIGHBOURS not in after)):
             return False
         self._figures_from = now + _FIGURES_EVERY_S
         return True

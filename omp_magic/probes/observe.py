@@ -210,7 +210,7 @@ class Observer:
             lambda: self._tasks.look(machine, wants_of(libraries, pools), gaps),
         )
         throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
-        load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps))
+        load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps, budget))
         return Snapshot(
             pid=machine.pid,
             python=platform.python_version(),

@@ -54,4 +54,9 @@ def judge(snapshot: Snapshot, coming: Iterable[Library] = ()) -> tuple[Finding, 
     """
     libraries = named_apart((*snapshot.libraries, *coming))
     found = [finding for rule in RULES for finding in rule.findings(snapshot, libraries)]
-    return tuple(sorted(found, key=lambda each: (SEVERITIES.index(each.severity), each.code)))
+    return ranked(found)
+
+
+def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Give findings sorted by severity, then code."""
+    return tuple(sorted(findings, key=lambda each: (SEVERITIES.index(each.severity), each.code)))

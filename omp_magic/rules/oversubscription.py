@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..facts.cpus import Bound, cpus_words
+from ..facts.cpus import NOTABLE_WAIT, Bound, cpus_words
 from ..facts.libraries import Library, Pool
 from ..facts.snapshots import Snapshot
 from .crowded import own_remedies, threads_wanted, unreached_cases
@@ -14,8 +14,6 @@ from .rule import Case, Rule
 _ENOUGH_PERIODS = 20
 _NOTABLE = 0.05
 """Share of throttled periods worth a warning: a burst now and then is what a quota is for."""
-_NOTABLE_WAIT = 0.2
-"""Share of waiting worth a warning: one thread more than CPUs gives at least a third."""
 
 
 def _by(bound: Bound) -> str:
@@ -172,11 +170,13 @@ def _all_remedies(snapshot: Snapshot) -> tuple[str, ...]:
 
 def _starved(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     load, budget = snapshot.load, snapshot.budget
-    if load is None or load.starved_share is None or load.starved_share < _NOTABLE_WAIT:
+    if load is None or load.starved_share is None or load.starved_share < NOTABLE_WAIT:
         return
     used = max(load.used_cpus or 0.0, load.group_cpus or 0.0)
     if used > 0.9 * budget.cpus or (load.throttled_share or 0.0) >= _NOTABLE:
         return  # the visible limit explains it
+    if load.neighbours is not None and load.neighbours.are_notable:
+        return  # OMP211 says who
     yield Case(
         title=f"Threads waited {load.starved_share:.0%} of the time below the visible limit",
         why=(

@@ -134,6 +134,8 @@ def load_of(snapshot: Snapshot) -> str:
         parts.append(f"used {load.used_cpus:.2f} CPUs")
     if load.group_cpus is not None:
         parts.append(f"its cgroup {load.group_cpus:.2f}")
+    if load.neighbours is not None and load.neighbours.are_notable:
+        parts.append(f"neighbours {load.neighbours.cpus:.2f}")
     if load.throttled_share is not None:
         parts.append(f"throttled {load.throttled_share:.0%}")
     if load.starved_share is not None:

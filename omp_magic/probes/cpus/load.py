@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import ParseError
-from ...facts.cpus import LEAST_DEMAND_CPUS, Load, Throttling
+from ...facts.cpus import LEAST_DEMAND_CPUS, Budget, Load, Throttling
 from ...facts.libraries import Gap
 from ...formats.cgroupfiles import parse_cpu_stat, parse_pressure
 from ...formats.procfs import parse_schedstat, parse_stat
 from ...machine import Machine
+from .neighbours import NeighbourProbe
 from .quotas import groups_of, place_of
 
 _SHORTEST_S = 0.1
@@ -49,9 +50,14 @@ class LoadProbe:
 
     def __init__(self) -> None:
         self._base: Sample | None = None
+        self._neighbours = NeighbourProbe()
 
     def look(
-        self, machine: Machine, throttling: tuple[Throttling, ...], gaps: list[Gap]
+        self,
+        machine: Machine,
+        throttling: tuple[Throttling, ...],
+        gaps: list[Gap],
+        budget: Budget | None = None,
     ) -> Load | None:
         """Give the load since the look before; None the first time.
 
@@ -63,6 +69,8 @@ class LoadProbe:
             The counters of this moment, from `probe_throttling`.
         gaps
             Receives what the kernel does not tell.
+        budget
+            The CPUs allowed; needed to see the neighbours.
         """
         base, at_s = self._base, machine.clock()
         if not machine.linux or (base is not None and at_s - base.at_s < _SHORTEST_S):
@@ -73,9 +81,14 @@ class LoadProbe:
             gaps.append(Gap(what="time spent waiting for a CPU", why=why))
         if base is None or now.at_s - base.at_s >= _OLDEST_S:
             self._base = now
-        if base is None:
-            return None
-        return load_between(base, now, _pressure(machine))
+        load = None
+        if base is not None:
+            load = load_between(base, now, _pressure(machine))
+        if budget is not None:
+            starved = load is not None and load.waits_much
+            found = self._neighbours.look(machine, budget, now.cpu_s, starved=starved)
+            load = replace(load, neighbours=found) if load is not None else None
+        return load
 
 
 def load_between(first: Sample, second: Sample, pressure_share: float | None) -> Load:

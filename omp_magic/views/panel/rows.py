@@ -161,7 +161,11 @@ def figures_of(facts: PanelFacts) -> tuple[Figure, ...]:
         return (Figure("", DASH, f"of {cpus_words(allowed)}"),)
     used = DASH if tick.cpus is None else f"{tick.cpus:.2f}"
     figures = [Figure("", used, f"of {cpus_words(allowed)}")]
-    if tick.group_cpus is not None and tick.group_cpus > (tick.cpus or 0.0) + _SHARED_GROUP:
+    load = facts.snapshot.load
+    others = load.neighbours if load is not None else None
+    if others is not None and others.are_notable:
+        figures.append(Figure("neighbours", f"{others.cpus:.2f}", bad=True))
+    elif tick.group_cpus is not None and tick.group_cpus > (tick.cpus or 0.0) + _SHARED_GROUP:
         figures.append(Figure("its cgroup", f"{tick.group_cpus:.2f}"))
     if tick.throttled is not None or facts.snapshot.budget.quota_cpus is not None:
         figures.append(_share("throttled", tick.throttled, _NOTABLE_THROTTLING))
