@@ -15,7 +15,7 @@ from types import FunctionType, ModuleType
 
 from ..knowledge.catalog import family_of
 from ..machine.native import Native, call_get, call_set
-from ..probes.packages.poolcontext import affinity_cpus, attribute, count, loaded, positive
+from ..probes.packages.answers import affinity_cpus, attribute, count, loaded, positive
 from ..probes.packages.tables import STOI
 
 _FIRST = r"\s*\+?(\d{1,9})\s*(?:,.*)?"

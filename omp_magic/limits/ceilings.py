@@ -18,7 +18,7 @@ import sys
 from types import ModuleType
 
 from ..machine.native import call_set
-from ..probes.packages.poolcontext import attribute, loaded
+from ..probes.packages.answers import attribute, loaded
 from .adopt import native
 
 CPU_COUNT = "LOKY_MAX_CPU_COUNT"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from ..probes.packages.poolcontext import attribute, loaded
+from ..probes.packages.answers import attribute, loaded
 
 
 class _Launch:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from ..probes.packages.poolcontext import attribute, count, loaded
+from ..probes.packages.answers import attribute, count, loaded
 from . import adopt, ceilings
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..machine.native import Native, encoded
-from ..probes.packages.poolcontext import positive
+from ..probes.packages.answers import positive
 from ..probes.state import STATE
 from .ceilings import CPU_COUNT
 from .spec import LimitSpec

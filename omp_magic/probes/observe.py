@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import replace
 
-from ..errors import ParseError
 from ..facts.changes import Change, narrowed
 from ..facts.cpus import Budget
 from ..facts.libraries import Gap, Library, Limit, Pool
-from ..facts.processes import Child, PythonThreads, Sending, Thread, ThreadOwner
+from ..facts.processes import Child, PythonThreads, Sending
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..machine import Machine
@@ -23,19 +21,17 @@ from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
 from .cpus.tasks import TaskProbe
 from .environment import probe_at_exec, probe_environment
+from .filing import filed
+from .owned import Owned, OwnedThreads, by_runtime
 from .packages.python_pools import PythonPools
-from .packages.strangers import owned_by, strange_pools, unreached_packages
 from .runtimes.libraries import LibraryProbe, Scan
 from .runtimes.owners import Owners
 from .runtimes.pools import pools_of, probe_libraries
 from .runtimes.replaced import PackageProbe
 from .state import STATE
 from .threads.children import ChildProbe, probe_notebook, probe_start_method
-from .threads.masks import probe_masks, probe_narrowing, with_own_cpus
-from .threads.stacks import ThreadOwners, Workers
-from .threads.threads import count_threads, probe_python_threads, probe_threads
-
-_Value = TypeVar("_Value")
+from .threads.masks import probe_narrowing
+from .threads.threads import count_threads, probe_python_threads
 
 
 def take(machine: Machine) -> Snapshot:
@@ -67,11 +63,10 @@ class Observer:
                 self._lasting.append(Gap.of("calls into libraries", error))
         self._libraries = LibraryProbe(machine, self.native)
         self._packages = PackageProbe(machine, self.native)
-        self._owners = ThreadOwners(machine, self.native)
+        self._owned = OwnedThreads(machine, self.native, self._libraries.owners)
         self._python_pools = PythonPools(machine, self.native)
         self._children = ChildProbe(machine, self.native)
         self._load = LoadProbe()
-        self._seen: tuple[Workers | None, Scan | None, _Owned] = (None, None, _Owned())
         self._tasks = TaskProbe()
         self._at_exec: dict[str, str] = {}
         self._conda = machine.live and os.path.isdir(os.path.join(sys.prefix, "conda-meta"))
@@ -112,6 +107,10 @@ class Observer:
         """Give the runtimes that are mapped now; see `LibraryProbe.scan`."""
         return self._libraries.scan()
 
+    def unreached(self) -> tuple[Pool, ...]:
+        """Give the pools that no limit reaches; see `OwnedThreads.unreached`."""
+        return self._owned.unreached(self.scan())
+
     def take(
         self,
         *,
@@ -138,16 +137,16 @@ class Observer:
         """
         gaps = list(self._lasting)
         machine = self.machine.once()
-        budget = _filed("budget", gaps, lambda: probe_budget(machine)) or unknown_budget()
+        budget = filed("budget", gaps, lambda: probe_budget(machine)) or unknown_budget()
         if measure:
-            got = _filed("measured CPUs", gaps, lambda: measure_cpus(budget.affinity_cpus))
+            got = filed("measured CPUs", gaps, lambda: measure_cpus(budget.affinity_cpus))
             budget = replace(budget, bounds=(*budget.bounds, *((got,) if got else ())))
-        scan = _filed("libraries", gaps, self.scan) or Scan((), ())
-        counted = self._counted(scan, gaps)
-        workers = _by_runtime(scan, counted)
+        scan = filed("libraries", gaps, self.scan) or Scan((), ())
+        counted = self._owned.counted(scan, gaps)
+        workers = by_runtime(scan, counted)
         busy = counted.by_path if counted is not None else ()
         libraries = (
-            _filed(
+            filed(
                 "libraries",
                 gaps,
                 lambda: probe_libraries(
@@ -163,8 +162,8 @@ class Observer:
             or ()
         )
         libraries = self.as_opened(libraries, libraries)
-        owned = _filed("owners of threads", gaps, lambda: self._owned(scan, counted)) or _Owned()
-        packaged = _filed(
+        owned = filed("owners of threads", gaps, lambda: self._owned.of(scan, counted)) or Owned()
+        packaged = filed(
             "pools of packages",
             gaps,
             lambda: self._python_pools.pools(
@@ -178,13 +177,15 @@ class Observer:
             ),
         )
         pools = (*pools_of(libraries), *(packaged or ()), *owned.strange)
-        changes = _filed("changes", gaps, lambda: self._changes(budget, libraries)) or ()
+        changes = filed("changes", gaps, lambda: self._changes(budget, libraries)) or ()
         bound = narrowed(changes)
         if bound is not None:
             budget = with_reason(budget, bound)
-            own = _filed("bound threads", gaps, lambda: self._own_cpus(pools, bound, scan))
+            own = filed(
+                "bound threads", gaps, lambda: self._owned.with_own_cpus(pools, bound, scan)
+            )
             pools = own or pools
-        environment = _filed(
+        environment = filed(
             "environment",
             gaps,
             lambda: probe_environment(
@@ -200,17 +201,17 @@ class Observer:
             ),
         )
         listed = (
-            _filed("threads", gaps, lambda: self._threads(machine, scan, libraries, gaps))
+            filed("threads", gaps, lambda: self._owned.listed(machine, scan, libraries, gaps))
             if threads
             else None
         )
-        tasks = _filed(
+        tasks = filed(
             "limit on threads",
             gaps,
             lambda: self._tasks.look(machine, wants_of(libraries, pools), gaps),
         )
-        throttling = _filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
-        load = _filed("load", gaps, lambda: self._load.look(machine, throttling, gaps, budget))
+        throttling = filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
+        load = filed("load", gaps, lambda: self._load.look(machine, throttling, gaps, budget))
         return Snapshot(
             pid=machine.pid,
             python=platform.python_version(),
@@ -219,18 +220,18 @@ class Observer:
             conda=self._conda,
             libraries=libraries,
             pools=pools,
-            num_os_threads=_filed("thread count", gaps, lambda: count_threads(machine)),
+            num_os_threads=filed("thread count", gaps, lambda: count_threads(machine)),
             os_threads=listed,
             thread_owners=owned.owners,
             environment=environment or (),
             tasks=tasks,
             python_threads=self._python_threads(gaps),
             throttling=throttling,
-            packages=_filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
-            children=_filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
-            start_method=_filed("start method", gaps, probe_start_method),
-            notebook=bool(_filed("the main module", gaps, self._is_notebook)),
-            stranded=_filed("what pools were given", gaps, self._stranded) or (),
+            packages=filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
+            children=filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
+            start_method=filed("start method", gaps, probe_start_method),
+            notebook=bool(filed("the main module", gaps, self._is_notebook)),
+            stranded=filed("what pools were given", gaps, self._stranded) or (),
             load=load,
             changes=changes,
             limits=limits,
@@ -249,67 +250,10 @@ class Observer:
         before = probe_narrowing(self.machine, self.native.getenv, libraries)
         return changes if before is None else (*changes, before)
 
-    def _own_cpus(self, pools: tuple[Pool, ...], change: Change, scan: Scan) -> tuple[Pool, ...]:
-        """Give pools with the CPUs of their own threads, where the main thread lost some."""
-        loaded_by = {image.kernel_path: image.mapped.path for image in scan.images}
-        segments = scan.segments
-
-        def owners(tids: Iterable[int]) -> dict[int, str]:
-            if segments is None:
-                return {}
-            found = self._owners.of(tids, segments)
-            paths = {tid: owner.path or "" for tid, owner in found.items() if owner is not None}
-            return {tid: loaded_by.get(path, path) for tid, path in paths.items() if path}
-
-        return with_own_cpus(pools, change, probe_masks(self.machine), owners)
-
-    def _counted(self, scan: Scan, gaps: list[Gap]) -> Workers | None:
-        """Count the OS threads of each library; a system that does not tell is asked again."""
-        segments = scan.segments
-        if segments is None or not self.machine.live:
-            return None
-        return _filed("owners of threads", gaps, lambda: self._owners.workers(segments))
-
     def _python_threads(self, gaps: list[Gap]) -> PythonThreads | None:
         if not self.machine.live:
             return None
-        return _filed("Python's threads", gaps, probe_python_threads)
-
-    def _owned(self, scan: Scan, counted: Workers | None) -> _Owned:
-        """Give the owners of threads; the same object while no thread came or went."""
-        if counted is None:
-            return _Owned()
-        if self._seen[0] is counted and self._seen[1] is scan:
-            return self._seen[2]
-        shippers = self._libraries.owners.of(counted.by_path)
-        owners = tuple(
-            ThreadOwner(path=path, package=shippers[path].name, num_threads=number)
-            for path, number in sorted(counted.by_path.items())
-        )
-        runtimes = frozenset(image.kernel_path for image in scan.images)
-        owned = _Owned(owners, owned_by(owners), strange_pools(owners, runtimes))
-        self._seen = counted, scan, owned
-        return owned
-
-    def unreached(self) -> tuple[Pool, ...]:
-        """Give the pools that live, or whose packages are loaded, and that no limit reaches.
-
-        Their sizes are left out. 20 us where no thread came or went.
-        """
-        scan = self.scan()
-        owned = self._owned(scan, self._counted(scan, []))
-        return (*unreached_packages(owned.by_module), *owned.strange)
-
-    def _threads(
-        self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
-    ) -> tuple[Thread, ...]:
-        kernel_paths = {image.mapped.path: image.kernel_path for image in scan.images}
-        labels = {kernel_paths.get(each.path, each.path): each.title for each in libraries}
-        counted = self._counted(scan, gaps)
-        for owner in self._owned(scan, counted).owners or ():
-            if owner.package is not None and owner.path not in labels:
-                labels[owner.path] = f"{os.path.basename(owner.path)} ({owner.package})"
-        return probe_threads(machine, gaps, self._owners, scan.segments, labels)
+        return filed("Python's threads", gaps, probe_python_threads)
 
     def _is_notebook(self) -> bool:
         return self.machine.live and probe_notebook()
@@ -323,34 +267,6 @@ class Observer:
         return () if scan.segments is None else self._children.look(scan.segments, gaps)
 
 
-@dataclass(frozen=True, slots=True)
-class _Owned:
-    """The owners of threads, threads by module, and pools without a row of their own."""
-
-    owners: tuple[ThreadOwner, ...] | None = None
-    by_module: Mapping[str, int] = field(default_factory=dict)
-    strange: tuple[Pool, ...] = ()
-
-
 def _physical(budget: Budget) -> int | None:
     found = (each.cpus for each in budget.bounds if each.source == "physical cores" and each.cpus)
     return next((int(cpus) for cpus in found), None)
-
-
-def _by_runtime(scan: Scan, counted: Workers | None) -> dict[str, int] | None:
-    """Give the OS threads of each runtime by the path that it was loaded by."""
-    if counted is None:
-        return None
-    by_path = counted.by_path
-    return {image.mapped.path: by_path.get(image.kernel_path, 0) for image in scan.images}
-
-
-def _filed(what: str, gaps: list[Gap], probe: Callable[[], _Value]) -> _Value | None:
-    """Run a probe; file its failure as a Gap."""
-    try:
-        return probe()
-    except (OSError, ParseError) as error:
-        gaps.append(Gap.of(what, error))
-    except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
-        gaps.append(Gap(what=what, why=f"a fault in omp_magic: {type(error).__name__}: {error}"))
-    return None

@@ -101,8 +101,8 @@ def _has_team(library: Library) -> bool:
 
 
 def _numba_on_openmp(snapshot: Snapshot) -> Pool | None:
-    found = (pool for pool in snapshot.pools if pool.family == "numba")
-    return next((pool for pool in found if "threading layer omp" in pool.note), None)
+    found = (pool for pool in snapshot.pools if pool.family == "numba" and pool.num_threads)
+    return next((pool for pool in found if pool.layer == "omp"), None)
 
 
 def _only_numbas(library: Library, snapshot: Snapshot) -> bool:

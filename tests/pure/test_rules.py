@@ -36,7 +36,7 @@ LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", st
 
 
 POOL = pool(2)
-NUMBA = replace(POOL, family="numba", note="threading layer omp", lender="/usr/lib/libgomp.so.1")
+NUMBA = replace(POOL, family="numba", layer="omp", lender="/usr/lib/libgomp.so.1")
 FORCED = setting("TOKENIZERS_PARALLELISM", "true")
 SENT = Sending(kind="Pool", method="spawn", names=("work",))
 
@@ -201,7 +201,7 @@ def codes(**facts: Any) -> set[str]:
         (
             "OMP204",
             {"pools": (NUMBA,)},
-            {"pools": (replace(NUMBA, note="threading layer workqueue"),)},
+            {"pools": (replace(NUMBA, layer="workqueue"),)},
         ),
         (
             "OMP204",  # polars' import alone starts threads that keep house

@@ -6,7 +6,8 @@ from types import ModuleType
 
 from ...knowledge.envvars import threads_in
 from ...knowledge.package_dialects import TOKENIZERS_OFF
-from .poolcontext import Context, Size, affinity_cpus, attribute, count, loaded, positive
+from .answers import affinity_cpus, attribute, count, loaded, positive
+from .poolcontext import Context, Size
 
 
 def tensorflow(op: str, threads: str, _module: ModuleType, context: Context) -> Size:

@@ -6,8 +6,9 @@ import os
 import sys
 from types import ModuleType
 
+from .answers import attribute, count, loaded, positive
 from .numbalayer import coming_layer
-from .poolcontext import Context, Size, attribute, count, lent, loaded, positive
+from .poolcontext import Context, Size, lent
 
 
 def torch_intra(_module: ModuleType, context: Context) -> Size:
@@ -58,9 +59,7 @@ def numba(_module: ModuleType, context: Context) -> Size:
     if not context.on_main:
         note += "; not asked: its count belongs to a thread, and this is not the main thread"
     now = count(attribute(parallel, "_get_num_threads")()) if context.on_main else None
-    return Size(
-        num_threads=now, scope="thread", lender=path, taken=taken, layer=layer, note=note
-    )
+    return Size(num_threads=now, scope="thread", lender=path, taken=taken, layer=layer, note=note)
 
 
 def numexpr(module: ModuleType, _context: Context) -> Size:

@@ -15,7 +15,8 @@ from ...facts.libraries import Gap, Library, Pool
 from ...machine import Machine
 from ...machine.native import Native
 from .adapters import ADAPTERS, Adapter
-from .poolcontext import Context, Kept, count
+from .answers import count
+from .poolcontext import Context, Kept
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

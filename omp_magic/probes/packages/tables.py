@@ -10,7 +10,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 from ...knowledge.envvars import threads_in
-from .poolcontext import Context, Size, affinity_cpus, attribute, count, positive
+from .answers import affinity_cpus, attribute, count, positive
+from .poolcontext import Context, Size
 
 
 def _arrow(

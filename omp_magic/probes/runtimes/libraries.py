@@ -7,11 +7,11 @@ of a build: the file names and inodes come from /proc/self/maps, SONAMEs from th
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 
 from ...facts.libraries import Gap
 from ...facts.names import Called, places_of, whose
+from ...formats.builds import max_threads_of, version_of
 from ...formats.procfs import Mapped, Segments, parse_maps
 from ...knowledge.catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
 from ...machine import Machine
@@ -249,7 +249,7 @@ class LibraryProbe:
             family=family,
             mapped=file,
             soname=soname,
-            version=_version(text),
+            version=version_of(text),
             owner=owner,
             layer=layer,
             getter=getter,
@@ -257,7 +257,7 @@ class LibraryProbe:
             base=base,
             lender=lender,
             static=static,
-            max_threads=_max_threads(text),
+            max_threads=max_threads_of(text),
         )
 
     def _read_elsewhere(self) -> Scan:
@@ -276,14 +276,14 @@ class LibraryProbe:
                     family=family,
                     mapped=Mapped(path.replace("\\", "/"), "", 0, (handle,), deleted=False),
                     soname=None,
-                    version=_version(text),
+                    version=version_of(text),
                     owner=owners[path],
                     layer=OPENBLAS_LAYERS.get(call_get(parallel)) if parallel else None,
                     getter=getter,
                     setter=address_of(library, family.setters),
                     base=base or handle,
                     lender=None,
-                    max_threads=_max_threads(text),
+                    max_threads=max_threads_of(text),
                 )
             )
         why = "the registration of a started runtime can be read on Linux only"
@@ -294,19 +294,3 @@ class LibraryProbe:
 
 
 _Runtime = tuple[Mapped, Family, bool]
-
-
-def _version(config: str) -> str | None:
-    """Read the version from a description of the build.
-
-    ``OpenBLAS 0.3.30  USE64BITINT …``, BLIS's ``0.9.0``, or MKL's ``Intel(R) oneAPI Math Kernel
-    Library Version 2026.2-Product Build …``.
-    """
-    match = re.search(r"(?:OpenBLAS |Version |^)(\d[\w.-]*)", config)
-    return match[1] if match else None
-
-
-def _max_threads(config: str) -> int | None:
-    """Read ``MAX_THREADS=64`` from OpenBLAS's description of its build."""
-    match = re.search(r"\bMAX_THREADS=(\d{1,6})\b", config, re.ASCII)
-    return int(match[1]) if match else None
