@@ -25,10 +25,9 @@ _TAIL = """
 polars and TensorFlow are limited in child processes only: `POLARS_MAX_THREADS` before the import,
 `tf.config.threading.set_intra_op_parallelism_threads` before the first operation.
 
-No threads of a kind of their own, measured in the same way: scikit-image 0.26, statsmodels 0.15,
-h5py 3.16, zarr 3.1, fastparquet 2026.9, gensim 4.4 (Python threads), igraph 1.0, PyMuPDF 2.0,
-SimpleITK 2.5 (its threads end with each filter; `ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS` at import),
-NLopt 2.11, OSQP 1.1, PySCIPOpt 6.3, tiktoken 0.14, usearch 2.26, Pillow 13, matplotlib 3.11.
+No threads of a kind of their own, measured in use in the same way: scikit-image 0.26, gensim 4.4
+(Python threads), igraph 1.0, PyMuPDF 2.0, SimpleITK 2.5 (its threads end with each filter;
+`ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS` at import), OSQP 1.1, PySCIPOpt 6.3, usearch 2.26.
 LightGBM 4.7, XGBoost 3.2, faiss 1.15, pyFFTW 0.15, implicit 0.7 and NMSLIB 2.1 compute on an OpenMP
 runtime, which limits reach where they name no number of their own.
 

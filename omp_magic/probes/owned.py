@@ -74,8 +74,9 @@ class OwnedThreads:
             ThreadOwner(path=path, package=shippers[path].name, num_threads=number)
             for path, number in sorted(counted.by_path.items())
         )
-        runtimes = frozenset(image.kernel_path for image in scan.images)
-        owned = Owned(owners, owned_by(owners), strange_pools(owners, runtimes))
+        runtimes = frozenset(each.kernel_path for each in scan.images if not each.static)
+        holders = frozenset(each.kernel_path for each in scan.images if each.static)
+        owned = Owned(owners, owned_by(owners), strange_pools(owners, runtimes, holders))
         self._seen = counted, scan, owned
         return owned
 

@@ -118,7 +118,8 @@ def test_each_library_with_two_threads_is_a_pool() -> None:
         owner("/home/me/libmine.so", None, 2),
         owner("highspy/_core.so", "highspy", 1),
     )
-    found = strange_pools(owners, {runtime.path})
+    holder = owner("slowlib/_static.so", "slowlib", 5)
+    found = strange_pools((*owners, holder), {runtime.path}, {holder.path})
     assert [(each.name, each.workers) for each in found] == [
         ("FFmpeg", 7), ("_core (fastlib)", 3), ("libmine.so", 2), ("HiGHS", 1)
     ]  # fmt: skip

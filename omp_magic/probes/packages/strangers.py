@@ -53,7 +53,9 @@ def unreached_packages(owned: Mapping[str, int]) -> tuple[Pool, ...]:
     )
 
 
-def strange_pools(owners: Iterable[ThreadOwner], known: Collection[str]) -> tuple[Pool, ...]:
+def strange_pools(
+    owners: Iterable[ThreadOwner], known: Collection[str], holders: Collection[str] = ()
+) -> tuple[Pool, ...]:
     """Give a pool for each library that owns threads and is in no table of pools.
 
     Parameters
@@ -62,6 +64,9 @@ def strange_pools(owners: Iterable[ThreadOwner], known: Collection[str]) -> tupl
         The owners of live threads.
     known
         Files of the OpenMP and BLAS runtimes, as the kernel names them.
+    holders
+        Files that a runtime is linked into: whose their threads are is not told by the file, so
+        that only what a row says of them counts (libgomp is in OpenVINO 2026.4's largest file).
 
     Returns
     -------
@@ -76,6 +81,8 @@ def strange_pools(owners: Iterable[ThreadOwner], known: Collection[str]) -> tupl
         if owner.path in known or serves(owner.package, file_name):
             continue
         if row is None:
+            if owner.path in holders:
+                continue
             has_rows = module_of(owner.package) or (
                 owner.package is None and _FOLDER.search(owner.path)
             )
