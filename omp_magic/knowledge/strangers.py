@@ -227,9 +227,9 @@ STRANGERS: tuple[Stranger, ...] = (
         source="clarabel 0.11.1, by cvxpy",
     ),
 )
-"""Packages that own no threads of a kind of their own, measured in use: scikit-image, gensim, igraph,
-pymupdf, SimpleITK (its threads end with each filter), osqp, pyscipopt, usearch; pyFFTW, implicit,
-nmslib and LightGBM compute on an OpenMP runtime, which limits reach."""
+"""Packages that own no threads of a kind of their own, measured in use: scikit-image, gensim,
+igraph, pymupdf, SimpleITK (its threads end with each filter), osqp, pyscipopt, usearch; pyFFTW,
+implicit, nmslib and LightGBM compute on an OpenMP runtime, which limits reach."""
 
 BY_LABEL: dict[str, Stranger] = {each.label: each for each in STRANGERS}
 BY_MODULE: dict[str, Stranger] = {each.module: each for each in STRANGERS if each.module}
