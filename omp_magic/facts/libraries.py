@@ -95,6 +95,8 @@ class Library:
         Threads it was built for; None when it does not tell.
     replaced
         True when the file on disk is no longer the mapped one; None when unknown.
+    taken
+        (variable, value) of those that are set and whose effect it tells: as its getter says it.
     note
         Why a value is missing or borrowed, or "".
     """
@@ -123,6 +125,7 @@ class Library:
     missing: int | None = None
     max_threads: int | None = None
     replaced: bool | None = None
+    taken: tuple[tuple[str, str], ...] = ()
     note: str = ""
 
     @property

@@ -13,6 +13,7 @@ from ..facts.libraries import Library, Pool
 from ..facts.settings import Reading
 from .catalog import AT_LOAD, OMP_LAYERS
 from .envvars import threads_in
+from .icvs import PLACES, UNTOLD, has_taken
 from .numexpr import MAX, most_threads, threads_of
 from .precedence import ALWAYS, AT_IMPORT, ORDERS, Order, order_of
 from .rivals import beaten_by
@@ -53,7 +54,7 @@ def readings_of(  # noqa: PLR0913 - each is a fact of its own
     for reader in (*map(_of_library, libraries), *map(_of_pool, pools)):
         if reader is not None:
             for name, state, by in reader.states(at):
-                why = reader.why(at) if state == "unknown" else ""
+                why = reader.why(name, at) if state == "unknown" else ""
                 reading = Reading(
                     reader=reader.name, family=reader.family, state=state, by=by,
                     num_threads=reader.count, most=reader.most, why=why,
@@ -89,14 +90,14 @@ class _Reader:
         """The most threads that it may have, where it tells."""
         return int(self.taken[MAX]) if MAX in self.taken else None
 
-    def why(self, at: _Moment) -> str:
+    def why(self, name: str, at: _Moment) -> str:
         """Say why it cannot be known what became of a variable."""
+        if name not in self.order.variables and name in UNTOLD:
+            return UNTOLD[name]
         if at.limited:
             return "a limit of omp_magic is in force"
-        if self.note:
-            return self.note
         if not self.started or self.count is None:
-            return "whether it has read it cannot be seen from outside"
+            return self.note or "whether it has read it cannot be seen from outside"
         return (
             f"it has {self.count} threads, which neither the value now nor the one at the start "
             "gives: a call has set them, or the variable changed twice"
@@ -120,11 +121,19 @@ class _Reader:
         rival = beaten_by(self.family, name, at.now)
         if rival:
             return "overruled", rival
-        if name in self.taken:
-            return ("in force" if self._kept(name, at) else "too late"), ""
+        now, same = at.now.get(name), at.now.get(name) == at.then.get(name)
+        taken = self.taken.get(name)
+        if taken is not None and not (same and name != MAX):
+            read = has_taken(self.family, name, now, taken)
+            # Places may be those that another variable asked for at the start.
+            if not (read and name in PLACES[1:] and any(at.then.get(each) for each in PLACES)):
+                return {True: "in force", False: "too late", None: "ignored"}[read], ""
+        cap = name in self.order.caps and self.family != "numexpr"
+        if cap and self._threads(name, at.now) is None:
+            return "ignored", ""
         if self.started is False:
             return "to come", ""
-        if at.now.get(name) == at.then.get(name):
+        if same:
             return "in force", ""
         return self._capped(at) if name in self.order.caps else "unknown", ""
 
@@ -135,13 +144,6 @@ class _Reader:
         if self._explains(self._winner(at.now), at.now, at.cpus):
             return "in force"
         return "too late" if self._explains(self._winner(at.then), at.then, at.cpus) else "unknown"
-
-    def _kept(self, name: str, at: _Moment) -> bool:
-        """Tell whether a variable has the value that the library took from it."""
-        text, taken = at.now.get(name) or "", self.taken[name]
-        if name == MAX:
-            return most_threads(at.now.get(name)) == int(taken)
-        return text.lower() == taken.lower()
 
     def _counts(self, here: list[str], at: _Moment) -> Iterable[tuple[str, str, str]]:
         new, old = self._winner(at.now), self._winner(at.then)
@@ -155,7 +157,8 @@ class _Reader:
             elif self._threads(name, at.now) is None:
                 yield name, "ignored", ""
             elif self._is_refused(name, at) and name == new and state != "too late":
-                decided = MAX if at.now.get(MAX) is not None and self._kept(MAX, at) else ""
+                most = at.now.get(MAX)
+                decided = MAX if most is not None and most_threads(most) == self.most else ""
                 yield name, "refused", decided
             elif name != new:
                 yield name, "overruled", new
@@ -241,7 +244,8 @@ def _of_library(library: Library) -> _Reader | None:
     if order.read == AT_LOAD and library.threading_layer not in OMP_LAYERS:
         started = True
     count = library.num_threads if started else library.would_use
-    return _Reader(library.title, library.family, order, started, count)
+    taken = dict(library.taken)
+    return _Reader(library.title, library.family, order, started, count, taken=taken)
 
 
 def _of_pool(pool: Pool) -> _Reader | None:

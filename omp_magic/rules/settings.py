@@ -36,8 +36,8 @@ def _too_late(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[C
             title=f"{setting.name} was {moment} too late for {readers}",
             why=(
                 f"{readers} had read {setting.name} before it was {moment}, and "
-                f"{'does' if len(late) == 1 else 'do'} not look again: the thread count is the "
-                "one from before. Libraries and child processes still to come see the new value."
+                f"{'does' if len(late) == 1 else 'do'} not look again: what it asks for is as it "
+                "was before. Libraries and child processes still to come see the new value."
             ),
             evidence=(_history(setting), *(_count_of(setting, each) for each in late)),
             remedies=tuple(dict.fromkeys(_remedies(setting, late))),

@@ -10,7 +10,8 @@ STORIES: dict[str, Story] = {
         "and Intel's OpenMP and MKL at their first call. Set later, a variable changes nothing "
         "here, but child processes inherit it.",
         "The value when the process started, the value now, and the count the library has: it "
-        "must be the one that the former value gives, and not the one of the value now.",
+        "must be the one that the former value gives, and not the one of the value now. Where a "
+        "library tells what it took, as libgomp does of OMP_DYNAMIC, that decides.",
         (
             "For this session: %omp_limit openblas=2",
             (
@@ -37,7 +38,8 @@ STORIES: dict[str, Story] = {
     "OMP304": Story(
         "A library that cannot read a value ignores it, some with a line on stderr that a "
         "notebook does not show. What is accepted differs: libgomp wants true or false where "
-        "LLVM's runtime also takes 1 and yes.",
+        "LLVM's runtime also takes 1 and yes. NumExpr refuses more threads than "
+        "NUMEXPR_MAX_THREADS allows, 64 without it, and stays with one.",
         "Each variable is parsed as its readers parse it.",
         ("Set it to a value that is accepted, before the kernel starts",),
     ),

@@ -404,6 +404,35 @@ def test_what_is_not_known_has_a_reason() -> None:
     assert reading({"NUMBA_NUM_THREADS": "3"}, {}, lent).state == "too late"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "taken", "state"),
+    [
+        ("OMP_DYNAMIC", "true", "1", "in force"),
+        ("OMP_DYNAMIC", "true", "0", "too late"),
+        ("OMP_DYNAMIC", "x", "0", "ignored"),
+        ("OMP_MAX_ACTIVE_LEVELS", "300", "255", "in force"),  # GCC 12 has no more
+        ("OMP_MAX_ACTIVE_LEVELS", "3", "1", "too late"),
+        ("OMP_THREAD_LIMIT", "7", "7", "in force"),
+        ("OMP_THREAD_LIMIT", "7", "2147483647", "too late"),
+        ("OMP_PROC_BIND", "spread,close", "4", "in force"),
+        ("OMP_PROC_BIND", "close", "0", "too late"),
+        ("OMP_PLACES", "cores", "2", "in force"),
+        ("GOMP_CPU_AFFINITY", "0-1", "0", "too late"),
+    ],
+)
+def test_what_the_runtime_itself_tells(name: str, text: str, taken: str, state: str) -> None:
+    started = library("libgomp", owner="x", taken=((name, taken),))
+    assert reading({name: text}, {}, started).state == state
+    if state != "ignored":
+        assert reading({name: text}, {name: text}, started).state == "in force"
+
+
+def test_what_no_function_tells_has_its_own_reason() -> None:
+    late = reading({"OMP_WAIT_POLICY": "passive"}, {}, GOMP)
+    assert late.state == "unknown"
+    assert "how its threads wait" in late.why
+
+
 def test_opencv_reads_digits_alone() -> None:
     """Any other text raises: std::stoull and a suffix, OpenCV 5.0."""
     assert [threads_in("cv2", "OPENCV_FOR_THREADS_NUM", t) for t in ("3", " 2", "1,2", "x")] == [

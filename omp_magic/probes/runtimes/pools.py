@@ -16,6 +16,7 @@ from ...knowledge.catalog import BY_KEY, OMP_LAYERS, answers_for
 from ...knowledge.envvars import threads_in
 from ...machine import Machine
 from ...machine.native import Native, call_get
+from .icvs import probe_taken
 from .libraries import Image
 from .startup import Startup, probe_startup
 
@@ -123,6 +124,7 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
                 missing=missing,
                 max_threads=image.max_threads,
                 replaced=_replaced(machine, image, gaps),
+                taken=probe_taken(native, image, getenv) if initialized and on_main else (),
                 note=note,
             )
         )
