@@ -25,7 +25,7 @@ def snapshot(
 ) -> Snapshot:
     """Say what is true of this process now: runtimes, thread counts, CPUs, findings.
 
-    Nothing is loaded, started or set. A repeated call costs about a tenth of
+    Nothing is loaded, started or set. A repeated call costs about a sixth of
     `threadpoolctl.threadpool_info`, because the loader's own counter tells whether anything
     was loaded or unloaded in between, by whatever way.
 

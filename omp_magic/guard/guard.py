@@ -1,27 +1,24 @@
 """Warns before an import or a reload would bring a runtime that cannot live beside another.
 
-It sees a library before it is mapped (`hooks`), asks what loading it would map (`LoaderModel`),
+It sees a library before it is mapped (`hooks`), asks what loading it would map (`Foresight`),
 and judges the runtimes among that beside those that are there. What is loaded past it, by a
 dlopen in C, is seen by the loader's counter after the cell.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import DuplicateRuntimeError, DuplicateRuntimeLoadError, OmpMagicError
+from ..errors import DuplicateRuntimeError, DuplicateRuntimeLoadError
 from ..facts.libraries import Finding, Library
 from ..facts.snapshots import Snapshot
 from ..hooks.loads import Watcher
-from ..knowledge.catalog import family_of
-from ..loader.imports import LoaderModel
-from ..loader.sharedobjects import read_object
 from ..rules import judge
 from .coming import coming_libraries
+from .foresight import Foresight, opens_in_c
 
 if TYPE_CHECKING:
     from ..probes.observe import Observer
@@ -30,8 +27,6 @@ MODES = ("warn", "raise", "off")
 GUARDED = frozenset({"OMP101", "OMP102", "OMP103", "OMP104"})
 """Findings that end, hang or endanger the process; the others are for %omp_status."""
 _UPGRADED = frozenset({"OMP110", "OMP111"})
-_IN_C = {"mkl._mklinit": ("libiomp5.so",)}
-"""Extension modules that dlopen runtimes in C, and which: mkl-service, mkl/_mklinitmodule.c."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,106 +62,60 @@ class Guard(Watcher):
         Shows an alarm; what it raises stops an import only when it is a `hooks.Refusal`.
     mode
         ``"warn"``, ``"raise"`` or ``"off"``.
+    foresight
+        Tells what loads bring; its own when None.
     """
 
     def __init__(
-        self, observer: Observer, report: Callable[[Alarm], None], mode: str = "warn"
+        self,
+        observer: Observer,
+        report: Callable[[Alarm], None],
+        mode: str = "warn",
+        foresight: Foresight | None = None,
     ) -> None:
         self.mode = mode
-        self.loads = 0
+        self.foresight = foresight or Foresight(observer.machine, observer.native)
         self.alarms = 0
+        self.sources = observer.packages_mapped
         self._observer = observer
+        self.foresight.opened |= observer.opened
+        observer.opened = self.foresight.opened
         self._report = report
-        self._model = LoaderModel(observer.machine, observer.native)
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
         self._told: set[tuple[str, str]] = set()
         self._then: tuple[Finding, ...] = ()
         self._changes: tuple[int, int] | None = None
-        self._names: Collection[str] = ()
-        self._removed = -1
+
+    @property
+    def loads(self) -> int:
+        """How many native loads were seen."""
+        return self.foresight.loads
 
     def before_extension(self, name: str, path: str) -> None:
         """Look at an extension module before it is mapped."""
-        if self.mode == "off":
-            return
+        new = self.foresight.of_extension(name, path) if self.mode != "off" else None
+        if new is not None:
+            self.meet_extension(name, new)
+
+    def meet_extension(self, name: str, new: tuple[str, ...]) -> None:
+        """Judge what an extension module would map, when a runtime to be judged is among it."""
         with self._own_lock():
-            self.loads += 1
-            if name not in _IN_C and self._brings_only_itself(path):
-                return
-            new = self._predicted(path)
-            for library in _IN_C.get(name, ()):
-                new += self._opened_in_c(library, path)
-            alarm = self._alarm(f"import {name}", new, always=name in _IN_C)
+            alarm = self._alarm(f"import {name}", new, always=opens_in_c(name))
         self._act(alarm, DuplicateRuntimeError)
 
-    def _own_lock(self) -> threading.RLock:
-        """Give the lock; a forked child's own, since nobody there would let go of the other."""
-        if self._pid != os.getpid():
-            self._pid, self._lock = os.getpid(), threading.RLock()
-        return self._lock
-
-    def _predicted(self, name: str) -> tuple[str, ...]:
-        new = self._model.predict(name).new
-        changes = self._loader_changes()
-        self._names, self._removed = self._model.names, changes[1] if changes else -1
-        return new
-
-    def _loader_changes(self) -> tuple[int, int] | None:
-        native = self._observer.native
-        return None if native is None else native.loader_changes()
-
-    def _brings_only_itself(self, path: str) -> bool:
-        """Tell by a file's own NEEDED that it maps nothing else; a third of a prediction.
-
-        That is so for nine extension modules of ten. Nothing was unloaded since the names were
-        read, so what was loaded then still is.
-        """
-        changes = self._loader_changes()
-        if changes is None or changes[1] != self._removed or family_of(os.path.basename(path)):
-            return False
-        try:
-            needed = read_object(path).dynamic.needed
-        except (OSError, ValueError, OmpMagicError):
-            return False
-        return all(name in self._names for name in needed)
-
-    def _opened_in_c(self, library: str, asker: str) -> tuple[str, ...]:
-        """Give what a module's own dlopen of a library would map, found as its RUNPATH says.
-
-        mkl-service opens libiomp5 only when no OpenMP is in the global scope and no other
-        threading layer is asked for (mkl/_mklinitmodule.c, _preload_threading_layer).
-        """
-        native = self._observer.native
-        if native is None or native.global_symbol("omp_get_num_threads"):
-            return ()
-        if library in self._model.names:  # dlopen then gives the one that has this SONAME
-            return ()
-        if (native.getenv("MKL_THREADING_LAYER") or "INTEL").strip().upper() != "INTEL":
-            return ()
-        dynamic = read_object(asker).dynamic
-        for folder in (dynamic.runpath or dynamic.rpath or "").split(":"):
-            place = folder.replace("$ORIGIN", os.path.dirname(os.path.realpath(asker)))
-            candidate = os.path.join(place, library)
-            if place and os.path.exists(candidate):
-                return self._model.predict(candidate).new
-        return self._model.predict(library).new
-
     def before_library(self, name: str, shared: bool) -> None:
-        """Look at a library that ctypes is about to load.
+        """Look at a library that ctypes is about to load."""
+        new = self.foresight.of_library(name, shared) if self.mode != "off" else None
+        if new is not None:
+            self.meet_library(name, new)
 
-        Whoever opens a runtime for itself alone calls it through its handle, and so that very
-        copy, whatever serves the global scope.
-        """
-        if self.mode == "off":
-            return
+    def meet_library(self, name: str, new: tuple[str, ...]) -> None:
+        """Judge what a library that ctypes loads would map, as `meet_extension` does."""
         with self._own_lock():
-            self.loads += 1
-            new = self._predicted(name)
-            if new and not shared:
-                self._observer.opened.add(new[0])
             alarm = self._alarm(f"ctypes.CDLL({name!r})", new)
         self._act(alarm, DuplicateRuntimeLoadError)
+
+    def _own_lock(self) -> threading.RLock:
+        return self.foresight.own_lock()
 
     def before_source(self, name: str) -> None:
         """Look at a Python module before it is run: its package may have been replaced.
@@ -201,6 +150,8 @@ class Guard(Watcher):
         changes = native.loader_changes()
         if changes == self._changes:
             return
+        if self._changes is None:
+            self.foresight.prepare()
         self._changes = changes
         found = judge(self._observer.take())
         findings = self._new(each for each in found if each.code in GUARDED)
@@ -208,10 +159,7 @@ class Guard(Watcher):
             self._note(Alarm("this cell", findings, before=False))
 
     def _alarm(self, what: str, new: tuple[str, ...], *, always: bool = False) -> Alarm | None:
-        """Judge what is about to be mapped; only LLVM's family can end a process."""
-        kins = {family.kin for path in new if (family := family_of(path.rpartition("/")[2]))}
-        if "llvm" not in kins and not always:
-            return None
+        """Judge what is about to be mapped."""
         facts = self._observer.take()
         coming = coming_libraries(
             new, facts.libraries, self._observer.machine, self._observer.owners

@@ -20,14 +20,43 @@ from .wrapping import Wrappings
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
     from typing import Any
+
+    _Naming = Callable[[Any], tuple[Any, ...]]
 
 _IMPORTLIB = "<frozen importlib._bootstrap>"
 
 
+class _Everything:
+    """Holds whatever it is asked for."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 class Watcher:
-    """What is told of loads; a method called before one may raise a `Refusal`."""
+    """What is told of loads; a method called before one may raise a `Refusal`.
+
+    What is not overridden is not called, and costs nothing.
+    """
+
+    sources: Container[str] = _Everything()
+    """Top-level names of the Python modules that it is told of, as they are at each moment.
+
+    An import of scikit-learn runs 1,100 modules: one look into a dict each is 0.2 ms, and a call
+    before and after each was 11."""
+
+    def before_import(self, name: str) -> None:
+        """Be told that something is imported or loaded in a thread in which nothing else is.
+
+        That is once for ``import sklearn``, whatever it imports in turn, before any of it runs;
+        ``import sklearn.cluster`` is two, one after the other. Of a library that ctypes loads the
+        name is ``"loading "`` and what it was asked for.
+        """
+
+    def after_import(self, name: str) -> None:
+        """Be told that this import or load has ended, however it did."""
 
     def before_extension(self, name: str, path: str) -> None:
         """Be told of an extension module."""
@@ -45,12 +74,32 @@ class Watcher:
         """Be told that a Python module has run, or failed to."""
 
 
+_EVENTS = tuple(name for name in vars(Watcher) if name.startswith(("before_", "after_")))
+
+
+class _Inside(threading.local):
+    """What a thread is in the middle of.
+
+    Parameters
+    ----------
+    now
+        Whether watchers are being told: what one loads itself is not watched.
+    outermost
+        The module, spec or name with which this thread's import began, where anybody asks.
+    """
+
+    now = False
+    outermost: Any = None
+
+
 class Hooks:
     """The wrappers around the three places; in place while there are watchers."""
 
     def __init__(self) -> None:
         self._watchers: tuple[Watcher, ...] = ()
-        self._inside = threading.local()
+        self._tells: dict[str, tuple[Callable[..., None], ...]] = dict.fromkeys(_EVENTS, ())
+        self._of_sources: tuple[Watcher, ...] = ()
+        self._inside = _Inside()
         self._logged: set[str] = set()
         self._wrappings = Wrappings()
 
@@ -62,7 +111,7 @@ class Hooks:
             # remove_importlib_frames); with a strange one among them it would show them all.
             put(ExtensionFileLoader, "create_module", self._around_create_module, _IMPORTLIB)
             put(SourceFileLoader, "exec_module", self._around_exec_module, _IMPORTLIB)
-        self._watchers = (*self._watchers, watcher)
+        self._set((*self._watchers, watcher))
         self.cover_ctypes()
 
     def cover_ctypes(self) -> None:
@@ -76,19 +125,34 @@ class Hooks:
 
         A wrapper that somebody wrapped again stays and passes everything on.
         """
-        self._watchers = tuple(each for each in self._watchers if each is not watcher)
+        self._set(tuple(each for each in self._watchers if each is not watcher))
         if not self._watchers:
             self._wrappings.remove()
+
+    def _set(self, watchers: tuple[Watcher, ...]) -> None:
+        """Find out once who is to be told of what: most watchers want little."""
+        self._watchers = watchers
+        self._tells = {
+            name: tuple(getattr(each, name) for each in watchers if _listens(each, name))
+            for name in _EVENTS
+        }
+        self._of_sources = tuple(
+            each
+            for each in watchers
+            if _listens(each, "before_source") or _listens(each, "after_source")
+        )
 
     def _around_create_module(self, original: Any) -> Any:
         def create_module(loader: Any, spec: Any) -> Any:
             try:
-                refusal = self._tell("before_extension", lambda: (str(spec.name), str(spec.origin)))
+                self._begin(_name_of_spec, spec)
+                refusal = self._tell("before_extension", _name_and_path, spec)
                 if refusal is not None:
                     raise refusal
                 return original(loader, spec)
             finally:
-                self._tell("after_load", tuple)
+                self._tell("after_load", _nothing, spec)
+                self._end(_name_of_spec, spec)
 
         return create_module
 
@@ -96,13 +160,17 @@ class Hooks:
         def exec_module(loader: Any, module: Any) -> Any:
             # It is inherited, and looked up anew: CPython's tests replace it in a base class.
             inherited: Any = super(SourceFileLoader, loader)
+            if self._is_nobodys(module):
+                return inherited.exec_module(module)
             try:
-                refusal = self._tell("before_source", lambda: (str(module.__name__),))
+                self._begin(_name_of, module)
+                refusal = self._tell("before_source", _name_of, module)
                 if refusal is not None:
                     raise refusal
                 return inherited.exec_module(module)
             finally:
-                self._tell("after_source", lambda: (str(module.__name__),))
+                self._tell("after_source", _name_of, module)
+                self._end(_name_of, module)
 
         return exec_module
 
@@ -111,30 +179,58 @@ class Hooks:
             if not name:
                 return original(name, *mode)
             try:
-                refusal = self._tell("before_library", lambda: (_as_text(name), _is_shared(mode)))
+                self._begin(_loading, name)
+                refusal = self._tell("before_library", _text_and_scope, (name, mode))
                 if refusal is not None:
                     raise refusal
                 return original(name, *mode)
             finally:
-                self._tell("after_load", tuple)
+                self._tell("after_load", _nothing, name)
+                self._end(_loading, name)
 
         return _dlopen
 
-    def _tell(self, what: str, arguments: Callable[[], tuple[Any, ...]]) -> Exception | None:
-        """Tell all watchers; give what stops the load, for the wrapper to raise.
+    def _is_nobodys(self, module: Any) -> bool:
+        """Tell whether no watcher wants to hear of a Python module; 0.3 us."""
+        if self._tells["before_import"] and self._inside.outermost is None:
+            return False
+        try:
+            top = module.__name__.partition(".")[0]
+            for watcher in self._of_sources:
+                if top in watcher.sources:
+                    return False
+        except Exception:  # noqa: BLE001 - whatever stands for a module; telling it is logged
+            return False
+        return True
+
+    def _begin(self, naming: _Naming, thing: Any) -> None:
+        """Tell of what begins, unless it is a part of something that has begun before."""
+        inside = self._inside
+        if self._tells["before_import"] and inside.outermost is None and not inside.now:
+            inside.outermost = thing
+            self._tell("before_import", naming, thing)
+
+    def _end(self, naming: _Naming, thing: Any) -> None:
+        """Tell of the end of what had begun with this, if anything had."""
+        if self._inside.outermost is thing:
+            self._inside.outermost = None
+            self._tell("after_import", naming, thing)
+
+    def _tell(self, event: str, naming: _Naming, thing: Any) -> Exception | None:
+        """Tell those who listen; give what stops the load, for the wrapper to raise.
 
         Raised here it would show this frame, and theirs, above the user's line.
         """
-        watchers = self._watchers
+        tells = self._tells[event]
         # What a watcher itself loads is not watched.
-        if not watchers or getattr(self._inside, "now", False):
+        if not tells or self._inside.now:
             return None
         refusal: Exception | None = None
         self._inside.now = True
         try:
-            for watcher in watchers:
+            for tell in tells:
                 try:
-                    getattr(watcher, what)(*arguments())
+                    tell(*naming(thing))
                 except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks an import
                     # Every watcher is told, so that each after has its before.
                     refusal = refusal or self._refusal(error)
@@ -162,14 +258,37 @@ LOADS = Hooks()
 """The hooks of this process."""
 
 
-def _is_shared(mode: tuple[Any, ...]) -> bool:
+def _listens(watcher: Watcher, event: str) -> bool:
+    """Tell whether a watcher does anything when it is told of an event."""
+    own = getattr(watcher, event)
+    return getattr(own, "__func__", own) is not getattr(Watcher, event)
+
+
+def _name_of(module: Any) -> tuple[str]:
+    return (str(module.__name__),)
+
+
+def _name_of_spec(spec: Any) -> tuple[str]:
+    return (str(spec.name),)
+
+
+def _name_and_path(spec: Any) -> tuple[str, str]:
+    return str(spec.name), str(spec.origin)
+
+
+def _loading(name: Any) -> tuple[str]:
     import os  # noqa: PLC0415 - loading must stay cheap
 
+    return (f"loading {os.fsdecode(name)}",)
+
+
+def _text_and_scope(asked: tuple[Any, tuple[Any, ...]]) -> tuple[str, bool]:
+    import os  # noqa: PLC0415 - loading must stay cheap
+
+    name, mode = asked
     # Windows has no such scope, and no such constant.
-    return bool(mode and mode[0] & getattr(os, "RTLD_GLOBAL", 0))
+    return os.fsdecode(name), bool(mode and mode[0] & getattr(os, "RTLD_GLOBAL", 0))
 
 
-def _as_text(name: Any) -> str:
-    import os  # noqa: PLC0415 - loading must stay cheap
-
-    return os.fsdecode(name)
+def _nothing(_: Any) -> tuple[()]:
+    return ()

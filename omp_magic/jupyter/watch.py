@@ -1,24 +1,30 @@
 """The guard as a shell has it: put in place when the extension is loaded, shown in its cells.
 
-Only the hooks are in place at first. The guard itself comes with the first load that they see, or
-after the cell that loaded the extension, whichever is first: its modules cost some 20 ms.
+Only the hooks are in place at first. What tells what a load brings comes with the first one that
+they see. The guard that judges it comes when there is something to judge, or after the cell that
+loaded the extension: its modules, with the rules and the probes, cost several times as much.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+
 from ..hooks.forks import FORKS
 from ..hooks.loads import LOADS, Watcher
-from ..probes.state import STATE
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from collections.abc import Container
     from typing import Any
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from ..guard.children import ChildGuard
+    from ..guard.foresight import Foresight
     from ..guard.guard import Alarm, Guard
     from ..hooks.sends import Send
+    from ..probes.state import State
 
 _SENDERS = frozenset(
     {"multiprocessing.process", "multiprocessing.pool", "concurrent.futures.process"}
@@ -42,7 +48,12 @@ class Watch(Watcher):
         self._mode = "off"
         self._guard: Guard | None = None
         self._children: ChildGuard | None = None
+        self._foresight: Foresight | None = None
         self._watching = False
+        self._covered: set[str] = set()
+        self._state: State | None = None
+        self._before: tuple[frozenset[int] | None, dict[str, str]] | None = None
+        self.sources: Container[str] = ()
         self.set_mode(mode)
 
     @property
@@ -57,10 +68,13 @@ class Watch(Watcher):
             self.remove()
         elif not self._watching:
             self._watching = True
-            STATE.start(self._cell)
+            self._before = _main_mask(), dict(os.environ)
+            # A limit that is set in this very cell is told to it, so it must not come later.
+            if "omp_magic.probes.state" in sys.modules:
+                self.state()
             LOADS.add(self)
             FORKS.add(self.before_fork)
-            self._cover(_SENDERS)
+            self._cover_senders()
         if self._guard is not None:
             self._guard.mode = mode
         if self._children is not None:
@@ -68,25 +82,39 @@ class Watch(Watcher):
 
     def remove(self) -> None:
         """Take the hooks out."""
-        import sys  # noqa: PLC0415 - the end pays
-
         LOADS.remove(self)
         FORKS.remove(self.before_fork)
         sends = sys.modules.get(f"{__package__.rpartition('.')[0]}.hooks.sends")
         if sends is not None:
             sends.SENDS.remove(self.before_send)
+        self._covered = set()
         if self._watching:
             self._watching = False
-            STATE.stop()
+            if self._state is not None:
+                self._state.stop()
+                self._state = None
 
-    def _cover(self, imported: frozenset[str]) -> None:
-        """Watch the calls of these modules that give something to another process."""
-        import sys  # noqa: PLC0415 - only these imports pay
-
-        if self._watching and any(name in sys.modules for name in imported):
+    def _cover_senders(self) -> None:
+        """Watch the calls that give something to another process, where there are new ones."""
+        there = sys.modules.keys() & _SENDERS
+        if self._watching and there != self._covered:
             from ..hooks.sends import SENDS  # noqa: PLC0415 - loading must stay cheap
 
             SENDS.add(self.before_send)
+            self._covered = there
+
+    def state(self) -> State:
+        """Give what compares the process, begun with what was when this began to watch.
+
+        It comes with the first import or after the cell: loading must stay cheap.
+        """
+        if self._state is None:
+            from ..probes.state import STATE  # noqa: PLC0415 - as above
+
+            mask, variables = self._before or (_main_mask(), dict(os.environ))
+            STATE.start(self._cell, mask, variables)
+            self._state = STATE
+        return self._state
 
     def guard(self) -> Guard:
         """Give the guard, made when it is first needed."""
@@ -94,7 +122,9 @@ class Watch(Watcher):
             from ..guard.guard import Guard  # noqa: PLC0415 - loading must stay cheap
             from ..here import HERE  # noqa: PLC0415 - loading must stay cheap
 
-            self._guard = Guard(HERE.observer, self._report, self._mode)
+            guard = Guard(HERE.observer, self._report, self._mode, self._foresight)
+            self.sources = guard.sources
+            self._guard = guard
         return self._guard
 
     def children(self) -> ChildGuard:
@@ -114,46 +144,60 @@ class Watch(Watcher):
         """Be told of what another process is given; see `hooks.sends`."""
         return self.children().before_send(send)
 
-    def _ready(self) -> Guard | None:
+    def _judge(self) -> Guard | None:
         """Give the guard; None in the middle of an import of what it needs itself.
 
-        ctypes loads _ctypes, for example, and omp_magic.api may be half imported. What is wrong
-        for good is told after the cell.
+        omp_magic.api may be half imported, for example. What is wrong for good is told after the
+        cell.
         """
         try:
             return self.guard()
         except Exception:  # noqa: BLE001 - made again, and told of, after the cell
             return None
 
+    def _foresee(self) -> Foresight | None:
+        """Give what tells what a load brings; None in the middle of an import of what it needs.
+
+        ctypes loads _ctypes, for example.
+        """
+        if self._foresight is None:
+            try:
+                from ..guard.foresight import foresight_here  # noqa: PLC0415 - as in `guard`
+
+                self._foresight = foresight_here() if self._guard is None else self._guard.foresight
+            except Exception:  # noqa: BLE001 - made again at the next load
+                return None
+        return self._foresight
+
     def before_extension(self, name: str, path: str) -> None:
         """Be told of an extension module; see `hooks`."""
-        STATE.begin("import ", name)
-        guard = self._ready()
-        if guard is not None:
-            guard.before_extension(name, path)
+        foresight = self._foresight or self._foresee()
+        new = foresight.of_extension(name, path) if foresight is not None else None
+        if new is not None and (guard := self._judge()) is not None:
+            guard.meet_extension(name, new)
 
     def before_library(self, name: str, shared: bool) -> None:
         """Be told of a library that ctypes loads; see `hooks`."""
-        STATE.begin("loading ", name)
-        guard = self._ready()
-        if guard is not None:
-            guard.before_library(name, shared)
+        foresight = self._foresight or self._foresee()
+        new = foresight.of_library(name, shared) if foresight is not None else None
+        if new is not None and (guard := self._judge()) is not None:
+            guard.meet_library(name, new)
 
     def before_source(self, name: str) -> None:
         """Be told of a Python module that is to be run; see `hooks`."""
-        STATE.begin("import ", name)
         if self._guard is not None:
             self._guard.before_source(name)
 
-    def after_load(self) -> None:
-        """Be told that a load has ended; see `hooks`."""
-        STATE.end()
+    def before_import(self, name: str) -> None:
+        """Be told of an outermost import or load; see `hooks`."""
+        (self._state or self.state()).begin(name if " " in name else f"import {name}")
 
-    def after_source(self, name: str) -> None:
-        """Be told that a Python module has run; see `hooks`."""
-        STATE.end()
-        if name in _SENDERS:
-            self._cover(frozenset({name}))
+    def after_import(self, name: str) -> None:
+        """Be told that it has ended; see `hooks`."""
+        del name
+        if self._state is not None:
+            self._state.end()
+        self._cover_senders()
 
     def _cell(self) -> str:
         """Give which cell runs; shell.execution_count is the next one's from IPython 9 on."""
@@ -166,7 +210,8 @@ class Watch(Watcher):
             return
         try:
             LOADS.cover_ctypes()
-            STATE.after_cell(_named(result))
+            self.state().after_cell(_named(result))
+            self._cover_senders()
             self.guard().after_cell()
             if self._children is not None:
                 self._children.after_cell()
@@ -180,9 +225,8 @@ class Watch(Watcher):
         """Give a line that says how it watches and what it has seen."""
         if self._mode == "off":
             return "omp_guard off: imports are not watched; example: %omp_guard warn"
-        loads, alarms = (
-            (self._guard.loads, self._guard.alarms) if self._guard is not None else (0, 0)
-        )
+        loads = self._foresight.loads if self._foresight is not None else 0
+        alarms = self._guard.alarms if self._guard is not None else 0
         alarms += self._children.alarms if self._children is not None else 0
         does = "warned of" if self._mode == "warn" else "refused"
         return (
@@ -192,8 +236,7 @@ class Watch(Watcher):
 
     def _report(self, alarm: Alarm) -> None:
         """Show an alarm as a warning that the user's filters may silence or make an error."""
-        import sys  # noqa: PLC0415 - only an alarm pays
-        import warnings  # noqa: PLC0415 - as above
+        import warnings  # noqa: PLC0415 - only an alarm pays
 
         from .. import errors  # noqa: PLC0415 - as above
         from ..views.alarm import AlarmView  # noqa: PLC0415 - as above
@@ -219,6 +262,11 @@ class Watch(Watcher):
                 # The load may end the process in C, which flushes nothing: a kernel's stream
                 # waits here until its own thread has sent all that was shown.
                 sys.stdout.flush()
+
+
+def _main_mask() -> frozenset[int] | None:
+    ask = getattr(os, "sched_getaffinity", None)
+    return None if ask is None else frozenset(ask(os.getpid()))
 
 
 def _named(result: Any) -> str:

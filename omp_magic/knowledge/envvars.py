@@ -57,6 +57,7 @@ def _alike(target: str, least: int, text: str) -> bool:
     return common >= least and target[:common] == text[:common].lower()
 
 
+@lru_cache(maxsize=256)
 def llvm_boolean(text: str) -> bool | None:
     """Read a boolean as LLVM and Intel OpenMP do; None when they cannot.
 

@@ -50,6 +50,8 @@ class LoadsUnderLimit(Watcher):
         Knows the process.
     """
 
+    sources = frozenset(name.partition(".")[0] for name in _PACKAGES)
+
     def __init__(self, limits: Limits, observer: Observer, native: Native) -> None:
         self._limits = limits
         self._arrivals = Arrivals(observer.machine, native)

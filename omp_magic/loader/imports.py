@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -17,28 +18,15 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from ..errors import OmpMagicError
 from ..machine import Machine
 from ..machine.native import Native, call_text
+from .dlopens import Load, UnknownLoaderError, folder_of
 from .linkmaps import LoadedObjects
 from .loaderlist import Loaded
+from .needed import Glance
 from .resolver import Asker, MissingLibraryError, Resolver
-from .sharedobjects import Identity, SharedObject, SharedObjects
+from .sharedobjects import SharedObjects
 
-_MOST_OBJECTS = 10_000
 _EXTENSIONS = tuple(suffix for suffix in EXTENSION_SUFFIXES if suffix != ".so")
 """Nobody but CPython loads these, each once, so their list may be behind for a while."""
-
-
-class UnknownLoaderError(OmpMagicError):
-    """What a dlopen would map cannot be told here.
-
-    Parameters
-    ----------
-    why
-        The reason, as part of a sentence.
-    """
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(f"what a dlopen would map is not known: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +104,25 @@ class LoaderModel:
         self._resolver = Resolver(machine, self._objects, self._program, loader, version)
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> AbstractSet[str]:
         """What loaded objects are known by, as of the last prediction."""
-        return self._loaded.names if self._loaded is not None else ()
+        return self._loaded.names.keys() if self._loaded is not None else frozenset()
+
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Tell whether names lead to loaded objects; not that they do not: see `predict`.
+
+        Raises
+        ------
+        OSError, ParseError
+            When the loader's list cannot be read.
+        """
+        loaded = self._loaded
+        return loaded is not None and loaded.update() and all(map(loaded.is_there, names))
+
+    def expect(self, seen: Glance) -> None:
+        """Say that an extension module is about to be loaded, and nothing else with it."""
+        if self._loaded is not None:
+            self._loaded.expect_alone(seen)
 
     def predict(
         self, name: str | os.PathLike[str] | None, requester: str | None = None
@@ -151,12 +155,12 @@ class LoaderModel:
             return Prediction(known=False, why="the loader's list of objects cannot be read")
         if not wanted.endswith(_EXTENSIONS):
             loaded.settle()
-        if loaded.has_name(wanted):
+        if loaded.is_there(wanted):
             return _NOTHING
         # Who asks counts for a search and for $ORIGIN only.
         searched = "/" not in wanted or "$" in wanted
         asker = self._asker(loaded, requester) if searched else program
-        new = _Load(loaded, resolver).run(wanted, asker)
+        new = Load(loaded, resolver).run(wanted, asker)
         loaded.expect(new)
         return Prediction(tuple([found.kernel_path for found in new]))
 
@@ -171,57 +175,7 @@ class LoaderModel:
         if program is None or found is None or not found.name:
             # ctypes is linked into the program or its libpython.
             return program or Asker(loaded.names[""].dynamic, "")
-        return Asker(found.dynamic, _folder_of(found.name))
-
-
-class _Load:
-    """One dlopen: what it maps on the way."""
-
-    def __init__(self, loaded: LoadedObjects, resolver: Resolver) -> None:
-        self._loaded = loaded
-        self._resolver = resolver
-        self._names: set[str] = set()
-        self._identities: set[Identity] = set()
-        self._fresh_names = False
-
-    def run(self, name: str, asker: Asker) -> tuple[SharedObject, ...]:
-        """Give the new objects, breadth first as _dl_map_object_deps maps them."""
-        first = self._new(name, asker, top=True)
-        queue = [first] if first is not None else []
-        for number, (found, own) in enumerate(queue):
-            if number > _MOST_OBJECTS:
-                raise UnknownLoaderError("the libraries need one another without end")
-            # What is loaded already has its own dependencies loaded.
-            for needed in found.dynamic.needed:
-                fresh = self._new(needed, own)
-                if fresh is not None:
-                    queue.append(fresh)
-        return tuple([found for found, _ in queue])
-
-    def _new(
-        self, name: str, asker: Asker, *, top: bool = False
-    ) -> tuple[SharedObject, Asker] | None:
-        """Give the object that a name newly maps, or None when it is one that is there."""
-        if not top:
-            name = self._resolver.expand(name, asker)
-        if name in self._names or self._loaded.has_name(name):
-            return None
-        if "/" not in name and not self._fresh_names:
-            self._loaded.refresh_names()
-            self._fresh_names = True
-            if self._loaded.has_name(name):
-                return None
-        path = self._resolver.expand(name, asker) if top else name
-        found = self._resolver.find(path, asker)
-        self._names.add(name)
-        if found.identity in self._identities or self._loaded.has_file(found.identity):
-            return None
-        self._identities.add(found.identity)
-        self._names.add(found.path)
-        if found.dynamic.soname is not None:
-            self._names.add(found.dynamic.soname)
-        # The loader of what dlopen was asked for is not remembered (__RTLD_CALLMAP).
-        return found, Asker(found.dynamic, _folder_of(found.path), None if top else asker)
+        return Asker(loaded.dynamic_of(found), folder_of(found.name))
 
 
 def predict_dlopen(
@@ -292,8 +246,3 @@ def _by_file(loaded: LoadedObjects, path: str) -> Loaded | None:
         return None
     identity = found.st_dev, found.st_ino
     return loaded.identities[identity] if loaded.has_file(identity) else None
-
-
-def _folder_of(path: str) -> str:
-    """Give what ``$ORIGIN`` stands for; the path is not normalised, as in _dl_new_object."""
-    return os.path.dirname(path if path.startswith("/") else f"{os.getcwd()}/{path}")

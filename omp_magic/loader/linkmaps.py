@@ -9,7 +9,8 @@ from ..formats.procfs import Mapped, parse_maps
 from ..machine import Machine
 from ..machine.native import Native
 from .loaderlist import Loaded, after, entries, head, read_names
-from .sharedobjects import Identity, Read, SharedObject, SharedObjects, from_memory
+from .needed import Glance
+from .sharedobjects import Dynamic, Identity, Read, SharedObject, SharedObjects, from_memory
 
 _NS = 1_000_000_000
 _MOST_ASSUMED = 300
@@ -20,8 +21,8 @@ class LoadedObjects:
 
     `update` costs nothing (1.5 us) while the loader's counters stand still, or when they grew by
     what was expected to be loaded. Else it reads what was appended to the list, and all of it
-    when something was unloaded. What is only expected is never taken for an answer: the list is
-    read as soon as a name or file leads to it.
+    when something was unloaded. What is only expected is never taken for an answer: the loader is
+    asked, or the list read, as soon as a name or file leads to it.
 
     Parameters
     ----------
@@ -42,8 +43,11 @@ class LoadedObjects:
         self._looked_ns = 0
         self._order: dict[int, Loaded] = {}
         self._last = 0
-        self._expected: tuple[SharedObject, ...] = ()
+        self._expected: list[SharedObject | Glance] = []
         self._assumed: set[str | Identity | None] = set()
+        self._seen: set[str] = set()
+        self._glances: dict[str, Glance] = {}
+        self._named = False
         self.names: dict[str, Loaded] = {}
         """By everything that a name is compared with: l_name, names asked for, SONAME."""
         self.identities: dict[Identity, Loaded] = {}
@@ -59,6 +63,17 @@ class LoadedObjects:
             self._read_list()
         return name in self.names
 
+    def is_there(self, name: str) -> bool:
+        """Tell the same, and read nothing where the loader itself can be asked about a name."""
+        if name in self.names or name in self._seen:
+            return True
+        if name not in self._assumed:
+            return False
+        if "/" in name or not self._native.is_loaded(name):
+            return self.has_name(name)
+        self._seen.add(name)
+        return True
+
     def has_file(self, identity: Identity) -> bool:
         """Tell whether a file is loaded, under whatever name."""
         if identity in self._assumed:
@@ -67,7 +82,19 @@ class LoadedObjects:
 
     def expect(self, objects: tuple[SharedObject, ...]) -> None:
         """Say what will probably be loaded next: the counters are then trusted for a while."""
-        self._expected = objects
+        self._expected += objects
+
+    def expect_alone(self, seen: Glance) -> None:
+        """Say that an extension module will probably be loaded next, with nothing else."""
+        self._expected.append(seen)
+
+    def dynamic_of(self, loaded: Loaded) -> Dynamic:
+        """Give all of the dynamic section of an object, of which a glance showed a part."""
+        if not loaded.whole:
+            with self._machine.memory() as read:
+                loaded.dynamic = from_memory(read, loaded.base, loaded.section)
+            loaded.whole = True
+        return loaded.dynamic
 
     def settle(self) -> None:
         """Read the list if anything in it is only expected."""
@@ -85,18 +112,28 @@ class LoadedObjects:
         changes = self._native.loader_changes()
         if not self._head or changes is None:
             return False
+        expected, self._expected = self._expected, []
         if changes == self._changes:
             return True
-        expected, self._expected = self._expected, ()
         if self._changes is not None and len(self._assumed) < _MOST_ASSUMED:
             adds, subs = self._changes
             if expected and changes == (adds + len(expected), subs):
                 for each in expected:
-                    self._assumed.update((each.path, each.identity, each.dynamic.soname))
+                    self._assume(each)
                 self._changes = changes
                 return True
         self._read_list()
         return True
+
+    def _assume(self, each: SharedObject | Glance) -> None:
+        if isinstance(each, Glance):
+            soname = each.soname
+            # By a path alone: nobody needs such a module by another name than its SONAME.
+            self._glances[each.path] = each
+        else:
+            soname = each.dynamic.soname
+            self._named = True
+        self._assumed.update((each.path, each.identity, soname))
 
     def _read_list(self) -> None:
         changes = self._native.loader_changes()
@@ -109,6 +146,9 @@ class LoadedObjects:
                 # dlmopen(3) has lists of its own, which the counters include.
                 self._elsewhere = number - len(self._order)
         self._assumed.clear()
+        self._seen.clear()
+        self._glances.clear()
+        self._named = False
         self._changes, self._looked_ns = changes, now_ns
         self._subs = changes[1] if changes is not None else -1
 
@@ -124,7 +164,8 @@ class LoadedObjects:
         OSError, ParseError
             When the memory cannot be read.
         """
-        self.settle()
+        if self._named:
+            self.settle()
         with self._machine.memory() as read:
             for loaded in list(self._order.values()):
                 if loaded.last_name:
@@ -149,6 +190,7 @@ class LoadedObjects:
             # An entry's place is used again: the same file may be another one by now.
             if old is not None and old.same(loaded) and not self._is_doubtful(_stat(old.name)):
                 loaded.dynamic, loaded.identity = old.dynamic, old.identity
+                loaded.whole = old.whole
                 self._index(loaded)
             else:
                 new.append(loaded)
@@ -160,6 +202,8 @@ class LoadedObjects:
         stats: dict[int, os.stat_result | None] = {}
         doubtful = False
         for loaded in fresh:
+            if loaded.name in self._glances:
+                continue
             found = _stat(loaded.name)
             stats[loaded.address] = found
             doubtful |= "/" in loaded.name and self._is_doubtful(found)
@@ -168,6 +212,14 @@ class LoadedObjects:
             text = self._machine.read("/proc/self/maps")
             mapped = {start: file for file in parse_maps(text) for start in file.starts}
         for loaded in fresh:
+            self._order[loaded.address] = loaded
+            self._last = loaded.address
+            seen = self._glances.get(loaded.name)
+            if seen is not None:
+                loaded.identity, loaded.whole = seen.identity, False
+                loaded.dynamic = Dynamic(soname=seen.soname)
+                self._index(loaded)
+                continue
             found = stats[loaded.address]
             if mapped is not None and loaded.base in mapped:
                 file = mapped[loaded.base]
@@ -179,8 +231,6 @@ class LoadedObjects:
                 loaded.dynamic = from_memory(read, loaded.base, loaded.section)
             if found is not None and loaded.address != self._head and not _is_loader(loaded):
                 loaded.identity = found.st_dev, found.st_ino
-            self._order[loaded.address] = loaded
-            self._last = loaded.address
             self._index(loaded)
 
     def _is_doubtful(self, found: os.stat_result | None) -> bool:

@@ -47,6 +47,8 @@ class Loaded:
         Names it was asked for by.
     last_name
         Address of the last of their list; 0 where that cannot be read.
+    whole
+        Whether `dynamic` is known, and not its SONAME alone.
     """
 
     address: int
@@ -57,6 +59,7 @@ class Loaded:
     identity: Identity | None = None
     names: list[str] = field(default_factory=list)
     last_name: int = 0
+    whole: bool = True
 
     def same(self, other: Loaded) -> bool:
         """Tell whether the loader's list says the same of both."""

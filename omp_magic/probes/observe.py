@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from ..facts.changes import Change, narrowed
@@ -98,6 +98,11 @@ class Observer:
             else each
             for each in libraries
         )
+
+    @property
+    def packages_mapped(self) -> Container[str]:
+        """Packages of which native files were mapped at the last look; it follows each look."""
+        return self._packages.by_module
 
     def was_touched(self, module: str) -> bool:
         """Tell whether a loaded package was changed on disk since the last look."""

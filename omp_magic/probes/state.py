@@ -75,14 +75,14 @@ class State:
         if not self._users:
             self.__init__()  # type: ignore[misc]  # as it was made
 
-    def begin(self, how: str, name: str) -> None:
-        """Begin an import or a load, mostly inside another; its `end` must come.
+    def begin(self, what: str) -> None:
+        """Begin an import or a load, ``"import paddle"``; its `end` must come.
 
         What another thread imports meanwhile is part of it.
         """
         if not self._depth:
             self._look(limits=True)
-            self._thread, self._importing = threading.get_ident(), how + name
+            self._thread, self._importing = threading.get_ident(), what
         elif self._thread != threading.get_ident():
             return
         self._depth += 1

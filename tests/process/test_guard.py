@@ -147,7 +147,7 @@ def test_a_runtime_that_was_unloaded_is_told_of_when_it_comes_again(
         "llvm = ctypes.CDLL(sys.argv[1]); llvm.omp_get_max_threads()\n"
         "intel = ctypes.CDLL(sys.argv[2])\n"
         "ctypes.CDLL('libm.so.6')  # its prediction reads the names that are loaded by now\n"
-        "loaded, kept = mapped(), 'libiomp5.so' in guard._names\n"
+        "loaded, kept = mapped(), 'libiomp5.so' in guard.foresight.names\n"
         "_ctypes.dlclose(intel._handle); gone = mapped()\n"
         "sys.path.insert(0, sys.argv[3]); told(); import ext_intel\n"
         "print(json.dumps([loaded, kept, gone, told(), mapped()]))",
@@ -174,7 +174,7 @@ def test_a_runtime_that_is_imported_itself_is_refused(
         "intel = ctypes.CDLL(sys.argv[1]); intel.omp_get_max_threads()\n"
         "sys.path.insert(0, sys.argv[2]); file = os.path.join(sys.argv[2], 'libomp.so')\n"
         "needed = [ctypes.CDLL(name)._name for name in read_object(file).dynamic.needed]\n"
-        "ctypes.CDLL('libm.so.6'); known = set(needed) <= set(guard._names)\n"
+        "ctypes.CDLL('libm.so.6'); known = set(needed) <= set(guard.foresight.names)\n"
         "guard.mode = sys.argv[3]; how = tried('libomp')\n"
         "print(json.dumps([known, how, told(), mapped()]))"
     )

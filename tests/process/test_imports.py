@@ -23,7 +23,8 @@ from live import LINUX, run_program
 from places import ROOT, TESTS
 
 from omp_magic.errors import ParseError
-from omp_magic.loader.imports import LoaderModel, UnknownLoaderError, predict_dlopen
+from omp_magic.loader.dlopens import UnknownLoaderError
+from omp_magic.loader.imports import LoaderModel, predict_dlopen
 from omp_magic.loader.objects import Objects, Reader
 from omp_magic.loader.sharedobjects import WrongMachineError, read_object
 from omp_magic.machine import Machine

@@ -45,8 +45,8 @@ def test_an_import_is_one_step_and_the_rest_is_the_cells(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MKL_NUM_THREADS", "1")
-    state.begin("import ", "paddle")
-    state.begin("import ", "paddle.base")
+    state.begin("import paddle")
+    state.begin("import paddle.base")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     state.end()
     assert {each.by for each in state.changes()} == {"cell 7", "import paddle"}
@@ -71,7 +71,7 @@ def test_what_a_limit_sets_is_nobodys(state: State, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     state.own("OMP_NUM_THREADS", "2", "2")
     assert state.changes() == ()
-    state.begin("import ", "paddle")
+    state.begin("import paddle")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     state.end()
     assert [(each.before, each.after) for each in state.changes()] == [("2", "1")]
@@ -86,7 +86,7 @@ def test_what_a_limit_sets_is_nobodys(state: State, monkeypatch: pytest.MonkeyPa
 def test_a_state_that_nobody_watches_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     state = State()
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    state.begin("import ", "x")
+    state.begin("import x")
     state.end()
     state.after_cell("cell 1")
     assert state.changes() == ()
@@ -238,7 +238,7 @@ def test_the_affinity_of_this_process_is_no_change_when_it_is_not(state: State) 
     if len(mask) < 2:
         pytest.skip("one CPU cannot be narrowed")
     try:
-        state.begin("loading ", "libx.so")
+        state.begin("loading libx.so")
         os.sched_setaffinity(0, {min(mask)})
         state.end()
         (change,) = state.changes()

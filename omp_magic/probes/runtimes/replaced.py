@@ -51,7 +51,8 @@ class PackageProbe:
         self._native = native
         self._mapped: tuple[Mapped, ...] | None = None
         self._tops: dict[str, list[_Place]] = {}
-        self._by_module: dict[str, str] = {}
+        self.by_module: dict[str, str] = {}
+        """The packages that have brought native files, by module; the same dict all the time."""
         self._times: dict[str, tuple[int, int] | None] = {}
         self._changed: dict[str, dict[str, bool]] = {}
         self._groups: dict[str, dict[str, list[str]]] = {}
@@ -70,7 +71,10 @@ class PackageProbe:
         if fresh:
             self._mapped = mapped
             self._tops = _by_top(mapped, self._native)
-            self._by_module = {os.path.basename(top): top for top in self._tops}
+            tops = {os.path.basename(top): top for top in self._tops}
+            self.by_module.update(tops)
+            for gone in self.by_module.keys() - tops.keys():
+                del self.by_module[gone]
         stirred = [top for top in self._tops if self._is_stirred(top)]
         for top in self._tops if fresh else stirred:
             self._changed[top] = self._compared(top)
@@ -90,7 +94,7 @@ class PackageProbe:
 
     def was_touched(self, module: str) -> bool:
         """Tell whether a loaded package was changed, or its folder since the last look; 2 us."""
-        top = self._by_module.get(module)
+        top = self.by_module.get(module)
         if top is None:
             return False
         stirred = self._machine.inode_and_time_of(top) != self._times.get(top)
