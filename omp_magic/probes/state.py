@@ -1,8 +1,7 @@
 """What imports and cells change in this process: compared before and after, and told of whom.
 
 An import is one step, from the first line of its outermost module to the last: what its fortieth
-extension did is `import paddle`'s doing. Loading this module must stay cheap: it is loaded with
-the extension.
+extension did is `import paddle`'s doing.
 """
 
 from __future__ import annotations
@@ -53,21 +52,30 @@ class State:
         self._cell: Callable[[], str] = _nobody
         self._ended = ""
 
-    def start(self, cell: Callable[[], str]) -> None:
+    def start(
+        self,
+        cell: Callable[[], str],
+        mask: frozenset[int] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Take all as it is for the state before; each call has its `stop`.
 
         Parameters
         ----------
         cell
             Gives the cell that runs, ``"cell 3"``; asked when it has changed something.
+        mask, variables
+            The main thread's CPUs and ``os.environ`` as they were a little before, where somebody
+            has looked then.
         """
         self._users += 1
         self._cell = cell
         if self._users == 1:
-            self._mask = main_mask()
-            self._python = dict(python_variables())
+            self._mask = main_mask() if mask is None else mask
+            known = os.environ if variables is None else variables
+            self._python = {os.fsencode(name): os.fsencode(text) for name, text in known.items()}
             self._native = dict(self._python)
-            self._values = {**modes(), **rlimits()}
+            self._values = {**modes()}
 
     def stop(self) -> None:
         """Forget it all, with the last user."""
