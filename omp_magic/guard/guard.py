@@ -7,6 +7,7 @@ dlopen in C, is seen by the loader's counter after the cell.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -82,7 +83,7 @@ class Guard(Watcher):
         observer.opened = self.foresight.opened
         self._report = report
         self._told: set[tuple[str, str]] = set()
-        self._then: tuple[Finding, ...] = ()
+        self._met: set[tuple[str, frozenset[str]]] = set()
         self._changes: tuple[int, int] | None = None
 
     @property
@@ -139,7 +140,7 @@ class Guard(Watcher):
             findings = tuple(each for each in found if each.code in _UPGRADED)
             if self.mode == "warn":
                 findings = self._new(findings)
-            alarm, self._then = Alarm(f"import or reload of {name}", findings, before=True), ()
+            alarm = Alarm(f"import or reload of {name}", findings, before=True)
         self._act(alarm if findings else None, DuplicateRuntimeError)
 
     def after_cell(self) -> None:
@@ -153,8 +154,12 @@ class Guard(Watcher):
         if self._changes is None:
             self.foresight.prepare()
         self._changes = changes
-        found = judge(self._observer.take())
-        findings = self._new(each for each in found if each.code in GUARDED)
+        facts = self._observer.take()
+        found = tuple(each for each in judge(facts) if each.code in GUARDED)
+        # Once loaded a library may be called by who uses it, and a finding by another title.
+        self._file(each for each in found if _about(each, facts.libraries) in self._met)
+        self._met.clear()
+        findings = self._new(found)
         if findings:
             self._note(Alarm("this cell", findings, before=False))
 
@@ -166,8 +171,8 @@ class Guard(Watcher):
         )
         coming = self._observer.as_opened(coming, facts.libraries)
         findings = self._brought(facts, coming, mkl=always)
-        # What a look after the cell will call the same thing, when nothing is coming any more.
-        self._then = judge(replace(facts, libraries=(*facts.libraries, *coming)))
+        libraries = (*facts.libraries, *coming)
+        self._met.update(_about(each, libraries) for each in findings)
         return Alarm(what, findings, before=True) if findings else None
 
     @staticmethod
@@ -189,6 +194,7 @@ class Guard(Watcher):
             return
         if self.mode == "raise":
             self.alarms += 1
+            self._met.clear()
             # OMP104 is so with mkl refused, too: after the cell that would be said twice.
             self._file(each for each in alarm.findings if each.code == "OMP104")
             raise error(sentence(alarm))
@@ -198,10 +204,17 @@ class Guard(Watcher):
         self.alarms += 1
         # Told once it has been: what a report raises stops the load, and the next try too.
         self._report(alarm)
-        self._file((*alarm.findings, *(self._then if alarm.before else ())))
+        self._file(alarm.findings)
 
     def _file(self, findings: Iterable[Finding]) -> None:
         self._told.update((each.code, each.title) for each in findings)
+
+
+def _about(finding: Finding, libraries: Iterable[Library]) -> tuple[str, frozenset[str]]:
+    """Give a finding's code and the files that it is about."""
+    evidence = "\n".join(finding.evidence)
+    files = (each.path for each in libraries if each.path in evidence)
+    return finding.code, frozenset(map(os.path.realpath, files))
 
 
 def _name_of(folder: str) -> str:

@@ -19,7 +19,7 @@ from ..facts.libraries import Finding
 from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
-from . import tasks, words
+from . import tasks, variables, words
 from .changed import changes_of
 
 _WIDTH = 570
@@ -52,6 +52,7 @@ def render_html(snapshot: Snapshot) -> str:
             s=snapshot,
             w=words,
             t=tasks,
+            v=variables,
             bar=bar_of(snapshot),
             bars=bars_of(snapshot),
             changes=changes_of(snapshot),

@@ -13,6 +13,7 @@ from ..facts.snapshots import Snapshot
 from .changed import changes_of
 from .plain import plain_text
 from .tasks import task_limit, task_role, task_used, tasks_of
+from .variables import effect_of, history_of, value_of
 from .words import (
     DASH,
     State,
@@ -24,9 +25,7 @@ from .words import (
     counts_of,
     cpus_of,
     decided_by,
-    effect_of,
     from_of,
-    history_of,
     largest_pool,
     load_of,
     none_loaded,
@@ -40,7 +39,6 @@ from .words import (
     state_of,
     threads_of,
     title_of,
-    value_of,
     wants_of,
     workers_of,
 )

@@ -10,7 +10,6 @@ from ..facts.cpus import Bound, cpus_words
 from ..facts.libraries import Library, Pool
 from ..facts.names import is_system, used_by
 from ..facts.processes import Thread
-from ..facts.settings import EnvSetting
 from ..facts.snapshots import Snapshot
 from ..knowledge.catalog import OMP_LAYERS
 
@@ -273,42 +272,3 @@ def counts_of(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
             one = "note" if severity == "info" else severity
             found.append((severity, f"{number} {one if number == 1 else plural}"))
     return tuple(found)
-
-
-def value_of(setting: EnvSetting) -> str:
-    """Give a variable's value as libraries see it; ``not set`` where it is not."""
-    return "not set" if setting.native is None else setting.native
-
-
-def history_of(setting: EnvSetting) -> str:
-    """Give when a variable was set and where it differs."""
-    words = []
-    if setting.at_exec is None:
-        words.append("set after the start")
-    elif setting.at_exec != setting.native:
-        words.append(f"was {setting.at_exec} at the start")
-    else:
-        words.append("set before the start")
-    if setting.python != setting.native:
-        shown = "not set" if setting.python is None else setting.python
-        words.append(f"os.environ says {shown}")
-    if setting.change is not None and setting.change.by:
-        words.append(f"by {setting.change.by}")
-    elif setting.set_by:
-        words.append(f"by {' or '.join(setting.set_by)}")
-    return ", ".join(words)
-
-
-def effect_of(setting: EnvSetting) -> str:
-    """Give what the loaded libraries made of a variable; what it means where none reads it."""
-    if setting.problem:
-        return setting.problem
-    words = []
-    for state in dict.fromkeys(reading.state for reading in setting.readings):
-        same = [reading for reading in setting.readings if reading.state == state]
-        readers = ", ".join(reading.reader for reading in same)
-        by = ", ".join(sorted({reading.by for reading in same if reading.by}))
-        why = "; ".join(dict.fromkeys(reading.why for reading in same if reading.why))
-        more = f" ({why})" if why else ""
-        words.append(f"{state}{f' by {by}' if by else ''}: {readers}{more}")
-    return "; ".join(words) or setting.meaning
