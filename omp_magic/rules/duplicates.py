@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from ..facts.libraries import Library
 from ..facts.settings import EnvSetting
 from ..facts.snapshots import Snapshot
+from ..knowledge.conda import conda_name
 from ..knowledge.envvars import is_true
-from .rule import Case, Rule, bringer, described, named
+from .rule import Case, Rule, bringer, described, named, pools_among
 
 _LLVM = (
     "https://github.com/llvm/llvm-project/blob/main/openmp/runtime/src/kmp_runtime.cpp "
@@ -20,6 +21,7 @@ _MKL_SERVICE = (
     "https://github.com/IntelPython/mkl-service/blob/master/mkl/_mklinitmodule.c "
     "(_preload_threading_layer)"
 )
+_OTHER_LAYER = "Or let MKL use another runtime, before the kernel starts: MKL_THREADING_LAYER=GNU"
 _WORKAROUND = (
     "Last resort, which the runtime itself calls an unsafe, unsupported, undocumented workaround "
     "that may cause crashes or silently produce incorrect results: "
@@ -95,13 +97,13 @@ def _one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
             f"Restart the kernel, and let {bringer(shared[0])}'s runtime serve all, in the first "
             f"cell: import ctypes; ctypes.CDLL({shared[0].path!r}, ctypes.RTLD_GLOBAL)"
         )
-    packages = " ".join(sorted({each.owner for each in copies if each.owner}))
+    packages = " ".join(sorted({conda_name(each.owner) for each in copies if each.owner}))
     if snapshot.conda and packages:
         ways.append(f"One runtime for all: conda install -c conda-forge {packages}")
     elif packages:
         ways.append(
             "One runtime for all, in an environment of its own: "
-            f"conda create -n one-openmp -c conda-forge {packages}"
+            f"conda create -n one-openmp -c conda-forge ipykernel {packages}"
         )
     *most, last = map(bringer, copies)
     ways.append(f"Or use only one of {', '.join(most)} and {last} in a kernel")
@@ -162,7 +164,8 @@ def _hanging(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
                 "Restart the kernel, and load Intel's first, in the first cell: "
                 f"import ctypes; ctypes.CDLL({second.path!r}, ctypes.RTLD_GLOBAL)"
             ),
-            "Or let MKL use another runtime, before the kernel starts: MKL_THREADING_LAYER=GNU",
+            # Where something else than MKL loads libiomp5, MKL's variable does nothing about it.
+            *(_OTHER_LAYER for each in libraries if each.family == "mkl"),
         ),
     )
 
@@ -194,7 +197,10 @@ def _refused(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
         ),
         remedies=(
             "Before importing mkl: import os; os.environ['MKL_THREADING_LAYER'] = 'GNU'",
-            f"Or restart the kernel and import mkl first: import mkl, {module_of(provider) or '…'}",
+            (
+                "Or restart the kernel and import mkl first: "
+                f"import {', '.join(('mkl', *filter(None, [module_of(provider)])))}"
+            ),
         ),
     )
 
@@ -211,14 +217,14 @@ def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
     runtimes = tuple(
         each for each in libraries if each.api == "openmp" and each.initialized and not each.idle
     )
-    if len(runtimes) < 2:
+    if pools_among(runtimes) < 2:
         return
     remedies = ["For one cell: %%omp_limit openmp=1"]
     late = next((each for each in runtimes[1:] if each.serves), None)
     if late is not None and module_of(late):
         remedies.insert(
             0,
-            f"One runtime for all: restart the kernel, and first of all: import {module_of(late)}",
+            f"One runtime for all, after a restart, first of all: import {module_of(late)}",
         )
     yield Case(
         title=f"{len(runtimes)} OpenMP runtimes are live, each with its own threads",
@@ -234,7 +240,7 @@ def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
 
 def _blas_copies(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     copies = tuple(library for library in libraries if library.api == "blas")
-    if len(copies) < 2:
+    if pools_among(copies) < 2:
         return
     yield Case(
         title=f"{len(copies)} BLAS libraries are loaded, each with its own threads",

@@ -9,7 +9,7 @@ from ..facts.processes import Package
 from ..facts.snapshots import Snapshot
 from .rule import Case, Rule, named
 
-_RESTART = "Restart the kernel: it then runs what is installed"
+_RESTART = "Restart the kernel; it then runs what is installed"
 
 
 def _belongs(library: Library, package: Package) -> bool:

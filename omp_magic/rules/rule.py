@@ -75,6 +75,14 @@ def named(library: Library) -> str:
     return f"{library.name} ({library.whose})" if library.owner else bringer(library)
 
 
+def pools_among(libraries: Iterable[Library]) -> int:
+    """Count the libraries that may have threads of their own.
+
+    One that a limit or a variable leaves a single thread works in those of its callers.
+    """
+    return sum(library.num_threads != 1 for library in libraries)
+
+
 def bringer(library: Library) -> str:
     """Give who brought a library: its distribution, or its file and who uses it."""
     if library.owner:

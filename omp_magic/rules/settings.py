@@ -16,10 +16,10 @@ from .rule import Case, Rule
 _DUPLICATE = "KMP_DUPLICATE_LIB_OK"
 _PACKAGES = {"sklearn": "scikit-learn", "mkl": "mkl-service"}
 _CALLS = {
-    "torch": "torch.set_num_threads({})",
-    "numexpr": "numexpr.set_num_threads({})",
-    "pyarrow": "pyarrow.set_cpu_count({})",
-    "cv2": "cv2.setNumThreads({})",
+    "torch": "import torch; torch.set_num_threads({})",
+    "numexpr": "import numexpr; numexpr.set_num_threads({})",
+    "pyarrow": "import pyarrow; pyarrow.set_cpu_count({})",
+    "cv2": "import cv2; cv2.setNumThreads({})",
 }
 """How a package's own count is set after it was read."""
 
@@ -79,14 +79,16 @@ def _wanted(setting: EnvSetting, reading: Reading) -> int | None:
 
 
 def _remedies(setting: EnvSetting, late: list[Reading]) -> Iterator[str]:
+    wants = {each.family: _wanted(setting, each) for each in late}
+    counts = {family: wanted for family, wanted in wants.items() if wanted is not None}
+    limits = [f"{family}={wanted}" for family, wanted in counts.items() if family in BY_KEY]
+    if limits:  # one line: a second %omp_limit takes the place of the first
+        yield f"For this session: %omp_limit {' '.join(limits)}"
     for each in late:
-        wanted = _wanted(setting, each)
-        if wanted is not None and each.family in BY_KEY:
-            yield f"For this session: %omp_limit {each.family}={wanted}"
-        elif wanted is None and each.family in _CALLS and _lowers(setting, each):
-            most = threads_in(each.family, setting.name, setting.native or "")
-            yield f"For this session: {_CALLS[each.family].format(most)}"
-        elif wanted is not None and each.family in _CALLS:
+        wanted = wants[each.family]
+        if wanted is None and each.family in _CALLS and _lowers(setting, each):
+            wanted = threads_in(each.family, setting.name, setting.native or "")
+        if wanted is not None and each.family in _CALLS:
             yield f"For this session: {_CALLS[each.family].format(wanted)}"
     if setting.native is None:
         yield f"Before the kernel starts: unset {setting.name}"
@@ -132,8 +134,21 @@ def _overruled(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[
                         if each.num_threads is not None
                     ),
                 ),
-                remedies=(f"Before the kernel starts: unset {by}, or give both the same value",),
+                remedies=_without(snapshot, setting, by),
             )
+
+
+def _without(snapshot: Snapshot, setting: EnvSetting, by: str) -> tuple[str, ...]:
+    """Give the ways to be rid of a variable that wins, or to make it say the same."""
+    stronger = snapshot.setting(by)
+    if stronger is not None and stronger.at_exec is None:
+        # What starts the kernel has no part in it: a cell or an import sets it, and would again.
+        return (f"Restart the kernel, and set {setting.name} alone in it, not {by}",)
+    both = f"{by}={setting.native} {setting.name}={setting.native}"
+    return (
+        f"Before the kernel starts: unset {by}",
+        f"Or give both the same value, before the kernel starts: {both}",
+    )
 
 
 def _matters(setting: EnvSetting, reading: Reading, winner: str | None) -> bool:
@@ -180,7 +195,11 @@ def _duplicate_ok(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterato
             f"at start {setting.at_exec!r}",
         ),
         remedies=(
-            f"To have the check back for libraries still to come: del os.environ[{_DUPLICATE!r}]",
+            # Importing scikit-learn or threadpoolctl sets it again where it is not set at all.
+            (
+                "To have the check back for libraries still to come: "
+                f"import os; os.environ.update({_DUPLICATE}='FALSE')"
+            ),
         ),
     )
 
@@ -204,11 +223,7 @@ def _unreadable(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator
                     f"C getenv {setting.native!r}",
                     *(f"{each.reader}: {each.state}" for each in setting.readings),
                 ),
-                remedies=(
-                    f"Before the kernel starts: {setting.name}={snapshot.budget.threads}"
-                    if counts
-                    else f"Before the kernel starts: unset {setting.name}",
-                ),
+                remedies=(_readable(setting, snapshot.budget.threads if counts else None),),
             )
 
 
@@ -230,6 +245,17 @@ def _refused(setting: EnvSetting, reading: Reading, threads: int) -> Case:
     )
 
 
+def _readable(setting: EnvSetting, threads: int | None) -> str:
+    """Give the way to a value that is understood: a count, or no value at all."""
+    if setting.at_exec == setting.native:
+        change = f"unset {setting.name}" if threads is None else f"{setting.name}={threads}"
+        return f"Before the kernel starts: {change}"
+    change = (
+        f".pop({setting.name!r}, None)" if threads is None else f"[{setting.name!r}] = '{threads}'"
+    )
+    return f"For what has not read it yet: import os; os.environ{change}"
+
+
 def _differs(setting: EnvSetting, snapshot: Snapshot) -> bool:
     # A limit sets the count variables of runtimes that have not started, in C alone.
     ours = bool(snapshot.limits) and bool(readers_of(setting.name))
@@ -241,6 +267,13 @@ def _two_environments(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> It
     if not different:
         return
     names = ", ".join(setting.name for setting in different)
+    # Nothing is lost to the library that set it: MKL keeps its layer, measured with mkl 2026.2.
+    calls = (
+        f"os.unsetenv({each.name!r})"
+        if each.python is None
+        else f"os.putenv({each.name!r}, {each.python!r})"
+        for each in different
+    )
     yield Case(
         title=f"{names}: C sees another value than os.environ shows",
         why=(
@@ -253,7 +286,12 @@ def _two_environments(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> It
             for setting in different
         ),
         remedies=(
-            "To start a child with what os.environ shows: subprocess.run(…, env=dict(os.environ))",
+            f"To have C and children see what os.environ shows: import os; {'; '.join(calls)}",
+            (
+                "Or give one child what os.environ shows, here one that prints it: "
+                "import os, subprocess, sys; subprocess.check_output([sys.executable, '-c', "
+                f"\"import os; print(os.getenv('{different[0].name}'))\"], env=dict(os.environ))"
+            ),
         ),
     )
 

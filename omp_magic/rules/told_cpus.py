@@ -14,7 +14,10 @@ STORIES: dict[str, Story] = {
         "a batch system declares; %omp_status --cpus shows them all.",
         (
             "For this session: %omp_limit auto",
-            "Before the kernel starts: OMP_NUM_THREADS=N OPENBLAS_NUM_THREADS=N",
+            (
+                "Where one CPU is allowed, before the kernel starts: "
+                "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1"
+            ),
         ),
     ),
     "OMP203": Story(
@@ -22,7 +25,11 @@ STORIES: dict[str, Story] = {
         "that is used up, all of its threads are stopped until the next period: cells take long "
         "although no CPU is busy.",
         "nr_throttled of cpu.stat, since the last look, or since the cgroup was made.",
-        ("For this session: %omp_limit auto", "Ask for more CPUs"),
+        (
+            "For this session: %omp_limit auto",
+            "Where the quota is no whole number, as with 1.5 CPUs: %omp_limit 1",
+            "Ask for more CPUs; one busy thread alone uses up less than one",
+        ),
     ),
     "OMP205": Story(
         "The pool fits the CPUs that are visible and not the quota. All threads run at once, use "

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from .story import Story
 
+_INTEL_FIRST = (
+    "import ctypes, glob, sys; ctypes.CDLL(glob.glob(f'{sys.prefix}/**/libiomp5*', "
+    "recursive=True)[0], ctypes.RTLD_GLOBAL)"
+)
+_ONE_FOR_ALL = (
+    f"Let Intel's runtime serve all, in the first cell of a fresh kernel: {_INTEL_FIRST}",
+    (
+        "Install the packages from one source that shares its runtime, for example: "
+        "conda create -n one-openmp -c conda-forge ipykernel scikit-learn pytorch"
+    ),
+    "Use only one of the two packages in a kernel",
+)
+
 STORIES: dict[str, Story] = {
     "OMP101": Story(
         "LLVM's libomp and Intel's libiomp5 are one code base. At its first call each copy looks "
@@ -18,15 +31,7 @@ STORIES: dict[str, Story] = {
         "in the global scope is left out, unless ctypes opened it to be called itself. libgomp "
         "never takes part.",
         (
-            (
-                "Let one runtime serve all, in the first cell of a fresh kernel: "
-                "import ctypes; ctypes.CDLL('/path/of/libiomp5.so', ctypes.RTLD_GLOBAL)"
-            ),
-            (
-                "Install the packages from one source that shares its runtime: "
-                "conda create -n one-openmp -c conda-forge PACKAGES"
-            ),
-            "Use one of the two packages in a kernel",
+            *_ONE_FOR_ALL,
             (
                 "Last resort, which the runtime itself calls an unsafe, unsupported, undocumented "
                 "workaround that may cause crashes or silently produce incorrect results: "
@@ -41,7 +46,7 @@ STORIES: dict[str, Story] = {
         "or threadpoolctl sets the variable for the process and its children.",
         "The variable is read as C sees it. A copy that started without registering is known by "
         "the flag in its own memory.",
-        ("As for OMP101: let one runtime serve all, or install from one source",),
+        _ONE_FOR_ALL,
     ),
     "OMP103": Story(
         "When libomp is in the global scope and libiomp5 comes later, libiomp5's calls to its own "
@@ -50,11 +55,11 @@ STORIES: dict[str, Story] = {
         "libomp is what dlsym finds in the global scope, and libiomp5 is mapped after it and has "
         "not started.",
         (
+            f"Load Intel's first, in the first cell of a fresh kernel: {_INTEL_FIRST}",
             (
-                "Load Intel's first, in the first cell of a fresh kernel: "
-                "import ctypes; ctypes.CDLL('/path/of/libiomp5.so', ctypes.RTLD_GLOBAL)"
+                "Where MKL loads libiomp5, let it use another runtime, before the kernel starts: "
+                "MKL_THREADING_LAYER=GNU"
             ),
-            "Let MKL use another runtime, before the kernel starts: MKL_THREADING_LAYER=GNU",
         ),
     ),
     "OMP104": Story(
@@ -67,8 +72,14 @@ STORIES: dict[str, Story] = {
         "imported and has not been yet. A libgomp that is mapped but not global does no harm.",
         (
             "Before importing mkl: import os; os.environ['MKL_THREADING_LAYER'] = 'GNU'",
-            "Import mkl before the package that brings libgomp: import mkl, torch",
-            "Start children with what os.environ shows: subprocess.run(..., env=dict(os.environ))",
+            (
+                "In a fresh kernel, import mkl before the package that brings libgomp: "
+                "import mkl, torch"
+            ),
+            (
+                "In a parent that has imported mkl, before it starts children: "
+                "import os; os.unsetenv('MKL_THREADING_LAYER')"
+            ),
         ),
     ),
     "OMP105": Story(
@@ -76,9 +87,13 @@ STORIES: dict[str, Story] = {
         "one inside a region of the other starts a full team in each thread; and threads of a "
         "team that has just finished keep spinning on the CPUs the other needs.",
         "Runtimes that have started and whose callers are bound to them. One that is mapped while "
-        "another serves from the global scope is not counted.",
+        "another serves from the global scope is not counted, nor is one that a limit or a "
+        "variable leaves a single thread.",
         (
-            "Import the package that loads its runtime globally first of all: import torch",
+            (
+                "In a fresh kernel, import the package that loads its runtime globally first of "
+                "all: import torch"
+            ),
             "For one cell: %%omp_limit openmp=1",
         ),
     ),
@@ -86,7 +101,8 @@ STORIES: dict[str, Story] = {
         "Wheels from PyPI bring their own BLAS, so NumPy and SciPy have one each, each with a "
         "thread per CPU. That is usual and mostly harmless: idle threads of OpenBLAS sleep. It "
         "matters when code calls both at once, from Python threads for example.",
-        "Each mapped BLAS by its identity.",
+        "Each mapped BLAS by its identity; one that a limit or a variable leaves a single thread "
+        "has no pool.",
         (
             "For one cell: %%omp_limit blas=1",
             "One BLAS for all packages: conda install -c conda-forge numpy scipy",

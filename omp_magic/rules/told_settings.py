@@ -25,7 +25,13 @@ STORIES: dict[str, Story] = {
         "before OMP_NUM_THREADS, MKL_NUM_THREADS before OMP_NUM_THREADS, and so on. "
         "%omp_status --env says for each variable which library follows it.",
         "Both variables as C sees them, for the libraries that are loaded.",
-        ("Unset the stronger one, or set it to what is wanted, before the kernel starts",),
+        (
+            "Before the kernel starts: unset OPENBLAS_NUM_THREADS",
+            (
+                "Or give both the same value, before the kernel starts: "
+                "OPENBLAS_NUM_THREADS=2 OMP_NUM_THREADS=2"
+            ),
+        ),
     ),
     "OMP303": Story(
         "KMP_DUPLICATE_LIB_OK keeps a second runtime of the LLVM family from ending the process, "
@@ -33,7 +39,12 @@ STORIES: dict[str, Story] = {
         "unsupported and undocumented. Children inherit it.",
         "The variable as C sees it. That scikit-learn or threadpoolctl has set it is told only "
         "where a runtime of the family is loaded: without one it means nothing.",
-        ("To have the check back: import os; del os.environ['KMP_DUPLICATE_LIB_OK']",),
+        (
+            (
+                "To have the check back for libraries still to come: "
+                "import os; os.environ.update(KMP_DUPLICATE_LIB_OK='FALSE')"
+            ),
+        ),
     ),
     "OMP304": Story(
         "A library that cannot read a value ignores it, some with a line on stderr that a "
@@ -41,13 +52,26 @@ STORIES: dict[str, Story] = {
         "LLVM's runtime also takes 1 and yes. NumExpr refuses more threads than "
         "NUMEXPR_MAX_THREADS allows, 64 without it, and stays with one.",
         "Each variable is parsed as its readers parse it.",
-        ("Set it to a value that is accepted, before the kernel starts",),
+        (
+            "Before the kernel starts: unset OMP_DYNAMIC",
+            "Or a value that all accept, before the kernel starts: OMP_DYNAMIC=true",
+        ),
     ),
     "OMP305": Story(
         "os.environ is a copy that Python makes when it starts. A library that sets a variable "
         "in C does not change it. Libraries, and children started by subprocess without env=, "
         "see the C value.",
         "os.environ beside getenv.",
-        ("Start children with what os.environ shows: subprocess.run(..., env=dict(os.environ))",),
+        (
+            (
+                "To have C and children see what os.environ shows: "
+                "import os; os.unsetenv('MKL_THREADING_LAYER')"
+            ),
+            (
+                "Or give one child what os.environ shows, here one that prints it: "
+                "import os, subprocess, sys; subprocess.check_output([sys.executable, '-c', "
+                "\"import os; print(os.getenv('MKL_THREADING_LAYER'))\"], env=dict(os.environ))"
+            ),
+        ),
     ),
 }

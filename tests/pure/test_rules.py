@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from facts_for_tests import budget, library, pool, setting, snapshot
+from remedies import REWRITTEN, read_remedy
 
 from omp_magic.errors import UnknownCodeError
 from omp_magic.facts.cpus import Load, Throttling
@@ -318,6 +319,9 @@ def codes(**facts: Any) -> set[str]:
 def test_rule(code: str, trips: dict[str, Any], rests: dict[str, Any]) -> None:
     assert code in codes(**trips)
     assert code not in codes(**rests)
+    for finding in judge(snapshot(**trips)):
+        for text in finding.remedies if finding.code not in REWRITTEN else ():
+            read_remedy(text)
 
 
 @pytest.mark.parametrize(
@@ -385,7 +389,7 @@ def test_a_remedy_names_the_file_the_packages_and_the_order() -> None:
         "ctypes.CDLL('/env/lib/python3.12/site-packages/x.libs/libiomp5.so.1'" in fatal.remedies[0]
     )
     assert fatal.remedies[1].endswith(
-        "conda create -n one-openmp -c conda-forge faiss intel-openmp"
+        "conda create -n one-openmp -c conda-forge ipykernel faiss intel-openmp"
     )
     conda = judge(snapshot(libraries=(IOMP, OMP), conda=True))[0]
     assert conda.remedies[1].endswith(": conda install -c conda-forge faiss intel-openmp")

@@ -506,7 +506,7 @@ def test_the_remedies_of_a_variable_that_came_too_late() -> None:
         "Before the kernel starts: OMP_NUM_THREADS=3",
     )
     (found,) = judge(snapshot(environment=(late("numexpr"),)))
-    assert found.remedies[0] == "For this session: numexpr.set_num_threads(3)"
+    assert found.remedies[0] == "For this session: import numexpr; numexpr.set_num_threads(3)"
 
 
 def test_who_is_named() -> None:
