@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 EXTENSION = """
@@ -44,11 +45,14 @@ PyMODINIT_FUNC PyInit_NAME(void) { return PyModule_Create(&module); }
 """
 
 
-def python_extension(gcc: str, folder: Path, name: str, runtime: str) -> str:
+def python_extension(
+    gcc: str, folder: Path, name: str, runtime: str, each_thread: str = "n += 1"
+) -> str:
     """Build an extension module that is linked with `runtime`, beside it; give its folder."""
     folder.mkdir()
     shutil.copy(runtime, folder)
-    (folder / "module.c").write_text(EXTENSION + MODULE.replace("NAME", name))
+    code = EXTENSION.replace("n += 1", each_thread)
+    (folder / "module.c").write_text(code + MODULE.replace("NAME", name))
     include = sysconfig.get_paths()["include"]
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     compiled = [gcc, "-fPIC", "-fopenmp", f"-I{include}", "-c", "module.c", "-o", "module.o"]
@@ -79,3 +83,41 @@ def pool_library(gcc: str, path: Path) -> str:
     command = [gcc, "-fPIC", "-shared", "-pthread", str(source), "-o", str(path)]
     subprocess.run(command, check=True)
     return str(path)
+
+
+def installed_pair(gcc: str, site: Path, libiomp5: str, libomp: str) -> str:
+    """Build two installed packages, each linked with its own runtime; give their folder."""
+    site.mkdir()
+    for name, runtime in (("with_intel", libiomp5), ("with_llvm", libomp)):
+        folder = Path(python_extension(gcc, site / name, f"_{name}", runtime))
+        (folder / "__init__.py").write_text(f"from ._{name} import par\n")
+        notes = site / f"{name}-1.0.dist-info"
+        notes.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        (notes / "METADATA").write_text(metadata)
+        (notes / "RECORD").write_text(f"{name}/__init__.py,,\n{name}/{Path(runtime).name},,\n")
+    return str(site)
+
+
+def two_versions(gcc: str, home: Path, runtime: str) -> tuple[str, Callable[[str], str]]:
+    """Build two versions of a package; give the folder it goes into, and cells that put it there.
+
+    Each thread of a team counts as much as the version says.
+    """
+    site = home / "site-packages"
+    site.mkdir(parents=True)
+    for version, each in (("1", "n += 1"), ("22", "n += 100")):
+        (home / version).mkdir()
+        folder = Path(python_extension(gcc, home / version / "pkg", "_pkg", runtime, each))
+        text = f"__version__ = '{version}'\nfrom . import _pkg\n"
+        (folder / "__init__.py").write_text(text + "#" * int(version))  # no two of one size
+        notes = home / version / f"pkg-{version}.dist-info"
+        notes.mkdir()
+        (notes / "METADATA").write_text(f"Metadata-Version: 2.1\nName: pkg\nVersion: {version}\n")
+        (notes / "RECORD").write_text("pkg/__init__.py,,\n")
+
+    def install(version: str) -> str:
+        new, old = str(home / version), str(site)
+        return f"import shutil; shutil.rmtree({old!r}); shutil.copytree({new!r}, {old!r})"
+
+    return str(site), install

@@ -17,10 +17,10 @@ from live import Ended, run_program
 from places import CACHE, ROOT
 
 MKL = ("mkl", "mkl-service", "threadpoolctl")
-MKL_AND_TORCH = (*MKL, "torch==2.13.0")
 """MKL brings another libiomp5 than the test environment may have."""
 KERNEL = ("ipykernel", "jinja2", "rich")
 """What a kernel with this project on its path needs, for `live.Kernel(python=...)`."""
+MKL_AND_TORCH = (*KERNEL, *MKL, "torch==2.13.0")
 POOLS = (
     *KERNEL,
     "torch==2.13.0",

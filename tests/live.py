@@ -90,12 +90,13 @@ class Kernel:
             # Sockets are files: by default in the working folder, where two runs share them.
             self.manager.transport = "ipc"
             self.manager.ip = os.path.join(self._sockets, "s")
+        self._clean = CLEAN
         if python is not None:
             spec = self.manager.kernel_spec
             assert spec is not None
             spec.argv = [python, *spec.argv[1:]]
-            env = {"PYTHONPATH": str(ROOT), **(env or {})}
-        self.manager.start_kernel(env={**CLEAN, **(env or {})})
+            self._clean = {**CLEAN, "PYTHONPATH": str(ROOT)}
+        self.manager.start_kernel(env={**self._clean, **(env or {})})
         self.client = self.manager.client()
         self.client.start_channels()
         self.subshell: str | None = None
@@ -184,10 +185,11 @@ class Kernel:
                 while True:
                     get(timeout=0.05)
 
-    def restart(self) -> None:
-        """End the process and start another, for the same client."""
+    def restart(self, env: dict[str, str] | None = None) -> None:
+        """End the process and start another for the same client, with other variables if given."""
         pid = getattr(self.manager.provisioner, "pid", None)
-        self.manager.restart_kernel(now=True)
+        other = {} if env is None else {"env": {**self._clean, **env}}
+        self.manager.restart_kernel(now=True, **other)
         forget_registration(pid)
         self.subshell = None
         self.client.wait_for_ready(timeout=60)

@@ -1,0 +1,39 @@
+"""Every code's row: a real way into its finding, for `tests/kernel/test_remedies.py`.
+
+A new code is a new row, which makes its troubles from what the tests build.
+"""
+
+from __future__ import annotations
+
+import troubles_of_cpus as cpus
+import troubles_of_processes as processes
+import troubles_of_runtimes as runtimes
+import troubles_of_settings as settings
+from trouble import Row
+
+ROWS: dict[str, Row] = {
+    "OMP101": runtimes.two_llvm,
+    "OMP102": runtimes.two_llvm_masked,
+    "OMP103": runtimes.hanging,
+    "OMP104": runtimes.mkl_exits,
+    "OMP105": runtimes.two_teams,
+    "OMP106": runtimes.two_blas,
+    "OMP110": runtimes.replaced,
+    "OMP111": runtimes.misreported,
+    "OMP201": cpus.too_many,
+    "OMP202": processes.crowded,
+    "OMP203": cpus.throttled,
+    "OMP204": processes.hanging_child,
+    "OMP205": cpus.over_quota,
+    "OMP206": cpus.starved,
+    "OMP301": settings.too_late,
+    "OMP302": settings.overruled,
+    "OMP303": settings.unchecked,
+    "OMP304": settings.unreadable,
+    "OMP305": settings.two_environments,
+}
+
+MEASURED = ("OMP203", "OMP206")
+"""Codes of what threads got: they need a machine on which nothing else runs."""
+THOROUGH = ("OMP103", "OMP203", "OMP204", "OMP301")
+"""Codes that have troubles for `make test-thorough`."""
