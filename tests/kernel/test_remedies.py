@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from building import installed_pair, two_versions
 from environments import MKL_AND_TORCH, POOLS, environment
-from live import LINUX, Kernel, Reply
+from live import HOME, LINUX, Kernel, Reply
 from quota import make_group, prefer_group, remove_group
 from remedies import REWRITTEN, Remedy, read_remedy
 from trouble import CPUS, Places, Trouble
@@ -53,7 +53,9 @@ def kernels() -> Iterator[Kernels]:
 
     def fresh(trouble: Trouble, env: dict[str, str] | None = None) -> Kernel:
         kernel = started[trouble.python]
-        kernel.restart(trouble.env if env is None else env)
+        # A kernel that is killed leaves what joblib keeps for its workers.
+        variables = trouble.env if env is None else env
+        kernel.restart({"JOBLIB_TEMP_FOLDER": HOME, **variables})
         assert kernel.run("%load_ext omp_magic").status == "ok"
         return kernel
 
