@@ -51,6 +51,7 @@ class Watch(Watcher):
         self._foresight: Foresight | None = None
         self._watching = False
         self._covered: set[str] = set()
+        self._coming = False
         self._state: State | None = None
         self._before: tuple[frozenset[int] | None, dict[str, str]] | None = None
         self.sources: Container[str] = ()
@@ -103,14 +104,18 @@ class Watch(Watcher):
             SENDS.add(self.before_send)
             self._covered = there
 
-    def state(self) -> State:
+    def state(self) -> State | None:
         """Give what compares the process, begun with what was when this began to watch.
 
-        It comes with the first import or after the cell: loading must stay cheap.
+        It comes with the first import or after the cell: loading must stay cheap. None while it
+        is itself imported, which the hooks see after a cell.
         """
-        if self._state is None:
-            from ..probes.state import STATE  # noqa: PLC0415 - as above
-
+        if self._state is None and not self._coming:
+            self._coming = True
+            try:
+                from ..probes.state import STATE  # noqa: PLC0415 - as above
+            finally:
+                self._coming = False
             mask, variables = self._before or (_main_mask(), dict(os.environ))
             STATE.start(self._cell, mask, variables)
             self._state = STATE
@@ -190,7 +195,9 @@ class Watch(Watcher):
 
     def before_import(self, name: str) -> None:
         """Be told of an outermost import or load; see `hooks`."""
-        (self._state or self.state()).begin(name if " " in name else f"import {name}")
+        state = self._state or self.state()
+        if state is not None:
+            state.begin(name if " " in name else f"import {name}")
 
     def after_import(self, name: str) -> None:
         """Be told that it has ended; see `hooks`."""
@@ -210,7 +217,9 @@ class Watch(Watcher):
             return
         try:
             LOADS.cover_ctypes()
-            self.state().after_cell(_named(result))
+            state = self.state()
+            if state is not None:
+                state.after_cell(_named(result))
             self._cover_senders()
             self.guard().after_cell()
             if self._children is not None:
