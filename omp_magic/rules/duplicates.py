@@ -1,4 +1,4 @@
-"""OMP101-OMP106: the same kind of runtime more than once in a process."""
+"""OMP101-OMP104: runtimes that end or hang a process when they meet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..facts.settings import EnvSetting
 from ..facts.snapshots import Snapshot
 from ..knowledge.conda import conda_name
 from ..knowledge.envvars import is_true
-from .rule import Case, Rule, bringer, described, named, pools_among
+from .rule import Case, Rule, bringer, described, named
 
 _LLVM = (
     "https://github.com/llvm/llvm-project/blob/main/openmp/runtime/src/kmp_runtime.cpp "
     "(__kmp_register_library_startup)"
 )
-_THREADPOOLCTL = "https://github.com/joblib/threadpoolctl/blob/master/multiple_openmp.md"
+THREADPOOLCTL = "https://github.com/joblib/threadpoolctl/blob/master/multiple_openmp.md"
 _MKL_SERVICE = (
     "https://github.com/IntelPython/mkl-service/blob/master/mkl/_mklinitmodule.c "
     "(_preload_threading_layer)"
@@ -213,46 +213,6 @@ def module_of(library: Library) -> str | None:
     return match[1] if match else None
 
 
-def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    runtimes = tuple(
-        each for each in libraries if each.api == "openmp" and each.initialized and not each.idle
-    )
-    if pools_among(runtimes) < 2:
-        return
-    remedies = ["For one cell: %%omp_limit openmp=1"]
-    late = next((each for each in runtimes[1:] if each.serves), None)
-    if late is not None and module_of(late):
-        remedies.insert(
-            0,
-            f"One runtime for all, after a restart, first of all: import {module_of(late)}",
-        )
-    yield Case(
-        title=f"{len(runtimes)} OpenMP runtimes are live, each with its own threads",
-        why=(
-            f"{', '.join(map(named, runtimes))} do not know of each other: a parallel region "
-            "inside another's starts its own full team, and idle threads of one spin while the "
-            "other works."
-        ),
-        evidence=tuple(map(described, runtimes)),
-        remedies=tuple(remedies),
-    )
-
-
-def _blas_copies(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    copies = tuple(library for library in libraries if library.api == "blas")
-    if pools_among(copies) < 2:
-        return
-    yield Case(
-        title=f"{len(copies)} BLAS libraries are loaded, each with its own threads",
-        why=(
-            f"{', '.join(map(named, copies))}: usual with wheels from PyPI, where every package "
-            "brings its own. They matter when code calls both at once."
-        ),
-        evidence=tuple(map(described, copies)),
-        remedies=("For one cell: %%omp_limit blas=1",),
-    )
-
-
 RULES = (
     Rule(
         code="OMP101",
@@ -275,7 +235,7 @@ RULES = (
         code="OMP103",
         severity="error",
         summary="libomp in the global scope, then libiomp5: its first use hangs",
-        source=_THREADPOOLCTL,
+        source=THREADPOOLCTL,
         look=_hanging,
     ),
     Rule(
@@ -287,19 +247,5 @@ RULES = (
         ),
         source=_MKL_SERVICE,
         look=_refused,
-    ),
-    Rule(
-        code="OMP105",
-        severity="warning",
-        summary="several OpenMP runtimes live: separate pools that don't know of each other",
-        source=_THREADPOOLCTL,
-        look=_several,
-    ),
-    Rule(
-        code="OMP106",
-        severity="info",
-        summary="several BLAS copies, each with its own pool",
-        source="https://pypackaging-native.github.io/key-issues/native-dependencies/blas_openmp/",
-        look=_blas_copies,
     ),
 )

@@ -10,17 +10,20 @@ from . import (
     changed,
     duplicates,
     ending,
+    environment,
     neighbours,
     oversubscription,
     processes,
     replaced,
     settings,
+    several,
     unheld,
 )
 from .rule import SEVERITIES, Rule
 
 _GROUPS = (
     duplicates,
+    several,
     replaced,
     oversubscription,
     processes,
@@ -29,6 +32,7 @@ _GROUPS = (
     ending,
     neighbours,
     settings,
+    environment,
 )
 
 RULES: tuple[Rule, ...] = tuple(
