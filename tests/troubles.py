@@ -35,5 +35,5 @@ ROWS: dict[str, Row] = {
 
 MEASURED = ("OMP203", "OMP206")
 """Codes of what threads got: they need a machine on which nothing else runs."""
-THOROUGH = ("OMP103", "OMP203", "OMP204", "OMP301")
+THOROUGH = ("OMP103", "OMP104", "OMP203", "OMP204", "OMP301")
 """Codes that have troubles for `make test-thorough`."""

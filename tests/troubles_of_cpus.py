@@ -37,7 +37,7 @@ LOAD = """
 import numpy, time
 a = numpy.ones((600, 600))
 def load():
-    end = time.monotonic() + 1.5
+    end = time.monotonic() + 1.1
     while time.monotonic() < end: a @ a
 """
 

@@ -76,6 +76,7 @@ def mkl_exits(_at: Places) -> tuple[Trouble, ...]:
         Trouble(
             answers="^In a parent",
             finding="OMP305",
+            thorough=True,
             cells=("import mkl",),
             harm=f"import subprocess, sys; subprocess.run({child}, check=True)",
             python=python,
