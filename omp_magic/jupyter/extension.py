@@ -5,7 +5,7 @@ Loading imports three small modules of ours and nothing native.
 
 from __future__ import annotations
 
-from .cellbody import AwaitBodies, failures
+from .awaiting import AwaitBodies, failures
 from .completion import install
 from .config import mode_of, offer
 from .standin import NAMES, Magics

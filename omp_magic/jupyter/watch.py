@@ -54,7 +54,7 @@ class Watch(Watcher):
         self._coming = False
         self._state: State | None = None
         self._before: tuple[frozenset[int] | None, dict[str, str]] | None = None
-        self.sources: Container[str] = ()
+        self.sources: Container[str] | None = ()
         self.set_mode(mode)
 
     @property
