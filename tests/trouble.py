@@ -30,6 +30,8 @@ class Trouble:
         The interpreter of another environment; "" for the tests' own.
     again
         What is played in a kernel that was restarted, where that is not the cells.
+    first
+        What comes before a remedy in a kernel that was restarted.
     alone
         What to play where the advice is to use one of two things.
     answers
@@ -53,6 +55,7 @@ class Trouble:
     env: dict[str, str] = field(default_factory=dict)
     python: str = ""
     again: tuple[str, ...] | None = None
+    first: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
     answers: str = ""
     repeatable: bool = False
@@ -65,13 +68,14 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Places:
-    """What the tests build or find: runtimes, packages in a folder, and a cgroup's folder."""
+    """What the tests build or find: runtimes, packages in a folder, and cgroups' folders."""
 
     libiomp5: str
     libomp: str
     pair: Callable[[], str]
     versions: Callable[[str], tuple[str, Callable[[str], str]]]
     quota: Callable[[float], str]
+    plain: Callable[..., tuple[str, ...]]
     module: Callable[[str, str], str]
 
 

@@ -5,7 +5,9 @@ A new code is a new row, which makes its troubles from what the tests build.
 
 from __future__ import annotations
 
+import troubles_of_changes as changes
 import troubles_of_cpus as cpus
+import troubles_of_limits as limits
 import troubles_of_processes as processes
 import troubles_of_runtimes as runtimes
 import troubles_of_settings as settings
@@ -26,6 +28,14 @@ ROWS: dict[str, Row] = {
     "OMP204": processes.hanging_child,
     "OMP205": cpus.over_quota,
     "OMP206": cpus.starved,
+    "OMP207": changes.narrowed,
+    "OMP208": changes.small,
+    "OMP209": limits.unheld,
+    "OMP210": limits.no_room,
+    "OMP211": limits.neighbours,
+    "OMP212": limits.one_at_a_time,
+    "OMP213": processes.unsendable,
+    "OMP214": limits.callers,
     "OMP301": settings.too_late,
     "OMP302": settings.overruled,
     "OMP303": settings.unchecked,
@@ -33,7 +43,10 @@ ROWS: dict[str, Row] = {
     "OMP305": settings.two_environments,
 }
 
-MEASURED = ("OMP203", "OMP206")
+MEASURED = ("OMP203", "OMP206", "OMP211")
 """Codes of what threads got: they need a machine on which nothing else runs."""
-THOROUGH = ("OMP103", "OMP104", "OMP203", "OMP204", "OMP301")
+THOROUGH = (
+    *("OMP103", "OMP104", "OMP203", "OMP204"),
+    *("OMP207", "OMP208", "OMP213", "OMP301"),
+)
 """Codes that have troubles for `make test-thorough`."""

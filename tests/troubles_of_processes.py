@@ -1,4 +1,4 @@
-"""Ways into OMP202 and OMP204: what child processes do with threads."""
+"""Ways into OMP202, OMP204 and OMP213: what child processes do with threads."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def hanging_child(at: Places) -> tuple[Trouble, ...]:
             repeatable=True,
         ),
         Trouble(
-            answers="^With numba",
+            answers="NUMBA_THREADING_LAYER",
             cells=(NUMBA, "work(0)"),
             harm=FORK,
             alone=(f"{NUMBA}LIMIT_S = 60\n{FORK}",),
@@ -123,6 +123,64 @@ def hanging_child(at: Places) -> tuple[Trouble, ...]:
             cells=cells,
             harm=FORK,
             alone=(f"{FIT}LIMIT_S = 60\n{FORK}",),
+            repeatable=True,
+        ),
+    )
+
+
+SENT = """
+import multiprocessing
+def work(item): return item + 1
+items = [1, 2]
+pool = multiprocessing.get_context('spawn').Pool(1)
+waits = pool.map_async(work, items)
+"""
+OWN = """
+import torch, multiprocessing; from torch.utils.data import DataLoader
+multiprocessing.set_start_method('spawn', force=True)
+class Own(torch.utils.data.Dataset):
+    def __len__(self): return 3
+    def __getitem__(self, item): return torch.ones(2)
+dataset = Own()
+"""
+
+
+def unsendable(at: Places) -> tuple[Trouble, ...]:
+    """A Pool whose workers find no function of the notebook."""
+    folder = at.module("other", "")
+    waited = "waits.get(LIMIT_S)"
+    return (
+        Trouble(
+            answers="joblib's loky",
+            cells=(SENT,),
+            harm=waited,
+            instead="assert results == [2, 3]",
+        ),
+        Trouble(
+            answers="into a module",
+            cells=(
+                f"import sys; sys.path.insert(0, {folder!r})",
+                f"%%writefile {folder}/work.py\ndef work(item): return item + 1",
+                SENT,
+            ),
+            harm=waited,
+            instead=(
+                "with multiprocessing.get_context('spawn').Pool(1) as other:\n"
+                "    assert other.map_async(work.work, items).get(60) == [2, 3]"
+            ),
+        ),
+        Trouble(
+            answers="^In PyTorch",
+            cells=(OWN, SENT),
+            harm="list(DataLoader(dataset, num_workers=1))",
+            instead="assert len(list(loader)) == 3",
+            python=environment("pools", POOLS),
+            repeatable=True,
+            thorough=True,
+        ),
+        Trouble(
+            cells=(SENT,),
+            harm="assert not multiprocessing.active_children()",
             repeatable=True,
         ),
     )

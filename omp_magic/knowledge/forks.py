@@ -88,10 +88,6 @@ FORKS: tuple[Fork, ...] = (
                 "After a restart, before numba is imported (not where several Python threads call "
                 "numba at once): import os; os.environ['NUMBA_THREADING_LAYER'] = 'workqueue'"
             ),
-            (
-                "Or, with the package tbb installed: "
-                "import os; os.environ['NUMBA_THREADING_LAYER'] = 'tbb'"
-            ),
         ),
         source="numba/np/ufunc/omppool.cpp; measured with numba 0.68",
     ),

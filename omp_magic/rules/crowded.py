@@ -11,7 +11,7 @@ from ..knowledge.strangers import BY_LABEL
 from .rule import Case
 
 _NOT_KNOWN = (
-    "No switch of it is known here: its documentation may name a number of threads or of workers"
+    "No switch of it is known here; its documentation may name a number of threads or of workers"
 )
 
 

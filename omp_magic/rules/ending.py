@@ -176,10 +176,9 @@ def _crowded(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
         remedies=(
             (
                 "End the large pool and make one as large as there are CPUs: "
-                "from concurrent.futures import ThreadPoolExecutor; "
+                "from concurrent.futures import ThreadPoolExecutor; executor.shutdown(); "
                 f"executor = ThreadPoolExecutor({snapshot.budget.threads})"
             ),
-            "Calls that are short leave the buffers sooner on one thread each: %omp_limit blas=1",
         ),
     )
 

@@ -220,7 +220,7 @@ def _sendable(sending: Sending) -> Iterator[str]:
         "imports too, then: import work"
     )
     if sending.kind == "Pool":
-        yield "A Pool that waits already ends by its terminate(), once the kernel is interrupted"
+        yield "To end a Pool that waits already, once the kernel is interrupted: pool.terminate()"
 
 
 RULES = (

@@ -32,9 +32,16 @@ STORIES: dict[str, Story] = {
         "to do it.",
         (
             "For this session: %omp_limit auto",
-            "Right after that import: import os; os.environ.pop('OMP_NUM_THREADS', None)",
             (
-                "Or before it, where the package leaves a value that is there: "
+                "For child processes and what is still to be loaded: "
+                "import os; os.environ.pop('OMP_NUM_THREADS', None)"
+            ),
+            (
+                "In a fresh kernel, right after that import: "
+                "import os; os.environ.pop('OMP_NUM_THREADS', None)"
+            ),
+            (
+                "Or in a fresh kernel, before that import, which may leave a value that is there: "
                 "import os; os.environ['OMP_NUM_THREADS'] = '4'"
             ),
         ),

@@ -29,7 +29,9 @@ STORIES: dict[str, Story] = {
         "nor OpenMP, or when it is told to, is not safe for threads: when two of them are in a "
         "parallel function at once, or one parallel function calls another, it ends the process "
         "with SIGABRT. In a notebook the kernel dies. (Of fourteen other pools, called by four "
-        "threads at once, none did.)",
+        "threads at once, none did.) The layer omp needs the system's libgomp on Linux; tbb lets "
+        "both in too, but numba finds the library of PyPI's tbb only where the loader does "
+        "(LD_LIBRARY_PATH with the environment's lib folder, before the start).",
         "numba's own record of the layer that runs; before it runs, NUMBA_THREADING_LAYER and "
         "its order of layers, where they leave no choice.",
         (
@@ -38,10 +40,6 @@ STORIES: dict[str, Story] = {
                 "import os; os.environ['NUMBA_THREADING_LAYER'] = 'omp'"
             ),
             "Or let one thread in at a time, with a threading.Lock() around its parallel functions",
-            (
-                "TBB lets both in too; numba finds the library of PyPI's tbb only where the loader "
-                "does (LD_LIBRARY_PATH with the environment's lib folder, before the start)"
-            ),
         ),
     ),
     "OMP214": Story(
@@ -54,10 +52,10 @@ STORIES: dict[str, Story] = {
         "ThreadPoolExecutor among them. Whether they will call OpenBLAS at once is not known.",
         (
             (
-                "A pool no larger than the CPUs: from concurrent.futures import "
-                "ThreadPoolExecutor; executor = ThreadPoolExecutor(2)"
+                "End the large pool and make one as large as there are CPUs: "
+                "from concurrent.futures import ThreadPoolExecutor; executor.shutdown(); "
+                "executor = ThreadPoolExecutor(2)"
             ),
-            "Calls that are short leave the buffers sooner on one thread each: %omp_limit blas=1",
         ),
     ),
 }

@@ -16,7 +16,7 @@ STORIES: dict[str, Story] = {
         "and when they and the largest pool here want more than there is.",
         (
             "Use what they leave: %omp_limit 1",
-            "End what is not needed, other notebooks' kernels for example",
+            "Or end what is not needed, other notebooks' kernels for example",
         ),
     ),
 }

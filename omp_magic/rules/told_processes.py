@@ -43,14 +43,18 @@ STORIES: dict[str, Story] = {
                 "import multiprocessing; multiprocessing.set_start_method('forkserver', force=True)"
             ),
             (
-                "With numba, after a restart and before it is imported: "
+                "With numba, after a restart, before it is imported: "
                 "import os; os.environ['NUMBA_THREADING_LAYER'] = 'workqueue'"
             ),
             (
                 "With libgomp, let forked children have one thread each; the first line of the "
                 "cell that forks: %%omp_limit openmp=1"
             ),
-            "In PyTorch: loader = DataLoader(dataset, num_workers=0)",
+            (
+                "In PyTorch, load data in this process: "
+                "from torch.utils.data import DataLoader; "
+                "loader = DataLoader(dataset, num_workers=0)"
+            ),
         ),
     ),
     "OMP213": Story(
@@ -72,10 +76,15 @@ STORIES: dict[str, Story] = {
                 "results = Parallel(n_jobs=2)(delayed(work)(item) for item in items)"
             ),
             (
-                "Put it into a module, by a cell that begins with %%writefile work.py and has its "
-                "imports too, then: import work"
+                "Or put it into a module, by a cell that begins with %%writefile work.py and has "
+                "its imports too, then: import work"
             ),
-            "In PyTorch: loader = DataLoader(dataset, num_workers=0)",
+            "To end a Pool that waits already, once the kernel is interrupted: pool.terminate()",
+            (
+                "In PyTorch, load data in this process: "
+                "from torch.utils.data import DataLoader; "
+                "loader = DataLoader(dataset, num_workers=0)"
+            ),
         ),
     ),
 }

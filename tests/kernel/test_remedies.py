@@ -15,7 +15,8 @@ from building import installed_pair, two_versions
 from environments import MKL_AND_TORCH, POOLS, environment
 from live import HOME, LINUX, Kernel, Reply
 from quota import make_group, prefer_group, remove_group
-from remedies import REWRITTEN, Remedy, read_remedy
+from quota_groups import plain_groups
+from remedies import Remedy, read_remedy
 from trouble import CPUS, Places, Trouble
 from troubles import MEASURED, ROWS, THOROUGH
 
@@ -76,6 +77,7 @@ def places(gcc: str, tmp_path: Path, libiomp5: str, libomp: str) -> Iterator[Pla
             pair=lambda: installed_pair(gcc, tmp_path / "site-packages", libiomp5, libomp),
             versions=lambda name: two_versions(gcc, tmp_path / name, libiomp5),
             quota=lambda cpus: _quota(groups, cpus),
+            plain=lambda *controllers: _plain(groups, *controllers),
             module=lambda name, code: _module(tmp_path / f"of_{name}", name, code),
         )
 
@@ -96,6 +98,15 @@ def _quota(groups: ExitStack, cpus: float) -> str:
     groups.callback(remove_group, folder)
     prefer_group(folder)
     return folder
+
+
+def _plain(groups: ExitStack, *controllers: str) -> tuple[str, ...]:
+    """Make a cgroup without a limit for each controller; give their folders."""
+    folders = groups.enter_context(plain_groups(*controllers))
+    for folder in folders:
+        with suppress(OSError):  # what runs in other groups must not have all CPUs
+            prefer_group(folder)
+    return folders
 
 
 def found(reply: Reply) -> list[list[Any]]:
@@ -172,8 +183,8 @@ class Cure:
         first = ""
         if how.fresh:
             kernel = self._fresh(how.changed(self._trouble.env))
-            again = self._trouble.again
-            play(kernel, (*lines, *(self._trouble.cells if again is None else again)))
+            again = self._trouble.cells if self._trouble.again is None else self._trouble.again
+            play(kernel, (*self._trouble.first, *lines, *again))
         else:
             kernel = self._troubled()
             play(kernel, lines)
@@ -253,8 +264,6 @@ def cured(code: str, kernels: Kernels, places: Places, *, thorough: bool = False
 
 def _marked(code: str) -> Any:
     marks = [pytest.mark.alone] if code in MEASURED else []
-    if code in REWRITTEN:
-        marks.append(pytest.mark.xfail(reason="its remedies are being written anew", strict=False))
     return pytest.param(code, marks=marks)
 
 
