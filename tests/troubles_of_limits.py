@@ -82,7 +82,7 @@ def neighbours(at: Places) -> tuple[Trouble, ...]:
     look = "time.sleep(1.2); omp_magic.snapshot()"  # a rate is one of a second or more
     return (
         Trouble(
-            cells=(f"import numpy\n{BUSY}", start, look, look, look),
+            cells=(f"import numpy\n{BUSY}", start, look, look, "time.sleep(1.2)"),
             harm=f"assert busy(product) == 1\n{look}; time.sleep(1.2)",
             repeatable=True,
             looks=5,

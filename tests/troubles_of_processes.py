@@ -101,6 +101,7 @@ def hanging_child(at: Places) -> tuple[Trouble, ...]:
                 "    assert len(pool.map_async(fitting.work, items).get(60)) == 2"
             ),
             repeatable=True,
+            thorough=True,
         ),
         Trouble(
             answers="NUMBA_THREADING_LAYER",
@@ -168,6 +169,7 @@ def unsendable(at: Places) -> tuple[Trouble, ...]:
                 "with multiprocessing.get_context('spawn').Pool(1) as other:\n"
                 "    assert other.map_async(work.work, items).get(60) == [2, 3]"
             ),
+            thorough=True,
         ),
         Trouble(
             answers="^In PyTorch",

@@ -22,6 +22,13 @@ BOTH = """
 ts = [threading.Thread(target=total, args=(a,)) for _ in range(2)]
 [t.start() for t in ts]; [t.join() for t in ts]; print('survived')
 """
+IN_TURN = """
+lock = threading.Lock()
+def in_turn(a):
+    with lock: total(a)
+ts = [threading.Thread(target=in_turn, args=(a,)) for _ in range(2)]
+[t.start() for t in ts]; [t.join() for t in ts]; print('survived')
+"""
 
 
 def test_workqueue_is_told_before_two_threads_end_the_kernel() -> None:
@@ -36,6 +43,7 @@ def test_workqueue_is_told_before_two_threads_end_the_kernel() -> None:
         codes = "[p['layer'] for p in omp_magic.snapshot().to_dict()['pools'] if p['layer']]"
         kernel.run("import omp_magic")
         assert kernel.value(codes) == ["workqueue"]
+        assert kernel.run(IN_TURN).stdout == "survived\n"
         assert kernel.run(BOTH).status == "dead"
     finally:
         kernel.close()

@@ -240,7 +240,7 @@ def cured(code: str, kernels: Kernels, places: Places, *, thorough: bool = False
     """See that every remedy of a code is right."""
     troubles = ROWS[code](places)
     plan = Plan(code, troubles)
-    wrong = []
+    wrong, shown = [], set()
     for place, trouble in enumerate(troubles):
         if trouble.thorough != thorough:
             continue
@@ -257,7 +257,10 @@ def cured(code: str, kernels: Kernels, places: Places, *, thorough: bool = False
                     wrong.append(f"{[each.text for each in remedies]}: {error}")
 
         tried("body")
-        cure.comes()
+        way = (trouble.python, trouble.cells, trouble.harm)
+        if way not in shown:  # else it has come to another trouble that begins the same
+            cure.comes()
+            shown.add(way)
         tried("cell", "variables", "restart", "alone")
     assert not wrong, "\n".join(wrong)
 
