@@ -8,6 +8,7 @@ set in the kernel: what is waited for takes longer only when it hangs.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -46,6 +47,8 @@ class Trouble:
         How often to look at most until the finding is gone: what is measured has its outliers.
     finding
         The code that is to be gone, where it is not the row's.
+    dear
+        Which remedies are for `make test-thorough`, by their text: they want kernels of their own.
     thorough
         For `make test-thorough`: a cheaper trouble of the row shows as much.
     """
@@ -63,7 +66,12 @@ class Trouble:
     instead: str = ""
     looks: int = 1
     finding: str = ""
+    dear: str = ""
     thorough: bool = False
+
+    def when(self, text: str) -> bool:
+        """Tell whether a remedy is for `make test-thorough`."""
+        return self.thorough or bool(self.dear and re.search(self.dear, text))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ ROWS: dict[str, Row] = {
 MEASURED = ("OMP203", "OMP206", "OMP211")
 """Codes of what threads got: they need a machine on which nothing else runs."""
 THOROUGH = (
-    *("OMP103", "OMP104", "OMP203", "OMP204"),
-    *("OMP207", "OMP208", "OMP213", "OMP301"),
+    *("OMP101", "OMP102", "OMP103", "OMP104", "OMP202", "OMP203", "OMP204", "OMP207", "OMP208"),
+    *("OMP209", "OMP210", "OMP213", "OMP301", "OMP302", "OMP304"),
 )
 """Codes that have troubles for `make test-thorough`."""

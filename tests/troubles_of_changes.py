@@ -44,6 +44,7 @@ def small(at: Places) -> tuple[Trouble, ...]:
                 "assert ended.stdout != '1\\n', ended"
             ),
             repeatable=True,
+            thorough=True,
         ),
         Trouble(
             answers="right after",

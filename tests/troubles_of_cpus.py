@@ -63,6 +63,7 @@ def throttled(at: Places) -> tuple[Trouble, ...]:
             repeatable=True,
             looks=5,
             answers=answers,
+            dear="Before the kernel starts",
             thorough=bool(answers),
         )
 

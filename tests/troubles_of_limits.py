@@ -21,6 +21,7 @@ def unheld(_at: Places) -> tuple[Trouble, ...]:
             harm="assert counted(lambda: region(2, gomp)) == 1",
             alone=(f"{start}\nassert counted(lambda: region(1, gomp)) == 1",),
             repeatable=True,
+            dear="Pass",
         ),
     )
 
@@ -56,10 +57,12 @@ def no_room(at: Places) -> tuple[Trouble, ...]:
             cells=(code, failed),
             again=("import numpy",),
             harm="a = numpy.ones((600, 600)); assert (a @ a)[0, 0] == 600",
+            thorough=True,
         ),
         Trouble(
             cells=(f"import sklearn.cluster, numpy as np\n{code}", "fill()"),
             harm="sklearn.cluster.KMeans(3, n_init=1).fit(np.ones((5000, 3)) * np.arange(3))",
+            dear="Before the kernel starts",
         ),
     )
 

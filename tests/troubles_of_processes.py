@@ -46,7 +46,7 @@ def crowded(at: Places) -> tuple[Trouble, ...]:
             harm=forked + SPARE,
             repeatable=True,
         ),
-        Trouble(cells=(module, spawned), harm=spawned + SPARE, repeatable=True),
+        Trouble(cells=(module, spawned), harm=spawned + SPARE, repeatable=True, thorough=True),
     )
 
 
@@ -125,6 +125,7 @@ def hanging_child(at: Places) -> tuple[Trouble, ...]:
             harm=FORK,
             alone=(f"{FIT}LIMIT_S = 60\n{FORK}",),
             repeatable=True,
+            thorough=True,
         ),
     )
 
@@ -149,7 +150,7 @@ dataset = Own()
 def unsendable(at: Places) -> tuple[Trouble, ...]:
     """A Pool whose workers find no function of the notebook."""
     folder = at.module("other", "")
-    waited = "waits.get(LIMIT_S)"
+    waited = "waits.get(2)"  # it never comes
     return (
         Trouble(
             answers="joblib's loky",

@@ -20,6 +20,7 @@ def two_llvm(at: Places) -> tuple[Trouble, ...]:
                 f"import sys; sys.path.insert(0, {site!r}); import with_intel; with_intel.par()",
                 f"import sys; sys.path.insert(0, {site!r}); import with_llvm; with_llvm.par()",
             ),
+            dear="[Uu]se only one",
         ),
     )
 
@@ -36,6 +37,7 @@ def two_llvm_masked(at: Places) -> tuple[Trouble, ...]:
             ),
             env={"KMP_DUPLICATE_LIB_OK": "TRUE"},
             alone=fatal.alone,
+            dear=fatal.dear,
         ),
     )
 

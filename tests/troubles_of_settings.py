@@ -20,6 +20,7 @@ def too_late(_at: Places) -> tuple[Trouble, ...]:
             harm="assert numexpr.get_num_threads() == 2",
             env={"NUMEXPR_NUM_THREADS": "1"},
             repeatable=True,
+            thorough=True,
             python=environment("pools", POOLS),
         ),
         Trouble(
@@ -44,6 +45,7 @@ def overruled(_at: Places) -> tuple[Trouble, ...]:
         ),
         Trouble(
             answers="alone in it",
+            thorough=True,
             cells=(f"import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'\nimport numpy\n{BUSY}",),
             alone=(f"import numpy\n{BUSY}\nassert busy(product) == 2",),
             harm="assert busy(product) == int(os.environ['OMP_NUM_THREADS'])",
@@ -74,7 +76,11 @@ def unreadable(_at: Places) -> tuple[Trouble, ...]:
     return (
         Trouble(cells=(load,), harm=said, env={"OMP_DYNAMIC": "1"}),
         Trouble(
-            answers="OMP_NUM_THREADS", cells=(load,), harm=said, env={"OMP_NUM_THREADS": "many"}
+            answers="OMP_NUM_THREADS",
+            cells=(load,),
+            harm=said,
+            env={"OMP_NUM_THREADS": "many"},
+            thorough=True,
         ),
         Trouble(
             answers="^For what has not read",

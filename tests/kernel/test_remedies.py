@@ -242,15 +242,19 @@ def cured(code: str, kernels: Kernels, places: Places, *, thorough: bool = False
     plan = Plan(code, troubles)
     wrong, shown = [], set()
     for place, trouble in enumerate(troubles):
-        if trouble.thorough != thorough:
+        if not (trouble.thorough or trouble.dear if thorough else not trouble.thorough):
             continue
         cure = Cure(code, trouble, kernels)
         for text in cure.told():
             if not trouble.finding:
                 plan.add(plan.own if trouble.instead else place, text)
 
-        def tried(*kinds: str, place: int = place, cure: Cure = cure) -> None:
+        def tried(
+            *kinds: str, place: int = place, trouble: Trouble = trouble, cure: Cure = cure
+        ) -> None:
             for remedies in plan.in_order(place, *kinds):
+                if trouble.when(remedies[0].text) != thorough:
+                    continue
                 try:
                     cure.try_out(remedies)
                 except (AssertionError, TimeoutError) as error:
