@@ -2,9 +2,13 @@
 
 Each import runs in a cell of a fresh IPython shell, with bytecode present; the ways follow each
 other in a random order. "CPU" is user and system time of the process, medians and the least, and
-its ratio to the import without us. On a machine that others use, that ratio is known to some 5 %
-only. So our part is also timed where it is spent, inside the hooks of one and the same import:
-"hooks" is that import over the rest of it, the median of all rounds, and what the aim is for.
+its ratio to the import without us. That ratio is known to some 5 % only. Others use the machine;
+and CPython 3.11 maps and unmaps a piece of its stack of frames whenever a call crosses its end
+(16 KB, Python/pystate.c), so that the depth at which an import of scikit-learn begins makes 23,000
+to 41,000 page faults of it, with us and without; each round begins at another depth. So our part is
+also timed where it is spent, inside the hooks of one and the same import: "hooks" is that import
+over the rest of it, the median of all rounds, and what the aim is for.
+
 With "cell" the extension is loaded in the cell before; with "start" it was loaded as
 ``c.InteractiveShellApp.extensions`` does, and the import pays for the guard's first modules too.
 
@@ -35,7 +39,7 @@ MOST_AFTER_CELL_US = 10
 IMPORT = """
 import json, resource, sys, time
 from IPython.core.interactiveshell import InteractiveShell
-way, module = sys.argv[1:]
+way, module, depth = sys.argv[1:]
 shell = InteractiveShell.instance()
 shell.run_cell("pass")
 if way == "cell":
@@ -59,18 +63,24 @@ if way != "without":
 def now():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return time.perf_counter(), used.ru_utime + used.ru_stime
-shell.user_ns["now"] = now
-assert shell.run_cell(f"begin = now()\\nimport {module}\\nend = now()").success
+def below(frames):
+    if frames:
+        return below(frames - 1)
+    begin = now()
+    __import__(module)
+    return begin, now()
+shell.user_ns.update(below=below, depth=int(depth))
+assert shell.run_cell("begin, end = below(depth)").success
 wall, cpu = (shell.user_ns["end"][i] - shell.user_ns["begin"][i] for i in (0, 1))
 print(json.dumps([wall, cpu, wall / (wall - spent[0])]))
 """
 
 
-def took_s(python: str, way: str, module: str) -> list[float]:
+def took_s(python: str, way: str, module: str, depth: int) -> list[float]:
     """Import a module in a fresh process; give wall and CPU time, and the ratio of the hooks."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     ended = subprocess.run(
-        [python, "-c", IMPORT, way, module],
+        [python, "-c", IMPORT, way, module, str(depth)],
         check=True,
         capture_output=True,
         text=True,
@@ -96,7 +106,7 @@ def row(module: str, rounds: int) -> bool:
     taken: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     for number in range(rounds + 1):
         for way in random.sample(WAYS, len(WAYS)):
-            times = took_s(python, way, module)
+            times = took_s(python, way, module, number * 37 % 128)
             if number:  # the first reads the files from disk, and writes bytecode
                 taken[way].append(times)
     wall, cpu, hooks = (
