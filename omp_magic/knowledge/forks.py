@@ -81,7 +81,9 @@ FORKS: tuple[Fork, ...] = (
             "numba's threading layer omp has started here. In a forked child it writes "
             '"Terminating: fork() called from a process already using GNU OpenMP, this is unsafe." '
             "and ends the child by SIGTERM; a multiprocessing.Pool then starts another one and "
-            "waits for the lost task for ever. Other code that uses the same libgomp hangs there."
+            "waits for the lost task for ever. Other code that uses the same libgomp hangs there. "
+            "Its other layers live on in a child: NUMBA_THREADING_LAYER=workqueue, or tbb where "
+            "numba finds it."
         ),
         cures=(
             (

@@ -118,7 +118,8 @@ def _one_at_a_time(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Itera
         why=(
             "numba's workqueue layer counts its callers and calls abort() when a second Python "
             "thread enters a parallel function, or one parallel function calls another "
-            '("Concurrent access has been detected"). Its other layers let both in.'
+            '("Concurrent access has been detected"). Its other layers let both in: '
+            "NUMBA_THREADING_LAYER=omp, or tbb where numba finds it."
         ),
         evidence=tuple(evidence),
         remedies=(

@@ -75,12 +75,10 @@ def named(library: Library) -> str:
     return f"{library.name} ({library.whose})" if library.owner else bringer(library)
 
 
-def pools_among(libraries: Iterable[Library]) -> int:
-    """Count the libraries that may have threads of their own.
-
-    One that a limit or a variable leaves a single thread works in those of its callers.
-    """
-    return sum(library.num_threads != 1 for library in libraries)
+def pools_among(snapshot: Snapshot, libraries: Iterable[Library]) -> int:
+    """Count the libraries that have pools; one that a limit leaves a single thread has none."""
+    limited = bool(snapshot.limits)
+    return sum(not (limited and library.num_threads == 1) for library in libraries)
 
 
 def bringer(library: Library) -> str:

@@ -10,11 +10,11 @@ from .duplicates import THREADPOOLCTL, module_of
 from .rule import Case, Rule, described, named, pools_among
 
 
-def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+def _several(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     runtimes = tuple(
         each for each in libraries if each.api == "openmp" and each.initialized and not each.idle
     )
-    if pools_among(runtimes) < 2:
+    if pools_among(snapshot, runtimes) < 2:
         return
     remedies = ["For one cell: %%omp_limit openmp=1"]
     late = next((each for each in runtimes[1:] if each.serves), None)
@@ -35,9 +35,9 @@ def _several(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Ca
     )
 
 
-def _blas_copies(_snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+def _blas_copies(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     copies = tuple(library for library in libraries if library.api == "blas")
-    if pools_among(copies) < 2:
+    if pools_among(snapshot, copies) < 2:
         return
     yield Case(
         title=f"{len(copies)} BLAS libraries are loaded, each with its own threads",

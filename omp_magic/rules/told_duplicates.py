@@ -87,8 +87,8 @@ STORIES: dict[str, Story] = {
         "one inside a region of the other starts a full team in each thread; and threads of a "
         "team that has just finished keep spinning on the CPUs the other needs.",
         "Runtimes that have started and whose callers are bound to them. One that is mapped while "
-        "another serves from the global scope is not counted, nor is one that a limit or a "
-        "variable leaves a single thread.",
+        "another serves from the global scope is not counted, nor is one that a limit of "
+        "omp_magic leaves a single thread.",
         (
             (
                 "In a fresh kernel, import the package that loads its runtime globally first of "
@@ -101,8 +101,8 @@ STORIES: dict[str, Story] = {
         "Wheels from PyPI bring their own BLAS, so NumPy and SciPy have one each, each with a "
         "thread per CPU. That is usual and mostly harmless: idle threads of OpenBLAS sleep. It "
         "matters when code calls both at once, from Python threads for example.",
-        "Each mapped BLAS by its identity; one that a limit or a variable leaves a single thread "
-        "has no pool.",
+        "Each mapped BLAS by its identity; one that a limit of omp_magic leaves a single thread is "
+        "not counted.",
         (
             "For one cell: %%omp_limit blas=1",
             "One BLAS for all packages: conda install -c conda-forge numpy scipy",
