@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +20,9 @@ _BURN = _REGION(burn)
 
 def libgomp(part: str = "libgomp") -> ctypes.CDLL:
     """Give a libgomp that is mapped, the first whose path holds `part`."""
-    maps = Path("/proc/self/maps").read_text("utf-8")
-    found = re.search(rf"\S+ .* (/\S*{part}\S*)$", maps, re.MULTILINE)
-    assert found is not None
-    return ctypes.CDLL(found[1])
+    lines = Path("/proc/self/maps").read_text("utf-8").splitlines()
+    paths = (line[line.index("/") :] for line in lines if "/" in line)
+    return ctypes.CDLL(next(path for path in paths if part in path and "libgomp" in path))
 
 
 def region(threads: int, library: ctypes.CDLL | None = None) -> None:
