@@ -81,7 +81,8 @@ class TaskBudget:
     @property
     def free(self) -> int | None:
         """Tasks that may still start; None when no limit is known."""
-        return self.binding.free if self.binding is not None else None
+        bound = self.binding
+        return bound.free if bound is not None else None
 
     @property
     def wanted(self) -> int:

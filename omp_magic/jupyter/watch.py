@@ -53,7 +53,7 @@ class Watch(Watcher):
         self._covered: set[str] = set()
         self._coming = False
         self._state: State | None = None
-        self._before: tuple[frozenset[int] | None, dict[str, str]] | None = None
+        self._before: tuple[frozenset[int] | None, dict[bytes, bytes]] | None = None
         self.sources: Container[str] | None = ()
         self.set_mode(mode)
 
@@ -69,13 +69,12 @@ class Watch(Watcher):
             self.remove()
         elif not self._watching:
             self._watching = True
-            self._before = _main_mask(), dict(os.environ)
+            self._before = _main_mask(), _variables()
             # A limit that is set in this very cell is told to it, so it must not come later.
             if "omp_magic.probes.state" in sys.modules:
                 self.state()
             LOADS.add(self)
             FORKS.add(self.before_fork)
-            self._cover_senders()
         if self._guard is not None:
             self._guard.mode = mode
         if self._children is not None:
@@ -116,7 +115,7 @@ class Watch(Watcher):
                 from ..probes.state import STATE  # noqa: PLC0415 - as above
             finally:
                 self._coming = False
-            mask, variables = self._before or (_main_mask(), dict(os.environ))
+            mask, variables = self._before or (_main_mask(), _variables())
             STATE.start(self._cell, mask, variables)
             self._state = STATE
         return self._state
@@ -276,6 +275,14 @@ class Watch(Watcher):
 def _main_mask() -> frozenset[int] | None:
     ask = getattr(os, "sched_getaffinity", None)
     return None if ask is None else frozenset(ask(os.getpid()))
+
+
+def _variables() -> dict[bytes, bytes]:
+    # The dict below os.environ is copied in 1 us; to read it by os.environ decodes each text.
+    raw = getattr(os.environ, "_data", None)
+    if os.name == "posix" and isinstance(raw, dict):
+        return dict(raw)
+    return {os.fsencode(name): os.fsencode(text) for name, text in os.environ.items()}
 
 
 def _named(result: Any) -> str:

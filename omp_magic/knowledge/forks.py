@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 HANGS = "hangs"
 KILLED = "is killed by SIGTERM"
@@ -230,6 +231,7 @@ _OFF = frozenset({"", "off", "false", "f", "no", "n", "0"})
 """Values that the tokenizers library takes for off (tokenizers/src/utils/parallelism.rs)."""
 
 
+@lru_cache(maxsize=1024)
 def fork_of(path: str) -> Fork | None:
     """Give the row of the file that owns threads; None where it has none.
 

@@ -56,7 +56,7 @@ class State:
         self,
         cell: Callable[[], str],
         mask: frozenset[int] | None = None,
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[bytes, bytes] | None = None,
     ) -> None:
         """Take all as it is for the state before; each call has its `stop`.
 
@@ -72,8 +72,7 @@ class State:
         self._cell = cell
         if self._users == 1:
             self._mask = main_mask() if mask is None else mask
-            known = os.environ if variables is None else variables
-            self._python = {os.fsencode(name): os.fsencode(text) for name, text in known.items()}
+            self._python = dict(python_variables() if variables is None else variables)
             self._native = dict(self._python)
             self._values = {**modes()}
 

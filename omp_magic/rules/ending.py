@@ -39,17 +39,20 @@ def room_words(bound: TaskBound) -> str:
 
 def few_tasks_left(snapshot: Snapshot) -> bool:
     """Tell whether the next pool cannot start: too few threads are left for it."""
-    tasks = snapshot.tasks
-    if tasks is None or tasks.free is None:
-        return False
+    free = snapshot.tasks.free if snapshot.tasks is not None else None
+    return free is not None and _is_little(snapshot, free)
+
+
+def _is_little(snapshot: Snapshot, free: int) -> bool:
+    wanted = snapshot.tasks.wanted if snapshot.tasks is not None else 0
     coming = next_pool(snapshot) - 1
-    return tasks.free < max(tasks.wanted, coming, 2 if coming else 0)
+    return free < max(wanted, coming, 2 if coming else 0)
 
 
 def _no_room(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     tasks = snapshot.tasks
     bound = tasks.binding if tasks is not None else None
-    if tasks is None or bound is None or not few_tasks_left(snapshot):
+    if tasks is None or bound is None or not _is_little(snapshot, bound.free or 0):
         return
     want = f"pools still to start want {tasks.wanted}"
     if not tasks.wanted:

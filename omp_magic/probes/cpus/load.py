@@ -18,6 +18,8 @@ _SHORTEST_S = 0.1
 """Below this the counters' own steps (10 ms, one period) are the figure."""
 _OLDEST_S = 1.0
 """A look is kept as the base until the next is this much later."""
+_SHARED_S = 0.05
+"""Looks within so short a time share their rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class LoadProbe:
 
     def __init__(self) -> None:
         self._base: Sample | None = None
+        self._load: Load | None = None
+        self._load_s = float("-inf")
         self._neighbours = NeighbourProbe()
 
     def look(
@@ -59,7 +63,7 @@ class LoadProbe:
         gaps: list[Gap],
         budget: Budget | None = None,
     ) -> Load | None:
-        """Give the load since the look before; None the first time.
+        """Give the load since an earlier look; None the first time.
 
         Parameters
         ----------
@@ -73,8 +77,13 @@ class LoadProbe:
             The CPUs allowed; needed to see the neighbours.
         """
         base, at_s = self._base, machine.clock()
-        if not machine.linux or (base is not None and at_s - base.at_s < _SHORTEST_S):
+        if not machine.linux:
             return None
+        # Right after a look nothing new can be told: what that one told still holds.
+        if base is not None and (
+            0 <= at_s - base.at_s < _SHORTEST_S or 0 <= at_s - self._load_s < _SHARED_S
+        ):
+            return self._load
         now = Sample(at_s, _process_s(machine), group_cpu_s(machine), throttling, _waits(machine))
         if now.waits and not any(map(any, now.waits.values())):
             why = "the kernel does not account for it (CONFIG_SCHED_INFO)"
@@ -88,6 +97,7 @@ class LoadProbe:
             starved = load is not None and load.waits_much
             found = self._neighbours.look(machine, budget, now.cpu_s, starved=starved)
             load = replace(load, neighbours=found) if load is not None else None
+        self._load, self._load_s = load, at_s
         return load
 
 

@@ -24,6 +24,7 @@ _TIGHT = 64
 """Room below which the kernel's count of refusals is read too."""
 _MOST_PROCESSES = 2000
 _SYSTEM_S = 10.0
+_SHARED_S = 0.5
 """So long what only an administrator changes is not read again, nor a user's tasks counted."""
 _SYSTEM = ("threads-max", "pid_max")
 
@@ -37,6 +38,7 @@ class TaskProbe:
         self._system: tuple[int | None, ...] = ()
         self._system_s = self._counted_s = float("-inf")
         self._counted: tuple[int, int | None, str] | None = None
+        self._beyond: tuple[float, int, tuple[TaskBound, ...]] = (float("-inf"), 0, ())
 
     def look(self, machine: Machine, wants: tuple[Want, ...], gaps: list[Gap]) -> TaskBudget:
         """Give the budget of threads. What cannot be read becomes a `Gap`.
@@ -55,12 +57,24 @@ class TaskProbe:
             return TaskBudget(wants=wants)
         bounds = list(self._of_groups(machine, gaps))
         try:
-            running = parse_running(machine.read("/proc/loadavg"))
-            bounds += self._of_system(machine, running)
-            bounds.append(self._of_user(machine, running))
+            bounds += self._beyond_groups(machine)
         except (OSError, ParseError) as error:
             gaps.append(Gap.of(_WHAT, error))
         return TaskBudget(bounds=tuple(bounds), wants=wants)
+
+    def _beyond_groups(self, machine: Machine) -> tuple[TaskBound, ...]:
+        """Give the bounds of the system and of the user; two looks within half a second share them.
+
+        They are rarely near, and cost as much as the cgroups, which are read at each look.
+        """
+        now_s = machine.clock()
+        at_s, pid, bounds = self._beyond
+        if pid != machine.pid or not 0 <= now_s - at_s < _SHARED_S:
+            running = parse_running(machine.read("/proc/loadavg"))
+            bounds = (*self._of_system(machine, running), self._of_user(machine, running))
+            near = any(each.free is not None and each.free < _NEAR for each in bounds)
+            self._beyond = float("-inf") if near else now_s, machine.pid, bounds
+        return bounds
 
     def _of_groups(self, machine: Machine, gaps: list[Gap]) -> list[TaskBound]:
         """Read each visible group, leaf to root; a level without the file sets no limit."""
