@@ -107,6 +107,14 @@ class Machine:
         names = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
         return names.get(os.sched_getscheduler(0) & ~_RESET_ON_FORK)
 
+    def user_limit(self) -> tuple[int, ...] | None:
+        """Give this process's user and RLIMIT_NPROC; None where they are read from files."""
+        if not self.live or os.name != "posix":
+            return None
+        import resource  # noqa: PLC0415 - Windows has none
+
+        return os.geteuid(), *resource.getrlimit(getattr(resource, "RLIMIT_NPROC", 0))
+
     def in_cgroup_namespace(self) -> bool:
         """Tell whether the process is known to be in a cgroup namespace of its own.
 

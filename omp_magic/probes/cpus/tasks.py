@@ -23,8 +23,8 @@ _NEAR = 1024
 _TIGHT = 64
 """Room below which the kernel's count of refusals is read too."""
 _MOST_PROCESSES = 2000
-_SYSTEM_S = 10.0
 _SHARED_S = 0.5
+_SYSTEM_S = 10.0
 """So long what only an administrator changes is not read again, nor a user's tasks counted."""
 _SYSTEM = ("threads-max", "pid_max")
 
@@ -38,7 +38,9 @@ class TaskProbe:
         self._system: tuple[int | None, ...] = ()
         self._system_s = self._counted_s = float("-inf")
         self._counted: tuple[int, int | None, str] | None = None
-        self._beyond: tuple[float, int, tuple[TaskBound, ...]] = (float("-inf"), 0, ())
+        self._beyond: tuple[TaskBound, ...] = ()
+        self._beyond_s = float("-inf")
+        self._beyond_of: tuple[int, tuple[int, ...]] = (0, ())
 
     def look(self, machine: Machine, wants: tuple[Want, ...], gaps: list[Gap]) -> TaskBudget:
         """Give the budget of threads. What cannot be read becomes a `Gap`.
@@ -67,14 +69,16 @@ class TaskProbe:
 
         They are rarely near, and cost as much as the cgroups, which are read at each look.
         """
-        now_s = machine.clock()
-        at_s, pid, bounds = self._beyond
-        if pid != machine.pid or not 0 <= now_s - at_s < _SHARED_S:
+        now_s, limit = machine.clock(), machine.user_limit()
+        whose = (machine.pid, limit or ())
+        old = whose != self._beyond_of or not 0 <= now_s - self._beyond_s < _SHARED_S
+        if old or limit is None:
             running = parse_running(machine.read("/proc/loadavg"))
-            bounds = (*self._of_system(machine, running), self._of_user(machine, running))
-            near = any(each.free is not None and each.free < _NEAR for each in bounds)
-            self._beyond = float("-inf") if near else now_s, machine.pid, bounds
-        return bounds
+            found = (*self._of_system(machine, running), self._of_user(machine, running))
+            near = any(each.free is not None and each.free < _NEAR for each in found)
+            self._beyond, self._beyond_of = found, whose
+            self._beyond_s = float("-inf") if near else now_s
+        return self._beyond
 
     def _of_groups(self, machine: Machine, gaps: list[Gap]) -> list[TaskBound]:
         """Read each visible group, leaf to root; a level without the file sets no limit."""
