@@ -43,7 +43,7 @@ ROWS: dict[str, Row] = {
     "OMP305": settings.two_environments,
 }
 
-MEASURED = ("OMP203", "OMP206", "OMP211")
+MEASURED = ("OMP203", "OMP206", "OMP209", "OMP211")
 """Codes of what threads got: they need a machine on which nothing else runs."""
 THOROUGH = (
     *("OMP101", "OMP102", "OMP103", "OMP104", "OMP202", "OMP203", "OMP204", "OMP207", "OMP208"),

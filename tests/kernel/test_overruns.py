@@ -11,6 +11,7 @@ from places import ROOT, TESTS
 
 pytestmark = [
     pytest.mark.skipif(not LINUX, reason="reads threads' clocks: Linux only"),
+    pytest.mark.alone,
     # The first test to ask for an environment installs it.
     pytest.mark.timeout(1800),
 ]
