@@ -12,6 +12,7 @@ from ..facts.snapshots import Snapshot
 from ..knowledge.binding import binders_of
 from ..knowledge.envvars import threads_in
 from .rule import Case, Rule, named
+from .settings import threads_words
 
 _WRITTEN_OUT = 8
 """CPUs of a mask that a remedy names one by one."""
@@ -113,7 +114,7 @@ def _small(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case
             title=(
                 f"{who} set {setting.name}={setting.native}: "
                 f"{readers} {'has' if len(small) == 1 else 'have'} "
-                f"{_threads(small[0].num_threads)} where {cpus_words(allowed)} are allowed"
+                f"{threads_words(small[0].num_threads)} where {cpus_words(allowed)} are allowed"
             ),
             why=(
                 f"Nobody asked for it here: {setting.name} was {_was(setting)} before {who}. What "
@@ -122,7 +123,10 @@ def _small(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case
             evidence=(
                 f"{setting.name}: {_was(setting)} before, {setting.native!r} since {who}"
                 + ("" if setting.change is not None else ", as that import is known to do"),
-                *(f"{each.reader}: {_threads(each.num_threads)}, {each.state}" for each in small),
+                *(
+                    f"{each.reader}: {threads_words(each.num_threads)}, {each.state}"
+                    for each in small
+                ),
             ),
             remedies=tuple(_lifted(setting, who, allowed)),
         )
@@ -150,10 +154,6 @@ def _who(setting: EnvSetting) -> str:
 def _was(setting: EnvSetting) -> str:
     value = setting.change.before if setting.change is not None else setting.at_exec
     return "not set" if value is None else repr(value)
-
-
-def _threads(number: int | None) -> str:
-    return f"{number} thread{'s' * (number != 1)}"
 
 
 def _lifted(setting: EnvSetting, who: str, allowed: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ...errors import ParseError
 from ...facts.cpus import Budget, Neighbour, Neighbours
+from ...facts.processes import descendants
 from ...formats.cgroupfiles import parse_cpu_stat
 from ...formats.procfs import parse_stat
 from ...machine import Machine
@@ -166,7 +167,9 @@ class NeighbourProbe:
         if base is None or base[1] != shared.path or now_s - base[0] < _SHORTEST_S:
             return None
         seconds = now_s - base[0]
-        ours = _family(machine.pid, members)
+        # What its descendants use is its own doing.
+        parents = {pid: member.parent for pid, member in members.items()}
+        ours = {machine.pid, *descendants(machine.pid, parents)}
         rates = {
             pid: (member.cpu_s - then.cpu_s) / seconds
             for pid, member in members.items()
@@ -226,19 +229,6 @@ def _all(machine: Machine) -> set[int]:
         return {int(name) for name, _ in machine.entries("/proc") if name.isdigit()}
     except OSError:
         return set()
-
-
-def _family(pid: int, members: dict[int, Member]) -> set[int]:
-    """Give a process and its descendants: what they use is its own doing."""
-    below: dict[int, list[int]] = {}
-    for each, member in members.items():
-        below.setdefault(member.parent, []).append(each)
-    found, waiting = {pid}, [pid]
-    while waiting:
-        new = [each for each in below.get(waiting.pop(), ()) if each not in found]
-        found.update(new)
-        waiting += new
-    return found
 
 
 def _command(machine: Machine, pid: int, members: dict[int, Member]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
+from ...facts.processes import descendants
 from ...facts.ticks import ChildTick
 from ...formats.procfs import Stat, parse_pids
 from ...machine import Machine
@@ -178,16 +179,9 @@ class Family:
         for key in new[:MOST_NEW]:
             stat = alive_stat(self._machine, key[0])
             self._parents[key] = stat.parent if stat is not None else 0
-        children: dict[int, list[int]] = {}
-        for (pid, _), parent in self._parents.items():
-            children.setdefault(parent, []).append(pid)
-        found: set[int] = set()
-        waiting = [self._machine.pid]
-        while waiting:
-            below = [pid for pid in children.get(waiting.pop(), ()) if pid not in found]
-            found.update(below)
-            waiting += below
-        return found
+        return descendants(
+            self._machine.pid, {pid: parent for (pid, _), parent in self._parents.items()}
+        )
 
 
 def _shown(text: str) -> str:
