@@ -93,8 +93,9 @@ def test_the_rows_of_packages_that_no_limit_reaches() -> None:
     assert found["third"]["tokenizers"][0] == 1
     assert first["DuckDB"] == [None, found["database"], None]
     assert second["DuckDB"][2] >= found["database"] - 1
-    # 1 for the process, and two workers beside the thread that calls.
-    assert second["onnxruntime"][2] == first["onnxruntime"][2] + 2
+    # Two workers beside the thread that calls; the import itself starts one thread, which sends
+    # telemetry, but not where CI=1 is set (onnxruntime 1.32).
+    assert second["onnxruntime"][2] == (first["onnxruntime"][2] or 0) + 2
     assert len(found["lender"]) == 1
     assert "gomp" in found["lender"][0]
     for name in ("onnxruntime", "DuckDB", "tokenizers"):
