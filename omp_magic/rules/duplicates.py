@@ -51,7 +51,7 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
         coming = _coming(snapshot, copies)
         if started is not None:
             who = " or ".join(map(bringer, coming or waiting))
-            title = f"The first OpenMP call of {who} will end this kernel"
+            title = f"This kernel will die at the first call of {who}"
             kind = "is another runtime" if len(waiting) == 1 else "are other runtimes"
             why = (
                 f"{named(started)} has started; {', '.join(map(named, waiting))} {kind} "
@@ -59,10 +59,8 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
                 "process: OMP: Error #15. The notebook shows only that the kernel died."
             )
         else:
-            title = (
-                f"{_counted(snapshot, copies, 'LLVM-family OpenMP runtimes')}: "
-                "the second to start ends this kernel"
-            )
+            *most, last = map(bringer, sorted(copies, key=lambda each: each not in coming))
+            title = f"This kernel will die when a second one of {', '.join(most)} and {last} starts"
             why = (
                 f"None of {', '.join(map(named, copies))} has started. The first one to be called "
                 "works; when another one starts it ends the process: OMP: Error #15."
@@ -152,7 +150,7 @@ def _hanging(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
         return
     second = (*_coming(snapshot, hanging), *hanging)[0]
     yield Case(
-        title=f"The first call into {named(second)} will hang this kernel",
+        title=f"This kernel will hang at the first call of {bringer(second)}",
         why=(
             f"{named(first)} is in the global scope and was there first. libiomp5's own start then "
             "takes libomp's locks for its own and waits for ever; KMP_DUPLICATE_LIB_OK changes "
@@ -180,7 +178,7 @@ def _refused(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
     if provider is None or provider.family == "libiomp5" or loaded or not importable:
         return
     yield Case(
-        title="Importing mkl will end this kernel: MKL_THREADING_LAYER is INTEL",
+        title="This kernel will die when mkl is imported: MKL_THREADING_LAYER is INTEL",
         why=(
             f"{named(provider)} serves OpenMP in the global scope. mkl-service then prints "
             "'MKL_THREADING_LAYER=INTEL is incompatible with "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..facts.cpus import Neighbours, cpus_words
+from ..facts.cpus import Load, Neighbours, cpus_words
 from ..facts.libraries import Library
 from ..facts.snapshots import Snapshot
 from .rule import Case, Rule
@@ -18,6 +18,13 @@ def _largest(others: Neighbours) -> str:
         return "/proc does not show here which they are."
     most = others.largest[0]
     return f"The largest is pid {most.pid} with {most.cpus:.2f} CPUs ({most.command})."
+
+
+def _title(load: Load, others: Neighbours, used: str) -> str:
+    cpus, theirs = cpus_words(others.allowed_cpus), f"{others.cpus:.2f}"
+    if load.waits_much:
+        return f"You get {used} of {cpus}: others here use {theirs}"
+    return f"Others here use {theirs} of {cpus}, this kernel {used}"
 
 
 def _shared(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
@@ -34,10 +41,7 @@ def _shared(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Cas
     left = max(1, int(others.allowed_cpus - others.cpus + _SPARE_CPUS))
     names = [f"{each.cpus:.2f} CPUs: pid {each.pid}, {each.command}" for each in others.largest]
     yield Case(
-        title=(
-            f"Neighbours use {others.cpus:.2f} of {cpus_words(others.allowed_cpus)}, "
-            f"this process {used}"
-        ),
+        title=_title(load, others, used),
         why=(
             f"Other processes {who}, its neighbours, use CPUs that this one may use too. Its "
             "threads wait for them, and a team waits for its slowest thread. " + _largest(others)

@@ -200,7 +200,7 @@ def _starved(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Ca
     if load.neighbours is not None and load.neighbours.are_notable:
         return  # OMP211 says who
     yield Case(
-        title=f"Threads waited {load.starved_share:.0%} of the time below the visible limit",
+        title=f"Ready to run, and waiting {load.starved_share:.0%} of the time",
         why=(
             f"Ready threads waited for a CPU although only {used:.2f} of the visible limit of "
             f"{cpus_words(budget.cpus)} was used: a limit that no file shows here, a pod's for "

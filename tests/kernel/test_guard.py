@@ -46,7 +46,7 @@ def test_an_import_is_warned_of_before_it_and_the_warning_is_true(
     text = shown(second)
     assert "import ext_llvm, before it is loaded" in text
     assert "OMP101" in text
-    assert "libomp.so will end this kernel" in text
+    assert "This kernel will die at the first call of" in text
     assert "RTLD_GLOBAL" in text
     assert "libomp.so" in second.text  # it was a warning: it is loaded now
     again = kernel.run("import importlib; importlib.reload(ext_llvm)")

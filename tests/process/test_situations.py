@@ -56,7 +56,7 @@ def test_error_15_is_told_before_it_ends_the_process(
     )
     neither, one, title = ended.out.strip().split("\n")
     assert neither == one == '["OMP101"]'
-    assert "will end this kernel" in title
+    assert "This kernel will die" in title
     assert ended.code == -6
     assert "OMP: Error #15" in ended.err
 
