@@ -25,7 +25,7 @@ help:
 	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
 	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
 	@echo "make lab          open JupyterLab on the notebooks"
-	@echo "make docs         write docs/findings and reference/pools.md, build the site in docs/_build/html"
+	@echo "make docs         write docs/findings, reference/pools.md and words.md, build the site in docs/_build/html"
 	@echo "make screenshots  take the pictures in docs/images, in a real JupyterLab and Chromium"
 	@echo "make package      build wheel and sdist, check them, run the quickstart from the wheel alone"
 	@echo "make bench        measure against threadpoolctl and psutil"
@@ -143,6 +143,7 @@ screenshots: $(VENV)/.browser
 docs: $(VENV)/.docs
 	@$(BIN)/python docs/write_findings.py
 	@$(BIN)/python docs/write_pools.py
+	@$(BIN)/python docs/write_words.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

@@ -38,7 +38,7 @@ def ticks(number):
     found.append([sum(took) / number, max(sizes)])
 found = []
 dash._live.set_interval(3600)
-from omp_magic.views.panel.widgets import unparented
+from omp_magic.views.panel.sending import unparented
 thread = threading.Thread(target=unparented, args=(ticks, 150))
 thread.start()
 while thread.is_alive():

@@ -59,7 +59,7 @@ def command() -> str:
 
 def _usage(parser: argparse.ArgumentParser) -> str:
     # argparse fills the terminal, and a page is none.
-    parser.formatter_class = partial(argparse.HelpFormatter, width=88)
+    parser.formatter_class = partial(argparse.RawDescriptionHelpFormatter, width=88)
     # Python 3.14 colours what it prints into a terminal.
     plain = re.sub(r"\x1b\[[0-9;]*m", "", parser.format_help())
     return f"```text\n{plain.strip()}\n```"

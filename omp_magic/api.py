@@ -10,9 +10,8 @@ from .facts.snapshots import Snapshot
 from .here import HERE
 from .limiting import limit
 from .rules import judge
-from .rules.explain import explain as explain_code
 from .views import renderers
-from .views.explain import Page
+from .views.explain import Page, page_of
 
 if TYPE_CHECKING:
     from .checks import Check
@@ -71,12 +70,13 @@ def explain(*codes: str) -> Page:
     Parameters
     ----------
     codes
-        ``"OMP101"``, or the number alone; without any, what is found now.
+        ``"OMP101"``, or the number alone, or a word of the views such as ``"waiting"``; without
+        any, what is found now.
 
     Raises
     ------
     UnknownCodeError
-        When there is no such code.
+        When there is no such code or word.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def explain(*codes: str) -> Page:
     findings = snapshot().findings
     wanted = codes or tuple(dict.fromkeys(finding.code for finding in findings))
     intro = "" if wanted else "Nothing is wrong here. Every code: omp-magic explain"
-    return Page((explain_code(code, findings) for code in wanted), intro)
+    return page_of(wanted, findings, intro)
 
 
 def check(*modules: str, run: bool = False, order: bool = False) -> Check:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from .errors import MissingRendererError
@@ -19,6 +20,8 @@ from .facts.trials import OrderSearch, Trial
 from .installed.distributions import may_load
 from .installed.expected import Coming
 from .rules import judge
+
+_KINDS = (("text/plain", "display"), ("text/html", "html"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -81,7 +84,9 @@ class Check:
 
     def __repr__(self) -> str:
         """Give one line; `str` gives the whole."""
-        number = f"{len(self.runtimes)} runtimes, {len(self.findings)} findings"
+        runtimes, findings = len(self.runtimes), len(self.findings)
+        number = f"{runtimes} runtime{'s' * (runtimes != 1)}"
+        number += f", {findings} finding{'s' * (findings != 1)}"
         return f"<Check of {', '.join(self.modules)}: {number}>"
 
     def __str__(self) -> str:
@@ -95,7 +100,7 @@ class Check:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Give text/plain and text/html."""
-        makers = {"text/plain": self.__str__, "text/html": lambda: self._render("html")}
+        makers = {kind: partial(self._render, name) for kind, name in _KINDS}
         return bundle(makers, include, exclude)
 
 

@@ -7,25 +7,37 @@ import importlib
 import io
 import json
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NoReturn
 
 from . import __version__
 from .api import check, snapshot
-from .errors import OmpMagicError, UnknownCodeError
+from .errors import OmpMagicError, UnknownCodeError, nearest, wrong
 from .facts.libraries import Finding
-from .facts.snapshots import Snapshot, as_plain
+from .facts.snapshots import as_plain
+from .installed.nearby import nearest_module
 from .installed.wheels import scan
 from .rules import judge
-from .rules.explain import explain
 from .rules.rule import SEVERITIES
 from .rules.stories import STORIES
-from .views.explain import Page
-from .views.scan import render_scan
+from .views.explain import page_of
+from .views.meanings import MEANINGS
+from .views.plain import terminal_columns, write_lines
+from .views.shell import in_shell
 
 _FINE, _FOUND, _WRONG_USE, _NO_READER = 0, 1, 2, 141
+_EXAMPLES = {
+    "": "omp-magic status --import numpy sklearn",
+    "status": "omp-magic status --import numpy sklearn --cpus",
+    "check": "omp-magic check torch faiss --run",
+    "scan": "omp-magic scan dist/package-1.0-cp312-cp312-linux_x86_64.whl",
+    "explain": "omp-magic explain OMP101 waiting",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 for wrong use or a module that cannot be imported; 141, as for a program that SIGPIPE
         ended, when the reader of stdout is gone (``| head``).
     """
-    options = _parser().parse_args(arguments)
+    options = _parsed(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     commands = {"explain": _explain, "check": _check, "scan": _scan, "status": _status}
@@ -59,20 +71,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from .views.check import layout, unknown_words  # noqa: PLC0415 - only a check pays
+
     try:
         found = check(*_names(options.modules), run=options.run, order=options.order)
     except OmpMagicError as error:
-        print(f"omp-magic check: {error}", file=sys.stderr)
+        print(f"omp-magic check: {in_shell(str(error))}", file=sys.stderr)
         return _WRONG_USE
-    print(json.dumps(found.to_dict(), indent=2) if options.json else found)
+    unknown = {gap.what for gap in found.unknown}
+    if options.json:
+        print(json.dumps(found.to_dict(), indent=2))
+    elif found.trial is not None or not unknown.issuperset(found.modules):
+        known = tuple(name for name in found.modules if name not in unknown)
+        write_lines(layout(replace(found, modules=known, unknown=()), magics=False))
     for gap in found.unknown:
-        print(f"omp-magic check: {gap.what}: {gap.why}", file=sys.stderr)
+        print(f"omp-magic check: {unknown_words(gap)}", file=sys.stderr)
     if found.unknown:
         return _WRONG_USE
     return _FOUND if found.failed or _is_found(found.findings, options.fail_on) else _FINE
 
 
 def _scan(options: argparse.Namespace) -> int:
+    from .views.scan import scan_lines  # noqa: PLC0415 - rich, 12 ms
+
     try:
         scanned = scan(options.file)
     except OmpMagicError as error:
@@ -84,7 +105,7 @@ def _scan(options: argparse.Namespace) -> int:
         plain = {**as_plain(scanned), "findings": as_plain(findings)}
         print(json.dumps(plain, indent=2))
     else:
-        print(render_scan(scanned, findings))
+        write_lines(scan_lines(scanned, findings))
     return _FOUND if _is_found(findings, options.fail_on) else _FINE
 
 
@@ -94,16 +115,16 @@ def _is_found(findings: tuple[Finding, ...], fail_on: str) -> bool:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from .views.explain_text import list_lines  # noqa: PLC0415 - rich, 12 ms
+
     try:
-        explanations = [explain(code) for code in options.codes or STORIES]
+        page = page_of(
+            options.codes or STORIES, asking="omp-magic explain", more="omp-magic explain --help"
+        )
     except UnknownCodeError as error:
         print(f"omp-magic explain: {error}", file=sys.stderr)
         return _WRONG_USE
-    if options.codes:
-        print(Page(explanations))
-    else:
-        for rule in (each.rule for each in explanations):
-            print(f"{rule.code}  {rule.severity:7}  {rule.summary}")
+    write_lines(page.lines(magics=False) if options.codes else list_lines(page.explanations))
     return _FINE
 
 
@@ -121,19 +142,71 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         print(facts.to_json())
     else:
-        _print(facts)
+        from .views.text import layout  # noqa: PLC0415 - rich, 12 ms
+
+        write_lines(layout(facts, magics=False))
     return _FOUND if _is_found(facts.findings, options.fail_on) else _FINE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and what was perhaps meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line on stderr and exit with 2."""
+        command = self.prog.partition(" ")[2]
+        words: Sequence[str] = [*_EXAMPLES][1:] if not command else self._options()
+        strange = re.match(
+            r"(?:argument \S+: )?(?:unrecognized arguments|invalid choice): (.+)", message
+        )
+        choices = re.search(r"\(choose from (.*)\)", message)
+        if choices:
+            words = re.findall(r"[\w-]+", choices[1])
+        found = strange[1].split(" (choose")[0].split()[0].strip("',") if strange else ""
+        told = f"found {found!r}" if found else message
+        if message.endswith("required: command"):
+            told = "no command"
+        sentence = wrong(told, ", ".join(words), _EXAMPLES[command], nearest(found, words))
+        self.exit(_WRONG_USE, f"{self.prog}: {sentence}\n")
+
+    def _options(self) -> list[str]:
+        options = (each for action in self._actions for each in action.option_strings)
+        return [each for each in options if each.startswith("--")]
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, strange = parser.parse_known_args(arguments)
+    if strange:
+        commands = next(each.choices for each in parser._actions if each.dest == "command")  # noqa: SLF001 - argparse has no public way to its subcommands
+        dict(commands or {})[options.command].error(f"unrecognized arguments: {' '.join(strange)}")
+    return options
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="omp-magic",
         description="Show the OpenMP and BLAS runtimes of a Python process, and its CPUs.",
-        epilog="example: omp-magic status --import numpy,sklearn --json",
+        epilog=f"example:\n  {_EXAMPLES['']}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"omp-magic {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    status = commands.add_parser("status", help="show this process, after importing modules")
+
+    def command(name: str, told: str, default: str) -> _Parser:
+        filled = textwrap.fill(f"default: {default}", terminal_columns() - 2)
+        return commands.add_parser(
+            name,
+            help=told,
+            description=f"{told}.".capitalize(),
+            epilog=f"{filled}\nexample:\n  {_EXAMPLES[name]}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    status = command(
+        "status",
+        "show this process, after importing modules",
+        "nothing is imported, text in short, exit code 1 from an error on",
+    )
     status.add_argument("--json", action="store_true", help="one JSON object on stdout")
     status.add_argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
     status.add_argument("--probe", action="store_true", help="also measure the CPUs one gets")
@@ -142,28 +215,40 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument(
         "--import",
         dest="modules",
-        metavar="MODULES",
-        action="append",
+        metavar="MODULE",
+        nargs="+",
+        action="extend",
         default=[],
-        help="import these first, in this order: numpy,sklearn",
+        help="import these first, in this order: numpy sklearn, or numpy,sklearn (default: none)",
     )
-    checking = commands.add_parser("check", help="say what importing modules may load")
+    checking = command(
+        "check",
+        "say what importing modules may load",
+        "files are read and nothing is run, exit code 1 from an error on",
+    )
     checking.add_argument("modules", metavar="MODULE", nargs="+", help="in the order of importing")
     checking.add_argument("--run", action="store_true", help="try the imports in a child process")
     checking.add_argument("--order", action="store_true", help="search an order that works")
     checking.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    scanning = commands.add_parser("scan", help="say which runtimes a wheel or a folder ships")
+    scanning = command(
+        "scan", "say which runtimes a wheel or a folder ships", "exit code 1 from an error on"
+    )
     scanning.add_argument("file", help="a wheel, a folder or a file, of any platform")
     scanning.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    for command in (status, checking, scanning):
-        command.add_argument(
+    for each in (status, checking, scanning):
+        each.add_argument(
             "--fail-on",
             choices=SEVERITIES,
             default="error",
-            help="exit with 1 when there is a finding of this severity or a worse one",
+            help="exit with 1 when there is a finding of this severity or a worse one "
+            "(default: %(default)s)",
         )
-    explain_parser = commands.add_parser("explain", help="explain a finding's code, or list all")
-    explain_parser.add_argument("codes", metavar="CODE", nargs="*", help="OMP101 ...")
+    explaining = command(
+        "explain",
+        "explain findings' codes and words of the views, or list all codes",
+        f"all codes, a line each; codes: {', '.join(STORIES)}; words: {', '.join(MEANINGS)}",
+    )
+    explaining.add_argument("codes", metavar="CODE", nargs="*", help="OMP101, 101, waiting ...")
     return parser
 
 
@@ -196,19 +281,19 @@ def _imported(name: str) -> bool:
     """Import a module; what goes wrong is one line on stderr."""
     try:
         importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or name
+        ours = name == missing or name.startswith(f"{missing}.")
+        told = f"no such module: {missing}{_near(missing)}" if error.name else str(error)
+        told = told if ours and error.name else f"cannot import {name}: {told}"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything
-        print(f"omp-magic: cannot import {name}: {type(error).__name__}: {error}", file=sys.stderr)
-        return False
-    return True
+        told = f"cannot import {name}: {type(error).__name__}: {error}"
+    else:
+        return True
+    print(f"omp-magic status: {told}", file=sys.stderr)
+    return False
 
 
-def _print(facts: Snapshot) -> None:
-    """Print the text view, in colour where the terminal has it."""
-    if not sys.stdout.isatty():
-        print(facts)
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it here
-
-    from .views.text import layout  # noqa: PLC0415 - only a terminal needs it here
-
-    Console(highlight=False).print(layout(facts))
+def _near(name: str) -> str:
+    near = nearest_module(name)
+    return f"; did you mean {near}?" if near else ""

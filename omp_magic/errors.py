@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+
+def nearest(found: str, choices: Iterable[str]) -> str:
+    """Give the choice that somebody may have meant who wrote `found`, or "".
+
+    Upper and lower case are the same, and so are O and 0, I and 1.
+
+    Examples
+    --------
+    >>> nearest("opnblas", ("openmp", "openblas"))
+    'openblas'
+    >>> nearest("omp1O1", ("OMP101", "OMP201"))
+    'OMP101'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - only an error pays
+
+    alike = str.maketrans("oilz", "0112")
+    by_form = {each.lower().translate(alike): each for each in choices}
+    close = get_close_matches(found.lower().translate(alike), by_form, n=1, cutoff=0.6)
+    return by_form[close[0]] if close else ""
+
+
+def wrong(found: str, accepted: str, example: str, near: str = "") -> str:
+    """Give a sentence in one line: what was found, what is accepted, what was perhaps meant."""
+    meant = f"; did you mean {near}?" if near else ";"
+    return f"{found}; accepted: {accepted}{meant} example: {example}"
+
 
 class OmpMagicError(Exception):
     """Base of every error that omp_magic raises on purpose."""
@@ -38,13 +66,16 @@ class RequestError(OmpMagicError, ValueError):
         What would have been accepted.
     example
         A line that works.
+    near
+        What was perhaps meant, or "".
     """
 
-    def __init__(self, found: str, accepted: str, example: str) -> None:
+    def __init__(self, found: str, accepted: str, example: str, near: str = "") -> None:
         self.found = found
         self.accepted = accepted
         self.example = example
-        super().__init__(f"found {_short(found)}; accepted: {accepted}; example: {example}")
+        self.near = near
+        super().__init__(wrong(f"found {_short(found)}", accepted, example, near))
 
 
 class LimitError(RequestError):
@@ -64,14 +95,27 @@ class UnknownCodeError(OmpMagicError, LookupError):
         The code that was asked for.
     codes
         Those that exist.
+    words
+        Words that are explained too.
+    asking, more
+        How a code is asked for, and where all are listed.
     """
 
-    def __init__(self, found: str, codes: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        found: str,
+        codes: tuple[str, ...],
+        words: tuple[str, ...] = (),
+        asking: str = "%omp_explain",
+        more: str = "%omp_explain?",
+    ) -> None:
         self.found = found
         self.codes = codes
-        super().__init__(
-            f"found {_short(found)}; accepted: {', '.join(codes)}; example: %omp_explain {codes[0]}"
-        )
+        near = nearest(found, (*codes, *words))
+        also = f", or a word such as {words[0]}" if words else ""
+        accepted = f"a code such as {codes[0]}{also} (all: {more})"
+        example = f"{asking} {near or codes[0]}"
+        super().__init__(wrong(f"found {_short(found)}", accepted, example, near))
 
 
 class Refusal(OmpMagicError):  # noqa: N818 - a mark on errors, not an error of its own

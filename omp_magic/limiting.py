@@ -58,7 +58,9 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
     def __init__(
         self, spec: str | SupportsIndex | Mapping[str, SupportsIndex | str], *, env: bool = True
     ) -> None:
-        self._spec = parse_limit(spec, example='omp_magic.limit("blas=1 openmp=2")')
+        self._spec = parse_limit(
+            spec, asking='omp_magic.limit("{}")', names="help(omp_magic.limit)"
+        )
         self._env = env
         self._held: list[tuple[object, Held]] = []
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import omp_magic.views.renderers  # noqa: F401 - a snapshot has its views, whichever test is first
-from omp_magic.facts.cpus import Bound, Budget
-from omp_magic.facts.libraries import Library, Pool
+from omp_magic.facts.cpus import Bound, Budget, Load
+from omp_magic.facts.libraries import Gap, Library, Limit, Pool
+from omp_magic.facts.processes import Thread
 from omp_magic.facts.settings import EnvSetting
 from omp_magic.facts.snapshots import Snapshot
 from omp_magic.knowledge.catalog import BY_KEY, readers_of
+from omp_magic.rules import judge
 
 
 def library(family: str, **facts: Any) -> Library:
@@ -82,3 +84,36 @@ def snapshot(**facts: Any) -> Snapshot:
         "throttling": (),
     }
     return Snapshot(**{**given, **facts})
+
+
+EVIL = "/env/<script>alert(1)</script>/\x1b[31m\n\udcff&\"'/libgomp.so"
+
+
+def full() -> Snapshot:
+    """Make a snapshot with a bit of everything, and its findings."""
+    facts = snapshot(
+        budget=budget(affinity=16, quota=2.5),
+        libraries=(
+            library("openblas", api="blas", owner="numpy", version="0.3.31", num_threads=16),
+            library("libomp", owner="faiss", num_threads=None, initialized=False, would_use=16),
+            library("libiomp5", owner="mkl", serves=True),
+            library("libgomp", owner=None, path=EVIL, soname=EVIL, replaced=True),
+            library("libomp", inode=8, num_threads=None, initialized=None),
+        ),
+        pools=(pool(16), pool(2)),
+        environment=(setting("OMP_NUM_THREADS", "x<y>", python=None, at_exec="4"),),
+        os_threads=(Thread(tid=1, name="py\nthon", state="S", cpu_s=1.234),),
+        load=Load(
+            interval_s=10.0,
+            used_cpus=2.48,
+            group_cpus=2.5,
+            throttled_share=0.37,
+            throttled_s=9.0,
+            starved_share=0.74,
+            pressure_share=0.125,
+        ),
+        limits=(Limit(spec="2", set_by="%omp_limit 2", undo="%omp_limit off"),),
+        gaps=(Gap(what="throttling", why="no <file>", where="/sys/x"),),
+        shown=frozenset({"cpus", "env", "threads"}),
+    )
+    return facts.with_findings(judge(facts))

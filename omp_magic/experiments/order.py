@@ -66,7 +66,7 @@ def find_order(  # noqa: PLR0913 - the first is what it is about, the others hav
     stopped = ""
     for order in plan:
         if len(trials) >= most_trials:
-            stopped = f"stopped after {most_trials} trials"
+            stopped = f"stopped after {most_trials} trial{'s' * (most_trials != 1)}"
             break
         if time.monotonic() - started >= total_s:
             stopped = f"stopped after {total_s:g} s"

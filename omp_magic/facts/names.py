@@ -69,6 +69,17 @@ def used_by(users: Sequence[str]) -> str:
     return f"used by {', '.join(most)} and {last}" if most else f"used by {last}"
 
 
+def short_command(command: str, most: int = 28) -> str:
+    """Give a command line as people name it: ``python train.py``, ``python -m pytest``."""
+    program, *rest = command.split() or [""]
+    name = _SEPARATOR.split(program)[-1]
+    words = [name, *rest[:2]] if rest[:1] == ["-m"] else [name]
+    if len(words) == 1 and rest and not rest[0].startswith("-"):
+        words.append(_SEPARATOR.split(rest[0])[-1])
+    text = " ".join(words)
+    return text if len(text) <= most else text[: most - 1] + _ELLIPSIS
+
+
 def places_of(all_called: Sequence[Called]) -> tuple[str, ...]:
     """Give, for each library, the part of its path that tells it from others of the same name.
 

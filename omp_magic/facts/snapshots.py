@@ -207,7 +207,7 @@ class Snapshot:
     ) -> dict[str, Any]:
         """Give text/plain and text/html, or JSON where that was asked for."""
         makers: dict[str, Callable[[], Any]] = {
-            "text/plain": self.__str__,
+            "text/plain": lambda: self._render("display"),
             "text/html": lambda: self._render("html"),
         }
         if "json" in self.shown:

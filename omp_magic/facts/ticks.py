@@ -110,3 +110,16 @@ class Tick:
     children: tuple[ChildTick, ...]
     maps_changed: bool
     gaps: tuple[Gap, ...]
+
+    @property
+    def busy(self) -> int:
+        """Threads at work; 0 where owners are not known."""
+        return sum(owner.busy for owner in self.owners or ())
+
+    @property
+    def others_cpus(self) -> float | None:
+        """CPUs that others in its cgroup used, its own child processes left out; None: unknown."""
+        if self.group_cpus is None or self.cpus is None:
+            return None
+        ours = self.cpus + sum(child.cpus or 0.0 for child in self.children)
+        return max(0.0, self.group_cpus - ours)

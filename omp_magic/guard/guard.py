@@ -222,7 +222,8 @@ def _name_of(folder: str) -> str:
 
 
 def sentence(alarm: Alarm) -> str:
-    """Give an alarm in one line."""
+    """Give an alarm for an error's message: what is to be run stands on a line of its own."""
     finding = alarm.findings[0]
-    remedy = finding.remedies[0] if finding.remedies else ""
-    return f"{alarm.what}: {finding.code}: {finding.title}. {remedy}"
+    says, colon, run = (finding.remedies[0] if finding.remedies else "").partition(": ")
+    told = f"{alarm.what}: {finding.code}: {finding.title}. {says}"
+    return f"{told}:\n    {run}" if colon else told

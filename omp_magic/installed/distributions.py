@@ -17,6 +17,7 @@ from ..machine import Machine
 from ..probes.runtimes.files import Files
 from .expected import Asked, Bringer, Coming, MayLoad
 from .modules import Dist, Installed
+from .nearby import nearest_module
 from .reached import Opening, Sources, Walk
 
 __all__ = ["Distributions", "MayLoad", "may_load"]
@@ -137,7 +138,8 @@ class _Question:
             return
         module = self._walk.modules.get(name)
         if module is None:
-            why = "no file on sys.path has this module"
+            near = nearest_module(name)
+            why = "no such module" + (f"; did you mean {near}?" if near else "")
             if top in self._walk.modules and self._walk.modules[top] is not None:
                 why = f"{top} is installed and has no file for it; it may make it when imported"
             self._unknown.append(Gap(what=name, why=why))

@@ -70,9 +70,12 @@ def candidates(shell: InteractiveShell, before: str) -> list[str]:
         options = ["off", *options]
     if name == "omp_explain":
         from ..rules.stories import STORIES  # noqa: PLC0415 - the first completion pays
+        from ..views.meanings import MEANINGS  # noqa: PLC0415 - as above
 
-        options = [*(code for code in STORIES if code not in used), *options]
-        fragment = fragment.upper()
+        told = [each for each in (*STORIES, *MEANINGS) if each not in used and " " not in each]
+        options = [*told, *options]
+        if any(code.startswith(fragment.upper()) for code in STORIES):
+            fragment = fragment.upper() or fragment
     return [option for option in options if option.startswith(fragment)]
 
 

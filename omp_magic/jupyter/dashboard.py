@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OmpMagicError
-from ..limits.pools import DIALS
+from ..facts.cpus import cpus_words
+from ..views.panel.finding_parts import none_html, parts_of, told_html
 from ..views.panel.html import (
     PanelFacts,
-    findings_html,
+    fold_html,
     live_html,
     message_html,
-    pool_label,
     static_html,
     static_text,
     style_html,
 )
-from ..views.panel.widgets import Controls, unparented
+from ..views.panel.offers import pools_to_limit
+from ..views.panel.pool_rows import arranged, newly_busy
+from ..views.panel.sending import unparented
+from ..views.panel.widgets import Controls
 
 if TYPE_CHECKING:
-    from ..facts.snapshots import Snapshot
     from ..facts.ticks import Tick
     from .live import Live
 
 _WHO = "the dashboard"
+_SURE_TO = 4
+"""Times the CPUs allowed up to which a box sets a number without asking again."""
 
 
 class Panel:
@@ -50,16 +55,20 @@ class Panel:
         """What the message tells of; None when nothing makes it untrue."""
         self._frozen: tuple[Tick, ...] = ()
         """Ticks of the moment when it was paused."""
-        self._shown: list[tuple[Any, dict[str, str]]] = []
-        """Where it shows, and what is kept there when it is closed."""
+        self.ident = uuid.uuid4().hex[:8]
+        """Names it in the page, where what is saved of it hides while it shows itself."""
+        self._order: tuple[str, ...] = ()
+        self._unfolded: frozenset[str] = frozenset()
+        self._shown: list[tuple[Any, Any]] = []
+        """Where it shows, and where what is kept of it stands."""
         self._showing = threading.RLock()
         """Without it a page that one thread has made would replace the newer one of another."""
-        self._told = ""
         self._codes: tuple[str, ...] | None = None
         self.controls: Controls = unparented(
             lambda: Controls(
                 self.act,
-                style=style_html(),
+                style=style_html(self.ident),
+                ident=self.ident,
                 guard=live.watch.mode,
                 interval_s=live.interval_s,
                 refresh=not live.threaded,
@@ -81,6 +90,9 @@ class Panel:
             guard=live.watch.mode,
             message=self.message,
             labels=live.labels,
+            order=self._order,
+            shown=self._unfolded if self._order else None,
+            boxed=frozenset(self.controls.boxes),
         )
 
     def show(self, *, findings: bool = False) -> None:
@@ -89,9 +101,19 @@ class Panel:
             if findings:
                 self.show_findings()
             with self._showing:
+                self._unfold()
                 page = live_html(self.facts())
                 if not self.paused:  # it may be meanwhile, and has said so
                     self.controls.live.value = page
+
+    def _unfold(self) -> None:
+        """Show the rows that work although they were folded away."""
+        if self._order and (new := newly_busy(self.facts(), self._unfolded)):
+            self._unfolded |= new
+            self._fold()
+
+    def _fold(self) -> None:
+        self.controls.fold_away(self._unfolded, fold_html(self.facts()))
 
     def show_all(self) -> None:
         """Show everything: paused, too, since the ticks alone stand still then."""
@@ -107,20 +129,32 @@ class Panel:
 
     def offer(self) -> None:
         """Offer a control for each pool that the main thread has found; on that thread only."""
-        if not self.closed:
-            unparented(self.controls.offer, pools_to_limit(self._live.facts_snapshot))
+        if self.closed:
+            return
+        live = self._live
+        found = live.facts_snapshot
+        with self._showing:
+            self._order = ()
+            self._order, self._unfolded = arranged(self.facts())
+            self.controls.sure_to = _SURE_TO * found.budget.threads
+
+            def change() -> None:
+                self.controls.offer(pools_to_limit(found), self._order)
+                self._fold()
+
+            unparented(change)
 
     def show_findings(self) -> None:
         """Show the findings, and how many threads ``auto`` is."""
         facts = self.facts()
-        told, codes = findings_html(facts), tuple(each.code for each in facts.snapshot.findings)
-        other, quiet = told != self._told, codes == self._codes
-        self._told, self._codes = told, codes
+        codes = tuple(each.code for each in facts.snapshot.findings)
+        quiet, self._codes = codes == self._codes, codes
 
         def change() -> None:
             self.controls.auto.description = f"auto: {facts.snapshot.budget.threads}"
-            if other:
-                self.controls.findings.value = findings_html(facts, quiet=True) if quiet else told
+            self.controls.findings.tell(
+                parts_of(facts), none=none_html(facts), told=told_html(facts), quiet=quiet
+            )
 
         if not self.closed:
             unparented(change)
@@ -152,9 +186,14 @@ class Panel:
                 self.say(f"guard {values[0]}")
             elif what == "refresh":
                 live.main.run(live.show_facts)
-            elif what == "entered":
+            elif what == "unsure":
                 label, entered = values
-                self.say(f'{label} {entered}: press "set"')
+                cpus = cpus_words(live.facts_snapshot.budget.threads)
+                self.say(f"{label}: {entered} threads for {cpus}? Enter {entered} again to set it")
+            elif what == "apply" and values[0].startswith("%omp_guard "):
+                live.watch.set_mode(values[0].split()[1])
+                live.show()
+                self.say(f"guard {live.watch.mode}")
             elif not live.main.run(lambda: self._limit(what, values)):
                 self.say("applies after this cell")
         except Exception as error:  # noqa: BLE001 - a click must not print into somebody's cell
@@ -167,6 +206,8 @@ class Panel:
                 text = session.end(quietly=True)
             elif what == "auto":
                 text = session.adjust("", "auto", _WHO)
+            elif what == "apply":
+                text = session.apply(values[0].partition(" ")[2], _WHO)
             else:
                 name, threads, *label = values
                 text = session.adjust(name, threads, _WHO, *label)
@@ -176,22 +217,39 @@ class Panel:
         self.say(text)
 
     def put(self) -> None:
-        """Show it below the cell that runs."""
+        """Show it below the cell that runs, and beside it what is kept of it.
+
+        A trusted notebook that is opened again shows "model not found" for the widgets, whatever
+        stands beside them in one output; so what is kept is an output of its own, which hides
+        while the widgets show (jupyterlab-manager: WidgetRenderer.renderModel).
+        """
         from IPython.display import display  # noqa: PLC0415 - only where there is a front-end
 
-        still, bundle = self._bundles()
-        handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types here
-        if not self.closed:
-            self._shown.append((handle, still))
+        if self.closed:
+            display(self._still(), raw=True)  # type: ignore[no-untyped-call]  # IPython has no types here
+            return
+        shown = {**self.controls.bundle(), "text/plain": ""}
+        places = [
+            display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # as above
+            for bundle in (shown, self._still())
+        ]
+        self._shown.append((places[0], places[1]))
+
+    def keep(self) -> None:
+        """Bring what is kept in the notebook up to date; at the end of each cell."""
+        still = self._still()
+        for _, kept in self._shown:
+            kept.update(still, raw=True)
 
     def discard(self) -> None:
         """Take the widgets away; a snapshot stays, for a notebook that is opened again."""
         shown, self._shown = self._shown, []
-        last = self._still("as it was when it was closed")
+        last = self._still()
         self.closed = True
         try:
-            for number, (handle, still) in enumerate(shown):
-                handle.update(still if number else last, raw=True)
+            for place, kept in shown:
+                place.update({"text/plain": ""}, raw=True)
+                kept.update(last, raw=True)
         finally:
             unparented(self.controls.close)
 
@@ -213,14 +271,9 @@ class Panel:
 
         save_frame(self.to_frame(), path)
 
-    def _still(self, cell: str) -> dict[str, str]:
-        facts = replace(self.facts(), cell=cell)
-        return {"text/html": static_html(facts), "text/plain": static_text(facts)}
-
-    def _bundles(self) -> tuple[dict[str, str], dict[str, Any]]:
-        """Give what is kept of it, and what is shown now: that, and the widgets."""
-        still = self._still("as it was when it was shown")
-        return still, still if self.closed else {**self.controls.bundle(), **still}
+    def _still(self) -> dict[str, str]:
+        facts = replace(self.facts(), saved=self._live.in_kernel, boxed=frozenset(), message="")
+        return {"text/html": static_html(facts, self.ident), "text/plain": static_text(facts)}
 
     def _ipython_display_(self) -> None:
         if not self._live.in_kernel:
@@ -231,7 +284,7 @@ class Panel:
             self.put()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return self._bundles()[1]
+        return self._still()
 
 
 def open_panel(live: Live) -> Panel:
@@ -239,17 +292,3 @@ def open_panel(live: Live) -> Panel:
     panel = Panel(live, live.main.place())
     live.add(panel)
     return panel
-
-
-def pools_to_limit(found: Snapshot) -> list[tuple[str, str, int]]:
-    """Give the pools that a control is offered for: name in a limit, label, threads."""
-    limitable = {dial.label: dial.name for dial in DIALS}
-    rows = []
-    for pool in found.pools:
-        if pool.api == "unknown":
-            continue
-        if pool.api != "python":
-            rows.append((pool.library, pool_label(pool), pool.size))
-        elif pool.name in limitable:
-            rows.append((limitable[pool.name], pool_label(pool), pool.size))
-    return rows

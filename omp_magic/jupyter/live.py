@@ -25,7 +25,7 @@ from ..probes.cpus.load import LoadProbe
 from ..probes.live.pulse import SHORTEST_S, Pulse
 from ..rules import judge
 from ..rules.judgement import ranked
-from ..views.panel.widgets import unparented
+from ..views.panel.sending import unparented
 from .mainthread import MainThread
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class Shown(Protocol):
 
     def say(self, text: str, *, lasting: bool = False) -> None:
         """Show a line about what was done."""
+
+    def keep(self) -> None:
+        """Keep what it shows in the notebook, for whoever opens that without this kernel."""
 
     def discard(self) -> None:
         """Take it away."""
@@ -196,6 +199,8 @@ class Live:
     def _after_cell(self) -> None:
         if self.panels:
             self.show_facts()
+            for panel in tuple(self.panels):
+                panel.keep()
 
     def _run(self, generation: int) -> None:
         """Look again and again, in the thread."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from ..errors import nearest
+from .asking import parsed, wrong_use
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from ..checks import Check
@@ -62,7 +63,7 @@ class OmpMagics(Magics):
             s = %omp_status
             s.to_frame()
         """
-        options = _parsed(self.omp_status, line, _STATUS_FLAGS, "%omp_status --cpus")
+        options = parsed(self.omp_status, line, _STATUS_FLAGS, "%omp_status --cpus")
         if options is None:
             return None
         from ..api import snapshot  # noqa: PLC0415 - see the top of the file
@@ -75,19 +76,27 @@ class OmpMagics(Magics):
         return snapshot(threads=options.threads, measure=options.probe, shown=frozenset(shown))
 
     @magic_arguments()
-    @argument("code", nargs="*", help="OMP101, or the number alone; without it, what is found now")
+    @argument(
+        "code",
+        nargs="*",
+        help="a code: OMP101 to 107, 110, 111, 201 to 214, 301 to 305, or the number alone; or a "
+        "word: affinity, alive, bounds, busy, cgroup, guard, idle, lender, limit, neighbours, not "
+        "asked, not started, pool, pressure, quota, runtime, serves, set, throttled, waiting, "
+        "worker, workers; without it, what is found now",
+    )
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic
     def omp_explain(self, line: str) -> Page | None:
         """Explain findings at length: what happens, how it is found out, what to do.
 
-        Alone it explains what is found in this kernel now::
+        Alone it explains what is found in this kernel now. Words of the views have a sentence::
 
             %omp_explain OMP101
+            %omp_explain waiting
             %omp_explain
         """
-        accepted = "codes such as OMP101, or nothing"
-        options = _parsed(self.omp_explain, line, accepted, "%omp_explain OMP101")
+        accepted = "codes such as OMP101, words such as waiting, or nothing"
+        options = parsed(self.omp_explain, line, accepted, "%omp_explain OMP101")
         if options is None:
             return None
         from ..api import explain  # noqa: PLC0415 - see the top of the file
@@ -115,7 +124,7 @@ class OmpMagics(Magics):
             %omp_check torch faiss --run
         """
         accepted = "MODULE ..., --run, --order"
-        options = _parsed(self.omp_check, line, accepted, "%omp_check torch faiss --run")
+        options = parsed(self.omp_check, line, accepted, "%omp_check torch faiss --run")
         if options is None:
             return None
         from ..api import check  # noqa: PLC0415 - see the top of the file
@@ -143,13 +152,13 @@ class OmpMagics(Magics):
             %omp_guard
         """
         accepted = "warn, raise, off, status"
-        options = _parsed(self.omp_guard, line, accepted, "%omp_guard raise")
+        options = parsed(self.omp_guard, line, accepted, "%omp_guard raise")
         if options is None:
             return
         words = options.mode or ["status"]
         if len(words) > 1 or words[0] not in ("warn", "raise", "off", "status"):
-            found = f"found {' '.join(words)!r}"
-            raise UsageError(_wrong("omp_guard", found, accepted, "%omp_guard raise"))
+            found, near = f"found {' '.join(words)!r}", nearest(words[0], accepted.split(", "))
+            raise UsageError(wrong_use("omp_guard", found, accepted, "%omp_guard raise", near))
         if words[0] != "status":
             self._watch.set_mode(words[0])
         print(self._watch.tell())
@@ -186,13 +195,14 @@ class OmpMagics(Magics):
             ", off" if cell is None else ", -v, --record NAME"
         )
         example = "%omp_limit auto" if cell is None else "%%omp_limit 2 -v"
-        options = _parsed(self.omp_limit, line, accepted, example)
+        options = parsed(self.omp_limit, line, accepted, example)
         if options is None:
             return None
         text = " ".join(options.spec)
         if cell is not None:
             from .cellbody import run_body  # noqa: PLC0415 - see the top of the file
-            from .session import limited, spec_of  # noqa: PLC0415 - see the top of the file
+            from .celllimit import limited  # noqa: PLC0415 - see the top of the file
+            from .saying import spec_of  # noqa: PLC0415 - see the top of the file
 
             around = limited(
                 self._shell,
@@ -205,7 +215,7 @@ class OmpMagics(Magics):
         if options.verbose or options.record is not None:
             flag = "-v" if options.verbose else "--record"
             found = f"found {flag} without a cell"
-            raise UsageError(_wrong("omp_limit", found, accepted, example))
+            raise UsageError(wrong_use("omp_limit", found, accepted, example))
         print(self._session_limit(text, env=not options.no_env))
         return None
 
@@ -240,12 +250,12 @@ class OmpMagics(Magics):
         It gives a Panel; `to_frame()` and `save("threads.csv")` have its history.
         """
         accepted, example = "off, --interval SECONDS", "%omp_dashboard --interval 1"
-        options = _parsed(self.omp_dashboard, line, accepted, example)
+        options = parsed(self.omp_dashboard, line, accepted, example)
         if options is None:
             return None
         if options.what not in ([], ["off"]):
-            found = f"found {' '.join(options.what)!r}"
-            raise UsageError(_wrong("omp_dashboard", found, accepted, example))
+            found, near = f"found {' '.join(options.what)!r}", nearest(options.what[0], ("off",))
+            raise UsageError(wrong_use("omp_dashboard", found, accepted, example, near))
         if options.what:
             if self.live is not None:
                 self.live.close()
@@ -253,7 +263,7 @@ class OmpMagics(Magics):
         if options.interval is not None and not 0.2 <= options.interval <= 60:
             found = f"found --interval {options.interval:g}"
             accepted = "off, --interval with 0.2 to 60 seconds"
-            raise UsageError(_wrong("omp_dashboard", found, accepted, example))
+            raise UsageError(wrong_use("omp_dashboard", found, accepted, example))
         from .dashboard import open_panel  # noqa: PLC0415 - see the top of the file
 
         if self.live is None:
@@ -275,26 +285,3 @@ class OmpMagics(Magics):
             self.live.end()
         if self.session is not None:
             self.session.end()
-
-
-def _parsed(magic: Any, line: str, accepted: str, example: str) -> Namespace | None:
-    """Parse a magic's line; with --help print the help and give None.
-
-    Raises
-    ------
-    UsageError
-        In one line: what was found, what is accepted, an example.
-    """
-    try:
-        options: Namespace = parse_argstring(magic, line.rstrip().removesuffix(";"))
-    except (UsageError, ValueError) as error:  # ValueError: a quotation that does not end
-        raise UsageError(_wrong(magic.__name__, str(error), accepted, example)) from None
-    if options.help:
-        print(magic.__doc__)
-        return None
-    return options
-
-
-def _wrong(name: str, found: str, accepted: str, example: str) -> str:
-    found = " ".join(found.split())
-    return f"{name}: {found}; accepted: {accepted}; example: {example}"

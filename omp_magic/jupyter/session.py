@@ -1,131 +1,17 @@
-"""Limits as the magics use them: around one cell, or held for the session.
+"""The limit that is held for the session, as the magics and the dashboard set it.
 
 A failure of omp_magic itself becomes one logged line and the cell runs as if it were not there.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from IPython.core.error import UsageError
-
-from ..errors import OmpMagicError
 from ..facts.libraries import Limit
-from ..facts.usage import Usage
 from ..here import HERE
 from ..limits.held import Held
-from ..limits.notes import exceptions, topic
-from ..limits.spec import ACCEPTED, LimitSpec, more_than_cpus, parse_limit
-from ..probes.cost.meter import Meter
-from ..probes.cpus.topology import probe_affinity
-from ..views.plain import encodable
-from ..views.record import appended, check_name, check_target
-from ..views.usage import render_usage
+from ..limits.notes import exceptions
+from ..limits.spec import LimitSpec, parse_limit
 from ..views.words import counted
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
-_LOG = logging.getLogger("omp_magic")
-
-
-def spec_of(text: str, also: str = "") -> LimitSpec:
-    """Read a limit; a wrong one is one line for the user, with what else is accepted.
-
-    Raises
-    ------
-    UsageError
-        When it is no limit.
-    """
-    with _in_one_line():
-        return parse_limit(text, accepted=ACCEPTED + also)
-
-
-@contextmanager
-def limited(
-    shell: InteractiveShell, spec: LimitSpec, *, env: bool, report: bool, record: str | None
-) -> Iterator[None]:
-    """Limit the pools while a cell runs, and say afterwards what it cost.
-
-    Parameters
-    ----------
-    shell
-        Whose cell it is.
-    spec
-        The limit.
-    env
-        Whether child processes inherit it.
-    report
-        Whether to say what the cell cost.
-    record
-        Name of the DataFrame that a row of it is appended to, or None.
-
-    Raises
-    ------
-    UsageError
-        Before the cell runs, when the limit cannot be set here, or the name is no DataFrame's.
-    """
-    if record is not None:
-        with _in_one_line():
-            check_target(shell.user_ns.get(check_name(record)), record)
-    held = _entered(spec, env=env)
-    meter = _started() if report or record is not None else None
-    usage = None
-    try:
-        yield
-    finally:
-        try:
-            usage = _stopped(meter) if meter is not None else None
-        finally:
-            if held is not None:
-                with _logged("the limits could not be put back"):
-                    held.leave()
-                with _logged("not said"):
-                    _say(held.afterwards)
-        if usage is not None and report:
-            with _logged("not reported"):
-                print(encodable(render_usage(spec.text, usage), sys.stdout))
-        if usage is not None and record is not None:
-            with _logged("not recorded"):
-                _record(shell, record, usage, spec)
-
-
-def _record(shell: InteractiveShell, name: str, usage: Usage, spec: LimitSpec) -> None:
-    """Append a row to the user's DataFrame; importing pandas may load a BLAS, so it comes last."""
-    frame = shell.user_ns.get(name)  # looked up again: the cell may have changed it
-    try:
-        cell = getattr(getattr(shell.displayhook, "exec_result", None), "execution_count", None)
-        number = shell.execution_count if cell is None else cell
-        shell.user_ns[name] = appended(frame, usage, spec=spec.text, cell=number)
-    except OmpMagicError as error:
-        print(f"omp_limit: not recorded: {error}", file=sys.stderr)
-
-
-def _entered(spec: LimitSpec, *, env: bool) -> Held | None:
-    held = None
-    told = Limit(spec=spec.text, set_by=f"%%omp_limit {spec.text}", undo="the end of its cell")
-    with _logged("not limited"), _in_one_line():
-        held = HERE.limiter.enter(spec, env=env, told=told)
-        _say(_entry_notes(spec, held))
-    return held
-
-
-def _started() -> Meter | None:
-    with _logged("not measured"):
-        meter = Meter.of(HERE.observer)
-        meter.start()
-        return meter
-    return None
-
-
-def _stopped(meter: Meter) -> Usage | None:
-    with _logged("not measured"):
-        return meter.stop()
-    return None
+from .saying import entry_notes, in_one_line, logged, say, spec_of
 
 
 class Session:
@@ -151,11 +37,11 @@ class Session:
         UsageError
             When it cannot be set; the one before stays in force.
         """
-        spec = spec_of(text, ", or off")
+        spec = spec_of(text, "%omp_limit", ("off",))
         told = Limit(spec=spec.text, set_by=f"%omp_limit {spec.text}", undo="%omp_limit off")
-        with _in_one_line():
+        with in_one_line():
             held, ended = self._put(spec, told, env=env)
-        _say((*ended, *_entry_notes(spec, held)))
+        say((*ended, *entry_notes(spec, held)))
         pools, others = counted(len(held.amounts), "pool"), exceptions(held.notes)
         where = f"on {pools}, not on {others}" if others else f"on {pools}"
         return f"omp_limit {spec.text}: in force for this session {where}; %omp_limit off ends it"
@@ -192,9 +78,36 @@ class Session:
             f"{self._labels.get(each) or each} {amount.text}" if each else amount.text
             for each, amount in spec.amounts
         )
+        return self._adjusted(spec, text, set_by)
+
+    def apply(self, text: str, set_by: str) -> str:
+        """Put a limit in force as a magic's line has it, instead of all before.
+
+        Parameters
+        ----------
+        text
+            What follows ``%omp_limit``.
+        set_by
+            Who asks, for people.
+
+        Returns
+        -------
+        str
+            A line that says what is in force.
+
+        Raises
+        ------
+        LimitError
+            When it cannot be set; the one before stays in force.
+        """
+        words = text.split()
+        spec = parse_limit(" ".join(word for word in words if word != "--no-env"))
+        return self._adjusted(spec, spec.text, set_by, env="--no-env" not in words)
+
+    def _adjusted(self, spec: LimitSpec, text: str, set_by: str, *, env: bool = True) -> str:
         told = Limit(spec=text, set_by=set_by, undo="%omp_limit off")
-        held, ended = self._put(spec, told)
-        return "; ".join((f"limit {text}", *held.notes, *ended))
+        held, ended = self._put(spec, told, env=env)
+        return "; ".join((f"limit {text}", *entry_notes(spec, held), *ended))
 
     def _put(
         self, spec: LimitSpec, told: Limit, *, env: bool = True
@@ -218,13 +131,13 @@ class Session:
         if self._held is not None:
             line = f"omp_limit off: {self._held.told.spec} has ended"
             otherwise = ", every pool has its own count again"
-            with _in_one_line():
+            with in_one_line():
                 ended = self._leave()
         left = "; ".join(f"{each.set_by}, until {each.undo}" for each in HERE.limits)
         line += f"; still in force: {left}" if left else otherwise
         if quietly:
             return "; ".join((line, *ended))
-        _say(ended)
+        say(ended)
         return line
 
     def tell(self) -> str:
@@ -241,14 +154,14 @@ class Session:
         Cells of a subshell run on another thread (ipykernel 7), which gets the limit too.
         """
         if self._held is None:
-            with _logged("this thread may have an older limit"):
+            with logged("this thread may have an older limit"):
                 HERE.sync()
         else:
-            with _logged("new libraries are not limited"):
+            with logged("new libraries are not limited"):
                 self._held.follow()
                 new = tuple(note for note in self._held.notes if note not in self._said)
                 self._said += new
-                _say(new)
+                say(new)
 
     def _leave(self) -> tuple[str, ...]:
         if self._held is None:
@@ -256,44 +169,3 @@ class Session:
         held, self._held = self._held, None
         held.leave()
         return held.afterwards
-
-
-def _entry_notes(spec: LimitSpec, held: Held) -> tuple[str, ...]:
-    """Give what is worth a line when a limit begins."""
-    if all(amount.auto for _, amount in spec.amounts):
-        return held.notes
-    line = more_than_cpus(spec, probe_affinity(HERE.observer.machine, []))
-    return held.notes if line is None else (*held.notes, line)
-
-
-_said: set[str | None] = set()
-"""Topics of what nobody can change, and was said once: every limited cell would say it again."""
-
-
-def _say(notes: Iterable[str]) -> None:
-    for note in notes:
-        about = topic(note)
-        if about not in _said:
-            print(f"omp_limit: {note}", file=sys.stderr)
-        if about is not None:
-            _said.add(about)
-
-
-@contextmanager
-def _in_one_line() -> Iterator[None]:
-    """Turn our own errors into one line without a traceback."""
-    try:
-        yield
-    except OmpMagicError as error:
-        raise UsageError(f"omp_limit: {error}") from None
-
-
-@contextmanager
-def _logged(consequence: str) -> Iterator[None]:
-    """Turn any other failure of ours into one logged line."""
-    try:
-        yield
-    except UsageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
-        _LOG.warning("omp_magic: %s (%s: %s)", consequence, type(error).__name__, error)

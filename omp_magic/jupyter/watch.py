@@ -146,7 +146,13 @@ class Watch(Watcher):
 
     def before_send(self, send: Send) -> Exception | None:
         """Be told of what another process is given; see `hooks.sends`."""
-        return self.children().before_send(send)
+        refusal = self.children().before_send(send)
+        return None if refusal is None else self._shown(refusal)
+
+    def _shown(self, refusal: Exception) -> Exception:
+        from .refusals import ending_at_the_caller  # noqa: PLC0415 - only a refusal pays
+
+        return ending_at_the_caller(refusal, self._shell)
 
     def _judge(self) -> Guard | None:
         """Give the guard; None in the middle of an import of what it needs itself.
@@ -185,7 +191,10 @@ class Watch(Watcher):
         foresight = self._foresight or self._foresee()
         new = foresight.of_library(name, shared) if foresight is not None else None
         if new is not None and (guard := self._judge()) is not None:
-            guard.meet_library(name, new)
+            try:
+                guard.meet_library(name, new)
+            except Exception as error:  # noqa: BLE001 - it is raised, and judged by the hooks
+                raise self._shown(error) from None
 
     def before_source(self, name: str) -> None:
         """Be told of a Python module that is to be run; see `hooks`."""
@@ -239,7 +248,7 @@ class Watch(Watcher):
         does = "warned of" if self._mode == "warn" else "refused"
         return (
             f"omp_guard {self._mode}: a load that would end or endanger this kernel is {does}; "
-            f"{loads} native loads seen, {alarms} alarms"
+            f"{loads} native load{'s' * (loads != 1)} seen, {alarms} alarm{'s' * (alarms != 1)}"
         )
 
     def _report(self, alarm: Alarm) -> None:

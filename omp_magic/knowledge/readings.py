@@ -99,8 +99,8 @@ class _Reader:
         if not self.started or self.count is None:
             return self.note or "whether it has read it cannot be seen from outside"
         return (
-            f"it has {self.count} threads, which neither the value now nor the one at the start "
-            "gives: a call has set them, or the variable changed twice"
+            f"it has {self.count} thread{'s' * (self.count != 1)}, which neither the value now nor "
+            "the one at the start gives: a call has set them, or the variable changed twice"
         )
 
     def states(self, at: _Moment) -> Iterable[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Hashable
 from contextlib import suppress
 
-from ..errors import LimitError
+from ..errors import LimitError, nearest
 from ..facts.libraries import Pool
 from ..machine.native import Native
 from ..probes.cpus.topology import probe_affinity, probe_topology
@@ -270,8 +270,9 @@ class Inventory:
         lines = []
         for name in (name for name, _ in spec.amounts if name and name not in known):
             if name not in NAMES:
-                loaded = ", ".join(sorted(names_of(image)[1] for image in self.images)) or "none"
-                raise LimitError(name, f"the SONAME of a loaded library ({loaded})", EXAMPLE)
+                loaded = sorted(names_of(image)[1] for image in self.images)
+                accepted = f"the SONAME of a loaded library ({', '.join(loaded) or 'none'})"
+                raise LimitError(name, accepted, EXAMPLE, nearest(name, loaded))
             if name in FIXED_AT_IMPORT and name not in sys.modules:
                 lines.append(f"{name}: not loaded; it can be limited in child processes only")
             elif name.partition("-")[0] not in sys.modules:

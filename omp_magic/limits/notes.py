@@ -150,6 +150,11 @@ def _about(line: str) -> str:
     return line.partition(" its ")[0]
 
 
+def is_error(note: str) -> bool:
+    """Tell whether a note is of something that went wrong: ``X is left alone: OSError: …``."""
+    return re.search(r" is left alone: \w+: ", note) is not None
+
+
 def topic(note: str) -> str | None:
     """Give what a note is about where every limit would have it again, else None."""
     if note.startswith(_NOT_REACHED):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from operator import index
 from typing import SupportsIndex
 
-from ..errors import LimitError
+from ..errors import LimitError, nearest
+from ..facts.cpus import cpus_words
 from ..knowledge.catalog import APIS, BY_KEY, family_of
 
 MOST_THREADS = 8192
@@ -27,11 +28,9 @@ NAMES = (
 """What a limit may name, besides libraries by SONAME, file name or path. The last two can be
 limited in child processes only."""
 
-EXAMPLE = "%omp_limit blas=1 openmp=2"
-ACCEPTED = (
-    f"N (1 to {MOST_THREADS}), auto, auto/N, or NAME=N with NAME one of "
-    f"{', '.join(NAMES)} or the SONAME or path of a loaded library"
-)
+_ASKING, _EXAMPLE = "%omp_limit {}", "blas=1 openmp=2"
+EXAMPLE = _ASKING.format(_EXAMPLE)
+_FORMS = "N, auto, auto/N, NAME=N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,9 @@ class LimitSpec:
 def parse_limit(
     spec: str | SupportsIndex | Mapping[str, SupportsIndex | str],
     *,
-    accepted: str = ACCEPTED,
-    example: str = EXAMPLE,
+    asking: str = _ASKING,
+    also: tuple[str, ...] = (),
+    names: str = "%omp_limit?",
 ) -> LimitSpec:
     """Read a limit.
 
@@ -108,8 +108,12 @@ def parse_limit(
     spec
         A number, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, or a mapping of names to
         numbers. Names are those of `NAMES`, SONAMEs or paths; the most particular one wins.
-    accepted, example
-        What the error says where the caller takes more, or is written in another way.
+    asking
+        How it is asked for, with ``{}`` for the limit: what the error gives as an example.
+    also
+        Words that the caller takes besides: the error says so.
+    names
+        Where a person finds all names.
 
     Returns
     -------
@@ -126,6 +130,8 @@ def parse_limit(
     >>> parse_limit("auto/2").amounts
     (('', Amount(number=2, auto=True)),)
     """
+    accepted = ", ".join((f"N (1 to {MOST_THREADS}), auto, auto/N, NAME=N (names: {names})", *also))
+    example = asking.format(_EXAMPLE)
     if isinstance(spec, Mapping):
         words = [f"{name}={value}" if name else str(value) for name, value in spec.items()]
     elif isinstance(spec, str):
@@ -142,7 +148,11 @@ def parse_limit(
         known = not equals or name in NAMES or family_of(name.rpartition("/")[2]) is not None
         amount = _amount(value) if known else None
         if amount is None:
-            raise LimitError(word, accepted, example)
+            near = _meant(word, also)
+            if near:
+                accepted = ", ".join((_FORMS, *also))
+                example = asking.format(" ".join(near if each == word else each for each in words))
+            raise LimitError(word, accepted, example, near)
         if name in amounts:
             raise LimitError(" ".join(words), "each name once, one number for all pools", example)
         amounts[name] = amount
@@ -154,7 +164,19 @@ def more_than_cpus(spec: LimitSpec, affinity_cpus: int) -> str | None:
     most = max((amount.number for _, amount in spec.amounts if not amount.auto), default=0)
     if most <= affinity_cpus:
         return None
-    return f"{most} threads on {affinity_cpus} CPUs: allowed, usually slower than {affinity_cpus}"
+    cpus = cpus_words(affinity_cpus)
+    return f"{most} threads on {cpus}: allowed, usually slower than {affinity_cpus}"
+
+
+def _meant(word: str, also: tuple[str, ...]) -> str:
+    """Give the word of a limit that was perhaps meant: ``opnblas=2`` is ``openblas=2``."""
+    name, equals, value = word.rpartition("=")
+    if not equals:
+        near = nearest(word, ("auto", *also, *NAMES))
+        return f"{near}=1" if near in NAMES else near
+    name = name if name in NAMES else nearest(name, NAMES)
+    value = value if _amount(value) is not None else nearest(value, ("auto",))
+    return f"{name}={value}" if name and value else ""
 
 
 def _amount(value: str) -> Amount | None:

@@ -22,6 +22,7 @@ _MKL_SERVICE = (
     "(_preload_threading_layer)"
 )
 _OTHER_LAYER = "Or let MKL use another runtime, before the kernel starts: MKL_THREADING_LAYER=GNU"
+_REFUSE = "Or refuse such imports from now on: %omp_guard raise"
 _WORKAROUND = (
     "Last resort, which the runtime itself calls an unsafe, unsupported, undocumented workaround "
     "that may cause crashes or silently produce incorrect results: "
@@ -59,17 +60,24 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
                 "process: OMP: Error #15. The notebook shows only that the kernel died."
             )
         else:
-            *most, last = map(bringer, sorted(copies, key=lambda each: each not in coming))
-            title = f"This kernel will die when a second one of {', '.join(most)} and {last} starts"
+            if coming:
+                who = (
+                    f"{' or '.join(map(bringer, coming))} and another LLVM-family runtime have both"
+                )
+            else:
+                *most, last = map(bringer, copies)
+                who = f"two of {', '.join(most)} and {last} have"
+            title = f"This kernel will die once {who} started"
             why = (
                 f"None of {', '.join(map(named, copies))} has started. The first one to be called "
                 "works; when another one starts it ends the process: OMP: Error #15."
             )
+        first, *others = _one_of(snapshot, copies)
         yield Case(
             title=title,
             why=why,
             evidence=tuple(map(described, copies)),
-            remedies=(*_one_of(snapshot, copies), _WORKAROUND),
+            remedies=(first, *([_REFUSE] if coming else []), *others, _WORKAROUND),
         )
 
 

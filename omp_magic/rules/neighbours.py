@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..facts.cpus import Load, Neighbours, cpus_words
 from ..facts.libraries import Library
+from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
 from .rule import Case, Rule
 
@@ -17,7 +18,9 @@ def _largest(others: Neighbours) -> str:
     if not others.largest:
         return "/proc does not show here which they are."
     most = others.largest[0]
-    return f"The largest is pid {most.pid} with {most.cpus:.2f} CPUs ({most.command})."
+    return (
+        f"The largest is pid {most.pid} with {most.cpus:.2f} CPUs ({short_command(most.command)})."
+    )
 
 
 def _title(load: Load, others: Neighbours, used: str) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..facts.mime import bundle
 from ..guard.guard import Alarm
-from .words import printable, shortened, split_remedy
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 class AlarmView:
@@ -29,22 +33,41 @@ class AlarmView:
         return f"{self.alarm.what}, {before}"
 
     def __str__(self) -> str:
-        """Give the plain text."""
-        lines = []
-        for finding in self.alarm.findings:
-            lines.append(f"{self.lead}: {finding.code} {shortened(finding.title, sys.prefix)}")
-            lines.append(f"  {shortened(finding.why, sys.prefix)}")
-            for remedy in finding.remedies:
-                says, run = split_remedy(remedy, sys.prefix)
-                lines.append(f"  \N{RIGHTWARDS ARROW} {says} {run}".rstrip())
-        return "\n".join(map(printable, lines))
+        """Give the plain text: what is about to happen first, each line of code whole."""
+        from .plain import joined  # noqa: PLC0415 - rich, 12 ms
+
+        return joined(self.lines())
+
+    def lines(self) -> list[Text]:
+        """Give it in lines."""
+        from .finding_text import finding_lines, spoken  # noqa: PLC0415 - as above
+        from .lines import verdict_lines, wrapped  # noqa: PLC0415 - as above
+        from .plain import terminal_columns  # noqa: PLC0415 - as above
+
+        width = terminal_columns()
+        lines: list[Text] = []
+        findings = self.alarm.findings
+        if findings:
+            lines = verdict_lines(
+                spoken(findings[0].title, sys.prefix), findings[0].severity, width
+            )
+            findings = (replace(findings[0], title=""), *findings[1:])
+        lines += wrapped(spoken(self.lead, sys.prefix), width, first="  ", style="dim")
+        for finding in findings:
+            lines += finding_lines(finding, sys.prefix, width=width)
+        return lines
 
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> dict[str, str]:
         """Give text/plain and text/html."""
-        makers = {"text/plain": self.__str__, "text/html": self._html}
+        makers = {"text/plain": self._shown, "text/html": self._html}
         return bundle(makers, include, exclude)
+
+    def _shown(self) -> str:
+        from .plain import for_display  # noqa: PLC0415 - rich, 12 ms
+
+        return for_display(self.lines())
 
     def _html(self) -> str:
         from .html import render_alarm  # noqa: PLC0415 - jinja2, 20 ms

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-import textwrap
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..checks import Check
-from ..facts.libraries import Finding
+from ..facts.libraries import Gap
 from ..facts.trials import Step
 from ..installed.expected import Coming
-from .words import counted, from_of, printable, shortened, split_remedy, title_of
+from .finding_text import finding_lines, spoken
+from .lines import TONES, code, line, wrapped
+from .plain import for_display, joined, terminal_columns
+from .words import counted, from_of, split_remedy, title_of
 
-_WIDTH = 100
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def lead_of(check: Check) -> str:
@@ -75,52 +78,59 @@ def order_of(check: Check) -> str:
 
 
 def render_text(check: Check) -> str:
-    """Give a check as plain text."""
-    return "\n".join(_lines(check))
+    """Give a check as text without colour."""
+    return joined(layout(check))
 
 
-def _lines(check: Check) -> Iterator[str]:
-    yield lead_of(check)
+def render_display(check: Check) -> str:
+    """Give a check as IPython shows it, with colours in a terminal."""
+    return for_display(layout(check))
+
+
+def layout(check: Check, *, magics: bool = True) -> list[Text]:
+    """Give a check in lines.
+
+    Parameters
+    ----------
+    check
+        What was found.
+    magics
+        Whether it is read where there are magics; a shell has none.
+    """
+    width = terminal_columns()
+
+    def said(text: str, indent: int = 2, style: str = "") -> list[Text]:
+        before = " " * indent
+        text = spoken(text, sys.prefix, magics=magics)
+        return wrapped(text, width, first=before, further=before + "  ", style=style)
+
+    lines = said(lead_of(check), 0, "bold")
     for coming in check.coming:
         library = coming.library
-        yield f"  {title_of(library)}, from {from_of(library)}: {printable(bringer_of(coming))}"
+        lines += said(f"{title_of(library)}, from {from_of(library)}: {bringer_of(coming)}")
         role = f" \N{MIDDLE DOT} {role_of(coming)}" if role_of(coming) else ""
-        yield f"    {printable(shortened(library.path, sys.prefix))}{role}"
+        lines += said(f"{library.path}{role}", 4, "dim")
     for finding in check.findings:
-        yield from _finding(finding)
+        lines += [line(), *finding_lines(finding, sys.prefix, width=width, magics=magics)]
     if check.trial is not None:
-        yield ""
-        yield f"  Tried in a child process: {printable(check.trial.summary())}"
+        tone = "good" if check.trial.works else "bad"
+        summary = f"Tried in a child process: {check.trial.summary()}"
+        lines += [line(), *said(summary, style=TONES[tone])]
         for step in check.trial.steps:
-            yield from _wrapped(f"{step_of(step)}: {outcome_of(step)}", "    ")
+            lines += said(f"{step_of(step)}: {outcome_of(step)}", 4)
     if check.search is not None:
-        yield ""
-        yield from _wrapped(order_of(check), "  ")
+        says, run = split_remedy(order_of(check), "") if check.search.order else ("", "")
+        lines += [line(), *said(says or order_of(check)), *(code(run, 6) if run else [])]
     for gap in check.unknown:
-        yield from _wrapped(f"not known: {gap.what}: {gap.why}", "  ")
+        lines += said(unknown_words(gap))
     for note in check.notes:
-        yield from _wrapped(f"not known: {note}", "  ")
-    if check.trial is None:
-        yield "  Nothing was run: --run tries it in a child process, --order searches an order"
+        lines += said(f"not known: {note}", style="dim")
+    if check.trial is None and len(check.unknown) < len(check.modules):
+        told = "Nothing was run: --run tries it in a child process, --order searches an order"
+        lines += said(told, style="dim")
+    return lines
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield ""
-    yield from _wrapped(f"{finding.severity}  {finding.code}  {finding.title}", "  ")
-    yield from _wrapped(finding.why, "    ")
-    for remedy in finding.remedies:
-        says, run = split_remedy(remedy, sys.prefix)
-        yield from _wrapped(f"\N{RIGHTWARDS ARROW} {says}", "    ")
-        if run:
-            yield f"        {printable(run)}"
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        printable(shortened(text, sys.prefix)),
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def unknown_words(gap: Gap) -> str:
+    """Give a module that was asked about and is not there: ``numpi: no such module``."""
+    return f"{gap.what}: {gap.why}"

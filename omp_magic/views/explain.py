@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from ..errors import UnknownCodeError
 from ..facts.mime import bundle
-from ..rules.explain import Explanation
-from .plain import terminal_columns
-from .words import printable, shortened, split_remedy
+from ..rules.explain import Explanation, explain
+from .meanings import MEANINGS
+from .words import split_remedy
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ..facts.libraries import Finding
 
 
 class Page:
@@ -22,76 +29,106 @@ class Page:
         What is explained, in this order.
     intro
         A line to stand before them, or "".
+    words
+        Words of the views that are explained before them, from `meanings.MEANINGS`.
     """
 
-    def __init__(self, explanations: Iterable[Explanation], intro: str = "") -> None:
+    def __init__(
+        self, explanations: Iterable[Explanation], intro: str = "", words: Iterable[str] = ()
+    ) -> None:
         self.explanations = tuple(explanations)
         self.intro = intro
+        self.words = tuple(words)
 
     def __repr__(self) -> str:
-        return f"<Page of {', '.join(each.rule.code for each in self.explanations) or 'nothing'}>"
+        told = (*self.words, *(each.rule.code for each in self.explanations))
+        return f"<Page of {', '.join(told) or 'nothing'}>"
 
     def __str__(self) -> str:
-        """Give the plain text, no line wider than the terminal."""
-        width = terminal_columns()
-        parts = [printable(self.intro)] if self.intro else []
-        parts.extend("\n".join(_lines(each, width)) for each in self.explanations)
-        return "\n\n".join(parts)
+        """Give the plain text; sentences are no wider than the terminal."""
+        from .plain import joined  # noqa: PLC0415 - rich, 12 ms
+
+        return joined(self.lines())
+
+    def lines(self, *, magics: bool = True) -> list[Text]:
+        """Give it in lines; `magics` is whether it is read where there are some."""
+        from .explain_text import page_lines  # noqa: PLC0415 - as above
+
+        return page_lines(self.explanations, self.told(), magics=magics)
+
+    def told(self) -> tuple[str, ...]:
+        """Give what stands before the explanations, a sentence each."""
+        meanings = (f"{word}: {MEANINGS[word]}" for word in self.words)
+        return (*([self.intro] if self.intro else []), *meanings)
 
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> dict[str, str]:
         """Give text/plain and text/html."""
-        makers = {"text/plain": self.__str__, "text/html": self._html}
+        makers = {"text/plain": self._shown, "text/html": self._html}
         return bundle(makers, include, exclude)
+
+    def _shown(self) -> str:
+        from .plain import for_display  # noqa: PLC0415 - rich, 12 ms
+
+        return for_display(self.lines())
 
     def _html(self) -> str:
         from .html import render_page  # noqa: PLC0415 - jinja2, 20 ms
 
-        return render_page(self.explanations, self.intro, sys.prefix)
+        *before, last = self.told() or ("",)
+        parts = [render_page((), text, sys.prefix) for text in before]
+        return "".join((*parts, render_page(self.explanations, last, sys.prefix)))
 
 
-def _lines(explanation: Explanation, width: int) -> Iterator[str]:
-    rule = explanation.rule
-    yield f"{rule.code} · {rule.severity} · {rule.summary}"
-    yield ""
-    yield from _wrapped(rule.story.happens, width)
-    yield ""
-    yield from _wrapped(f"How it is found out: {rule.story.seen}", width)
-    yield ""
-    yield "  What to do"
-    yield from _remedies(rule.story.mend, width)
-    for finding in explanation.findings:
-        yield ""
-        yield from _wrapped(f"In this kernel: {shortened(finding.title, sys.prefix)}", width)
-        for fact in finding.evidence:
-            yield from _wrapped(shortened(fact, sys.prefix), width, "    ")
-        yield from _remedies(finding.remedies, width)
-    if explanation.looked and not explanation.findings:
-        yield ""
-        yield "  Not the case in this kernel now."
-    yield ""
-    yield from _wrapped(f"Source: {rule.source}", width)
+_ARTICLES = ("its", "the", "a", "an")
 
 
-def _remedies(remedies: tuple[str, ...], width: int) -> Iterator[str]:
-    """Give each remedy, what is to be run on a line of its own: it must be copied whole."""
-    for remedy in remedies:
-        says, run = split_remedy(remedy, sys.prefix)
-        yield from _wrapped(f"\N{RIGHTWARDS ARROW} {says}", width, "    ", "      ")
-        if run:
-            yield f"        {printable(run)}"
+def page_of(
+    asked: Iterable[str],
+    findings: tuple[Finding, ...] | None = None,
+    intro: str = "",
+    *,
+    asking: str = "%omp_explain",
+    more: str = "%omp_explain?",
+) -> Page:
+    """Explain codes, and words of the views.
+
+    Parameters
+    ----------
+    asked
+        ``"OMP101"``, ``"waiting"``.
+    findings
+        What was found in the process that was looked at, or None.
+    intro
+        A line to stand before them, or "".
+    asking, more
+        How a code is asked for, and where all are listed, for the error's sentence.
+
+    Raises
+    ------
+    UnknownCodeError
+        When something asked for is neither a code nor a word.
+    """
+    asked = tuple(each for each in asked if each not in _ARTICLES) or tuple(asked)
+    whole = _word_of(" ".join(asked))
+    if whole:
+        return Page((), intro, (whole,))
+    words = tuple(filter(None, map(_word_of, asked)))
+    try:
+        found = [explain(each, findings) for each in asked if not _word_of(each)]
+    except UnknownCodeError as error:
+        told = tuple(MEANINGS)
+        told = ("waiting", *(each for each in told if each != "waiting"))
+        raise UnknownCodeError(error.found, error.codes, told, asking, more) from None
+    return Page(found, intro, words)
 
 
-def _wrapped(text: str, width: int, first: str = "  ", further: str | None = None) -> list[str]:
-    return textwrap.wrap(
-        printable(text),
-        width,
-        initial_indent=first,
-        subsequent_indent=first if further is None else further,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def _word_of(text: str) -> str:
+    """Give the word of `meanings.MEANINGS` that a person may write otherwise, or ""."""
+    word = text.strip().lower()
+    forms = (word, f"{word}s", word.removesuffix("s"))
+    return next((each for each in forms if each in MEANINGS), "")
 
 
 def render_markdown(explanation: Explanation) -> str:

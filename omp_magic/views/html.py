@@ -19,10 +19,13 @@ from ..facts.libraries import Finding
 from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
-from . import tasks, variables, words
+from . import links, tasks, variables, words
 from .changed import changes_of
+from .meanings import MEANINGS, meaning_in
+from .verdict import verdict_of
 
 _WIDTH = 570
+_TONES = {"error": "e", "warning": "w"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ def render_html(snapshot: Snapshot) -> str:
         .render(
             s=snapshot,
             w=words,
+            l=links,
+            m=MEANINGS,
+            meaning=meaning_in,
+            verdict=verdict_of(snapshot),
             t=tasks,
             v=variables,
             bar=bar_of(snapshot),
@@ -63,20 +70,26 @@ def render_html(snapshot: Snapshot) -> str:
 def render_page(explanations: tuple[Explanation, ...], intro: str, prefix: str) -> str:
     """Give explanations as HTML, each a fragment with its own style."""
     template = environment().get_template("explain.html")
-    parts = [template.render(e=each, w=words, prefix=prefix) for each in explanations]
+    parts = [template.render(e=each, w=words, l=links, prefix=prefix) for each in explanations]
     return (f"<p>{escape(words.printable(intro))}</p>\n" if intro else "") + "\n".join(parts)
 
 
 def render_alarm(findings: tuple[Finding, ...], lead: str, prefix: str) -> str:
-    """Give an alarm of the guard as one fragment with its own style."""
+    """Give an alarm of the guard as one fragment with its own style; its title is the worst."""
     template = environment().get_template("alarm.html")
-    return template.render(findings=findings, lead=lead, prefix=prefix, w=words)
+    tone = "e" if any(each.severity == "error" for each in findings) else "w"
+    facts = {"findings": findings, "lead": lead, "prefix": prefix, "tone": tone}
+    return template.render(**facts, title=findings[0].title, folded=False, w=words, l=links)
 
 
 def render_check(check: Check) -> str:
     """Give a check as one fragment with its own style."""
     template = environment().get_template("check.html")
-    return template.render(check=check, c=check_words, w=words, prefix=sys.prefix)
+    tones = [_TONES.get(each.severity, "k") for each in check.findings]
+    return template.render(
+        check=check, c=check_words, w=words, l=links, prefix=sys.prefix,
+        tone=min(tones, key="ewk".index, default="k"), said="", folded=False,
+    )  # fmt: skip
 
 
 def bar_of(snapshot: Snapshot) -> Bar:

@@ -21,6 +21,12 @@ def _text(snapshot: Snapshot) -> str:
     return render_text(snapshot)
 
 
+def _display(snapshot: Snapshot) -> str:
+    from .text import render_display  # noqa: PLC0415 - rich, 12 ms
+
+    return render_display(snapshot)
+
+
 def _html(snapshot: Snapshot) -> str:
     from .html import render_html  # noqa: PLC0415 - jinja2, 20 ms
 
@@ -39,13 +45,19 @@ def _check_text(check: Check) -> str:
     return render_text(check)
 
 
+def _check_display(check: Check) -> str:
+    from .check import render_display  # noqa: PLC0415 - only a check pays
+
+    return render_display(check)
+
+
 def _check_html(check: Check) -> str:
     from .html import render_check  # noqa: PLC0415 - jinja2, 20 ms
 
     return render_check(check)
 
 
-check_renderers = {"text": _check_text, "html": _check_html}
+check_renderers = {"text": _check_text, "display": _check_display, "html": _check_html}
 """For `Check.renderers`: views come with the first check."""
 
-Snapshot.renderers.update(text=_text, html=_html, frame=_frame)
+Snapshot.renderers.update(text=_text, display=_display, html=_html, frame=_frame)

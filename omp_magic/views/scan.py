@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..facts.libraries import Finding
 from ..installed.wheels import Scanned
-from .words import counted, printable, title_of
+from .finding_text import finding_lines
+from .lines import line, wrapped
+from .plain import joined, terminal_columns
+from .words import counted, title_of
 
-_WIDTH = 100
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def render_scan(scanned: Scanned, findings: tuple[Finding, ...]) -> str:
-    """Give a scan, and what it would clash with, as plain text."""
-    return "\n".join(printable(line) for line in _lines(scanned, findings))
+    """Give a scan, and what it would clash with, as text without colour."""
+    return joined(scan_lines(scanned, findings))
 
 
-def _lines(scanned: Scanned, findings: tuple[Finding, ...]) -> Iterator[str]:
+def scan_lines(scanned: Scanned, findings: tuple[Finding, ...]) -> list[Text]:
+    """Give a scan in lines, for who reads it in a shell."""
+    width = terminal_columns()
+
+    def said(text: str, indent: str = "  ", style: str = "") -> list[Text]:
+        return wrapped(text, width, first=indent, further=indent + "  ", style=style)
+
     name = f"{scanned.name} {scanned.version}" if scanned.name else scanned.path
     systems = ", ".join(scanned.platforms) or "no machine code"
-    yield f"{name}: {systems}, {counted(scanned.binaries, 'file')} of machine code"
+    head = f"{name}: {systems}, {counted(scanned.binaries, 'file')} of machine code"
+    lines = said(head, "", "bold")
     for library in scanned.ships:
-        yield f"  ships  {title_of(library)}: {library.path}"
+        lines += said(f"ships  {title_of(library)}: {library.path}")
     for need in scanned.needs:
         when = ", at the first call" if need.late else ""
-        yield f"  needs  {need.name} from elsewhere{when}: {counted(len(need.files), 'file')}"
+        files = counted(len(need.files), "file")
+        lines += said(f"needs  {need.name} from elsewhere{when}: {files}")
     if not scanned.ships and not scanned.needs:
-        yield "  no OpenMP or BLAS runtime"
+        lines += said("no OpenMP or BLAS runtime")
     for finding in findings:
-        yield f"  {finding.severity}  {finding.code}  {finding.title}"
-        yield from textwrap.wrap(
-            finding.why, _WIDTH, initial_indent="    ", subsequent_indent="    "
-        )
+        lines += [line(), *finding_lines(finding, "", width=width, magics=False)]
     for note in scanned.notes:
-        yield f"  not known: {note}"
+        lines += said(f"not known: {note}", style="dim")
+    return lines

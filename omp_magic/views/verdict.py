@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Finding
+from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
 from .words import counted, uncounted_words
 
@@ -71,7 +72,8 @@ def _told(finding: Finding, snapshot: Snapshot) -> Verdict:
     others = snapshot.load.neighbours if snapshot.load is not None else None
     if finding.code == "OMP211" and others is not None:
         first = others.largest[:_MOST_OTHERS]
-        more = ", ".join(f"pid {each.pid} {each.command} {each.cpus:.2f}" for each in first)
+        named = (f"pid {n.pid} {short_command(n.command)} {n.cpus:.2f}" for n in first)
+        more = ", ".join(named)
         more += ", …" if more and len(others.largest) > _MOST_OTHERS else ""
     tone = "error" if finding.severity == "error" else "warning"
     return Verdict(finding.title, tone, more, finding.code)

@@ -113,6 +113,11 @@ def shortened(text: str, prefix: str) -> str:
     return re.sub(root, "\N{HORIZONTAL ELLIPSIS}/", text)
 
 
+def shortly(text: str) -> str:
+    """Give a line of code with its paths cut to their last two parts: ``'…/forest/libomp.so'``."""
+    return re.sub(r"(?<=['\"])[^'\"]*[/\\]([^'\"/\\]+[/\\][^'\"/\\]+)(?=['\"])", r"…/\1", text)
+
+
 def decided_by(bound: Bound) -> str:
     """Give what decides the budget: ``cpu.max of /kubepods/pod7``."""
     if bound.where:

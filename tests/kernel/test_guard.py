@@ -117,8 +117,13 @@ def test_ctypes_is_watched_and_what_slips_past_is_seen_after_the_cell(
     kernel.run("%omp_guard raise")
     refused = kernel.run(f"ctypes.CDLL({libomp!r})")
     assert (refused.status, refused.ename) == ("error", "DuplicateRuntimeLoadError")
-    # The wrapper of ctypes' dlopen, and no other file of the package's folders.
-    assert len(re.findall(r"\bomp_magic[/\\]\w+[/\\]\w+\.py", refused.traceback)) == 1
+    # It ends at the line that asked: neither ctypes nor the wrapper of its dlopen is in it.
+    assert not re.findall(r"\bomp_magic[/\\]\w+[/\\]\w+\.py|ctypes[/\\]", refused.traceback)
+    assert f"----> 1 ctypes.CDLL({libomp!r})" in refused.traceback
+    assert refused.evalue.split("\n")[1].startswith("    import ctypes; ctypes.CDLL(")
+    inner = kernel.run(f"def f():\n    return ctypes.cdll.LoadLibrary({libomp!r})\nf()")
+    assert re.findall(r"Cell In\S+, line (\d)", inner.traceback) == ["3", "2"]
+    assert "ctypes/" not in inner.traceback
     assert kernel.value(MAPPED_OPENMP) == ["libiomp5.so"]
     past = kernel.run(f"handle = _ctypes.dlopen({libomp!r}, 0)")
     assert past.status == "ok"

@@ -19,7 +19,9 @@ from live import LINUX
 import omp_magic
 from omp_magic.errors import LimitError
 from omp_magic.here import HERE
-from omp_magic.jupyter.session import Session, limited, spec_of
+from omp_magic.jupyter.celllimit import limited
+from omp_magic.jupyter.saying import spec_of
+from omp_magic.jupyter.session import Session
 from omp_magic.machine.native import Native
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="limits need a C library with dlsym")

@@ -13,6 +13,7 @@ from omp_magic import __version__
 from omp_magic.jupyter.standin import NAMES
 from omp_magic.knowledge.catalog import BY_KEY
 from omp_magic.rules.judgement import RULES
+from omp_magic.views.meanings import MEANINGS
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
@@ -61,6 +62,21 @@ def test_the_page_of_pools_is_the_table_of_packages() -> None:
     """`make docs` writes it."""
     written = (DOCS / "reference" / "pools.md").read_text("utf-8")
     assert written == _module_of_docs("write_pools").page()
+
+
+def test_the_page_of_words_is_the_table_of_meanings() -> None:
+    """`make docs` writes it."""
+    written = (DOCS / "reference" / "words.md").read_text("utf-8")
+    assert written == _module_of_docs("write_words").page()
+
+
+def test_every_word_has_one_sentence() -> None:
+    for word in ("cgroup", "waiting", "serves", "idle", "workers", "bounds", "set"):
+        assert word in MEANINGS
+    for word, meaning in MEANINGS.items():
+        assert word == word.lower()
+        assert meaning.endswith("."), word
+        assert len(meaning) < 220, word
 
 
 def _module_of_docs(name: str) -> Any:

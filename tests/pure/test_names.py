@@ -113,7 +113,7 @@ def test_the_systems_runtime_is_called_by_who_uses_it_wherever_it_is_named() -> 
 def test_a_guard_names_the_copy_that_is_being_loaded() -> None:
     first, second, third = copies("forest", "solver", "river")
     (waiting,) = (each for each in judge(snapshot(libraries=(first, second)), (third,)))
-    assert waiting.title.startswith("This kernel will die when a second one of river/libomp.so, ")
+    assert waiting.title.startswith("This kernel will die once river/libomp.so and another ")
     started = copies("forest", initialized=True)[0]
     (fatal,) = judge(snapshot(libraries=(started, second)), (third,))
     assert fatal.title == "This kernel will die at the first call of river/libomp.so"

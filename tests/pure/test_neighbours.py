@@ -16,7 +16,7 @@ from omp_magic.machine import Machine
 from omp_magic.probes.cpus.neighbours import NeighbourProbe
 from omp_magic.rules import judge
 from omp_magic.views.panel.facts import PanelFacts
-from omp_magic.views.panel.rows import figures_of
+from omp_magic.views.panel.figures import figures_of
 
 TICKS = os.sysconf("SC_CLK_TCK")
 V2_MOUNT = "30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
@@ -146,5 +146,5 @@ def test_the_panel_has_a_figure_for_them() -> None:
                 throttled=None, waiting=None, num_threads=9, rss_bytes=None, owners=None,
                 children=(), maps_changed=False, gaps=())  # fmt: skip
     shown = figures_of(PanelFacts(snapshot=facts(1.7), ticks=(tick,)))
-    assert "neighbours 1.70" in map(str, shown)
+    assert "others here 1.70" in map(str, shown)
     assert not any("its cgroup" in str(each) for each in shown)

@@ -21,8 +21,9 @@ from omp_magic.probes.packages.strangers import owned_by, strange_pools
 from omp_magic.rules.judgement import judge
 from omp_magic.views.html import render_html
 from omp_magic.views.panel.facts import PanelFacts
-from omp_magic.views.panel.rows import pools_of, verdict_of
+from omp_magic.views.panel.pool_rows import rows_of
 from omp_magic.views.text import render_text
+from omp_magic.views.verdict import verdict_of
 from omp_magic.views.words import DASH, wants_of
 
 SITE = "/env/lib/python3.12/site-packages"
@@ -135,8 +136,8 @@ def test_no_number_of_pools_stands_for_all_where_it_does_not() -> None:
     assert wants_of(snapshot(pools=(one, mine))) == f"1 pool of 2 threads, and {more}"
     assert wants_of(snapshot(pools=(mine,))) == f"no pool that can be counted, but {more}"
     for pools in ((one, mine), (mine,)):
-        verdict = verdict_of(PanelFacts(snapshot=snapshot(pools=pools)))
-        assert verdict.more.endswith(f"and {more}")
+        verdict = verdict_of(snapshot(pools=pools))
+        assert verdict.more.endswith(more)
     # A pool of another size for each session has a size.
     assert wants_of(snapshot(pools=(onnx(2, 1),))) == "1 pool of 2 threads"
 
@@ -153,7 +154,7 @@ def test_every_view_shows_it() -> None:
     (mine, theirs) = json.loads(found.to_json())["pools"]
     assert (mine["api"], mine["workers"], mine["num_threads"]) == ("unknown", 3, None)
     assert theirs["own_switch"] == "SessionOptions.intra_op_num_threads"
-    rows = pools_of(PanelFacts(snapshot=found))
+    rows = rows_of(PanelFacts(snapshot=found))
     assert {(row.name, row.alive) for row in rows} == {("_core (fastlib)", 3), ("onnxruntime", 5)}
 
 

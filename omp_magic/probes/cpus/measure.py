@@ -60,7 +60,7 @@ def measure_cpus(threads: int, seconds: float = 0.5) -> Bound:
     return Bound(
         source="measured",
         cpus=(end[1] - start[1]) / wall_s,
-        detail=f"{threads} threads for {wall_s:.2f} s",
+        detail=f"{threads} thread{'s' * (threads != 1)} for {wall_s:.2f} s",
         lowers=False,
         reason="what threads got just now, neighbours included",
     )

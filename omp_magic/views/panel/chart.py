@@ -18,11 +18,13 @@ from ...facts.ticks import Tick
 MOST_BYTES = 4096
 """A chart is never larger: above it, neighbouring ticks are drawn as one."""
 
-_WIDE, _HIGH, _PX = 480, 152, 76
+_WIDE, _HIGH, _PX = 480, 120, 60
 """Size of the inner drawing in its units, and its height in pixels."""
 _HEADROOM = 32
 """Units above the highest value: what the dashed line means stands there, where no curve comes."""
 _OUTSIDE = _HIGH + 9
+_LEAST_OTHERS = 0.05
+"""CPUs of others below which no band is drawn: what two clocks differ by."""
 _AT_LIMIT = 0.95
 """Share of the allowed CPUs from which the words say "at the limit"."""
 TONES = {
@@ -30,6 +32,7 @@ TONES = {
     for name, plain in (
         ("brand", "#2e86de"),
         ("idle", "#9cc6ee"),
+        ("band", "#c3c8ce"),
         ("warn", "#b9770e"),
         ("err", "#d2494a"),
         ("dim", "#777"),
@@ -46,12 +49,35 @@ class _Step:
     cpus: float | None
     allowed: float
     throttled: bool
+    others: float | None = None
+
+    @property
+    def together(self) -> float | None:
+        """CPUs that this process and the others of its group used."""
+        return None if self.cpus is None or self.others is None else self.cpus + self.others
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What stands in the drawing, escaped."""
+
+    label: str
+    span: str
+    end: str
+    others: str
 
 
 def cpu_chart(
-    ticks: Sequence[Tick], allowed: float, *, window_s: float = 120.0, end: str = "now"
+    ticks: Sequence[Tick],
+    allowed: float,
+    *,
+    window_s: float = 120.0,
+    end: str = "now",
+    others: str = "",
 ) -> str:
-    """Draw the CPUs used as an area and those allowed as a dashed line; a mark where throttled.
+    """Draw the CPUs used as an area, those of others behind it, and those allowed as a line.
+
+    A mark stands where the group was throttled.
 
     Parameters
     ----------
@@ -64,6 +90,8 @@ def cpu_chart(
         Seconds from the left edge to the right one.
     end
         What the right edge is called.
+    others
+        Who the others of the group are, where that is known.
 
     Returns
     -------
@@ -76,7 +104,8 @@ def cpu_chart(
     svg = ""
     for most in (240, 120, 60, 30):
         steps = _steps(shown, window_s, most)
-        svg = _drawn(steps, allowed, label, _span(window_s), str(escape(end)))
+        words = _Words(label, _span(window_s), str(escape(end)), str(escape(others)))
+        svg = _drawn(steps, allowed, words)
         if len(svg.encode()) <= MOST_BYTES:
             break
     return svg
@@ -94,6 +123,9 @@ def chart_words(ticks: Sequence[Tick], allowed: float, *, window_s: float = 120.
     words += f": now {'not known' if now is None else format(now, '.2f')}, "
     words += f"at most {max(used for _, used in known):.2f}; {cpus_words(allowed)} allowed"
     full = sum(t.interval_s for t, used in known if used >= _AT_LIMIT * t.allowed_cpus)
+    others = _finite(shown[-1].others_cpus)
+    if others is not None and others >= _LEAST_OTHERS:
+        words += f"; others here use {others:.2f}"
     if full:
         words += f"; at the limit for {full:.0f} s"
     stopped = sum(tick.interval_s for tick in shown if tick.throttled)
@@ -133,9 +165,8 @@ def _steps(ticks: Sequence[Tick], window_s: float, most: int) -> list[_Step]:
     starts = [0, *range(first, len(ticks), size)] if first else list(range(0, len(ticks), size))
     for start, end in zip(starts, [*starts[1:], len(ticks)], strict=True):
         part = ticks[start:end]
-        known = [(u, t.interval_s) for t in part if (u := _finite(t.cpus)) is not None]
-        whole_s = sum(seconds for _, seconds in known)
-        cpus = sum(used * seconds for used, seconds in known) / whole_s if whole_s > 0 else None
+        cpus = _mean((tick.cpus, tick.interval_s) for tick in part)
+        others = _mean((tick.others_cpus, tick.interval_s) for tick in part)
         begin = _x(newest_s - part[0].at_s + max(0.0, part[0].interval_s), window_s)
         to = _x(newest_s - part[-1].at_s, window_s)
         if steps and begin - steps[-1].to <= 2:
@@ -144,32 +175,55 @@ def _steps(ticks: Sequence[Tick], window_s: float, most: int) -> list[_Step]:
             begin = min(begin, to - 2)  # alone it must be seen, however short it was
         if to > begin:
             throttled = any(t.throttled for t in part)
-            steps.append(_Step(begin, to, cpus, part[-1].allowed_cpus, throttled))
+            steps.append(_Step(begin, to, cpus, part[-1].allowed_cpus, throttled, others))
     return steps
 
 
-def _drawn(steps: Sequence[_Step], allowed: float, label: str, span: str, end: str) -> str:
-    highest = _highest(((step.cpus, step.allowed) for step in steps), allowed)
+def _mean(values: Iterable[tuple[float | None, float]]) -> float | None:
+    """Give the mean of values that lasted so many seconds; None when none is known."""
+    known = [(u, seconds) for value, seconds in values if (u := _finite(value)) is not None]
+    whole_s = sum(seconds for _, seconds in known)
+    return sum(used * seconds for used, seconds in known) / whole_s if whole_s > 0 else None
+
+
+def _drawn(steps: Sequence[_Step], allowed: float, words: _Words) -> str:
+    most = ((step.together or step.cpus, step.allowed) for step in steps)
+    highest = _highest(most, allowed)
     lines = [(step.x, step.to, _y(step.allowed, highest)) for step in steps]
     if not lines:
         lines = [(0, _WIDE, _y(allowed, highest))]
     # The line goes on to the left: a chart that has just begun shows what is allowed, too.
     line = _outlined([(0, lines[0][0], lines[0][2]), *lines] if lines[0][0] > 0 else lines)
     used = [(s.x, s.to, _y(s.cpus, highest)) for s in steps if s.cpus is not None]
+    behind = [
+        (s.x, s.to, _y(s.together, highest))
+        for s in steps
+        if s.together is not None and (s.others or 0.0) >= _LEAST_OTHERS
+    ]
     marks = [(s.x, s.to, _HIGH - 3) for s in steps if s.throttled]
     now = steps[-1].allowed if steps else allowed
     brand, text = TONES["brand"], f'font-size="10" fill="{TONES["dim"]}"'
-    below = ""
+    legend = []
+    if behind:
+        legend.append(f'<tspan fill="{brand}">\N{BLACK SQUARE}</tspan> this kernel')
+        legend.append(
+            f'<tspan fill="{TONES["band"]}">\N{BLACK SQUARE}</tspan> others here{words.others}'
+        )
     if marks:
-        below = f'<text x="50%" y="{_PX + 13}" text-anchor="middle" {text}>'
-        below += f'<tspan fill="{TONES["warn"]}">▬</tspan> throttled</text>\n'
+        legend.append(f'<tspan fill="{TONES["warn"]}">\N{BLACK RECTANGLE}</tspan> throttled')
+    below = ""
+    if legend:
+        below = f'<text class="omp-legend" x="50%" y="{_PX + 13}" text-anchor="middle" {text}>'
+        below += f"{' '.join(legend)}</text>\n"
     # Where tags are stripped, as in a notebook that is not trusted, the words stay: hence the ends
     # of lines between them.
     return (
-        f'<svg class="omp-chart" width="100%" height="{_PX + 16}" role="img" aria-label="{label}">'
+        f'<svg class="omp-chart" width="100%" height="{_PX + 16}" role="img" '
+        f'aria-label="{words.label}">'
         f'<svg class="omp-plot" width="100%" height="{_PX}" viewBox="0 0 {_WIDE} {_HIGH}" '
         'preserveAspectRatio="none"><g fill="none">'
-        f'<path d="{_filled(used)}" fill="{brand}" fill-opacity=".22" stroke="{brand}" '
+        + (f'<path d="{_filled(behind)}" fill="{TONES["band"]}"/>' if behind else "")
+        + f'<path d="{_filled(used)}" fill="{brand}" fill-opacity=".4" stroke="{brand}" '
         'stroke-width="1.5" vector-effect="non-scaling-stroke"/>'
         f'<path d="{_outlined(marks)}" stroke="{TONES["warn"]}" stroke-width="4" '
         'vector-effect="non-scaling-stroke"/>'
@@ -181,11 +235,11 @@ def _drawn(steps: Sequence[_Step], allowed: float, label: str, span: str, end: s
         + (
             ""
             if used or steps
-            else f'<text x="50%" y="50" text-anchor="middle" {text}>no sample yet</text>\n'
+            else f'<text x="50%" y="40" text-anchor="middle" {text}>no sample yet</text>\n'
         )
         + below
-        + f'<text x="2" y="{_PX + 13}" {text}>{span} ago</text>\n'
-        f'<text x="100%" dx="-2" y="{_PX + 13}" text-anchor="end" {text}>{end}</text></svg>'
+        + f'<text x="2" y="{_PX + 13}" {text}>{words.span} ago</text>\n'
+        f'<text x="100%" dx="-2" y="{_PX + 13}" text-anchor="end" {text}>{words.end}</text></svg>'
     )
 
 

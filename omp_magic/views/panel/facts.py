@@ -33,6 +33,15 @@ class PanelFacts:
         What a control did or will do, or "".
     labels
         Names of owners of threads by their path: ``"OpenBLAS (numpy)"``.
+    order
+        Keys of the table's rows in the order that stays until the next cell has ended; empty
+        where it is to be made anew.
+    shown
+        Keys of those that are not folded away; None where that is to be found anew.
+    boxed
+        Keys of those that have a number box.
+    saved
+        Whether it is for a page that does not change any more.
     """
 
     snapshot: Snapshot
@@ -44,6 +53,10 @@ class PanelFacts:
     guard: str = "warn"
     message: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    shown: frozenset[str] | None = None
+    boxed: frozenset[str] = frozenset()
+    saved: bool = False
 
     @property
     def newest(self) -> Tick | None:

@@ -7,7 +7,6 @@ findings and messages have one. The style is a fragment of its own, sent once.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,16 @@ from typing import Any
 from markupsafe import Markup
 
 from ...facts.cpus import cpus_words
-from ...facts.libraries import Finding
+from ...facts.names import short_command
 from ...facts.ticks import ChildTick
 from .. import words
 from ..html import environment
-from . import chart, rows
+from ..meanings import MEANINGS
+from ..verdict import verdict_of
+from . import chart, figures, pool_rows
 from .facts import PanelFacts
-from .rows import pool_label
+from .finding_parts import findings_html
+from .names import clipped, pool_label
 from .squares import squares
 from .text import static_text
 
@@ -29,6 +31,8 @@ __all__ = [
     "MOST_BYTES",
     "PanelFacts",
     "findings_html",
+    "fold_html",
+    "folded_words",
     "live_html",
     "message_html",
     "pool_label",
@@ -40,13 +44,17 @@ __all__ = [
 MOST_BYTES = 16_384
 """`live_html` is never larger: above it, tables are shown shorter."""
 
-_ROWS = ((12, 8, 8), (8, 6, 5), (6, 4, 3), (3, 2, 2))
-"""Rows of pools, owners and children, from the most generous to the one that always fits."""
-_FINDINGS = ((8, 3), (8, 1), (4, 1), (4, 0))
-"""Findings, and remedies of each."""
-_LONGEST_RUN = 300
+MOST_ROWS = 39
+"""Places of rows that the style has."""
+_ROWS = ((24, 8), (16, 5), (10, 3), (5, 2), (3, 1))
+"""Rows of pools and owners, and of children, from the most generous to the one that always fits."""
 _LEAST_SCALE = 16
 """CPUs allowed that the squares leave room for, although no pool has so many threads."""
+_GREY_INTERVALS, _LATE_INTERVALS = 2, 3
+"""Intervals without a tick after which the page is grey, and says since when there was none."""
+_SQUARES = (
+    "filled: at work; light: alive, asleep; outline: set, not started; line: the CPUs allowed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,22 @@ class _Child:
     cpus: str
 
 
-def style_html() -> str:
-    """Give the style of all fragments here; one element of it on a page is enough."""
-    return _render("panel_style.html")
+def style_html(ident: str = "") -> str:
+    """Give the style of all fragments here; one element of it on a page is enough.
+
+    Parameters
+    ----------
+    ident
+        Of the panel whose saved twin is hidden while the panel itself shows.
+    """
+    page = _render("panel_style.html")
+    if ident:
+        live, saved = f".omp-dash-{ident} .omp-grid", f".omp-saved-{ident}"
+        page += (
+            f"<style>body:has({live}) .jp-OutputArea-child:has({saved}),"
+            f"body:has({live}) {saved}{{display:none}}</style>"
+        )
+    return page
 
 
 def live_html(facts: PanelFacts) -> str:
@@ -81,7 +102,8 @@ def live_html(facts: PanelFacts) -> str:
         facts.ticks,
         facts.allowed_cpus,
         window_s=facts.window_s,
-        end="paused" if facts.paused else "now",
+        end="paused" if facts.paused else figures.clock(_at_s(facts)) if facts.saved else "now",
+        others=_who(facts),
     )
     page = ""
     for most in _ROWS:
@@ -91,82 +113,120 @@ def live_html(facts: PanelFacts) -> str:
     return page
 
 
-def findings_html(facts: PanelFacts, *, quiet: bool = False) -> str:
-    """Give the findings, each an element of the class ``omp-f`` with its ``data-code``.
+def folded_words(facts: PanelFacts) -> str:
+    """Give what the panel folds away, or ""."""
+    _, shown = _arrangement(facts)
+    return pool_rows.folded_words(pool_rows.rows_of(facts), shown)
 
-    Parameters
-    ----------
-    facts
-        What is to be shown.
-    quiet
-        Whether the findings are those that were shown before, with other figures. The whole is a
-        live region (``role="status"``), and a screen reader need not read all of it again.
-    """
-    page = ""
-    for most, remedies in _FINDINGS:
-        page = _findings(facts, most, remedies, quiet=quiet)
-        if len(page.encode()) <= MOST_BYTES:
-            break
-    return page
+
+def fold_html(facts: PanelFacts) -> str:
+    """Give what unfolds the rows that are folded away, and says how many they are; or ""."""
+    said = folded_words(facts)
+    if not said:
+        return ""
+    page = Markup('<details class="omp-more"><summary>{}</summary></details>').format(said)
+    return str(page)
 
 
 def message_html(text: str) -> str:
     """Give what a control did, as a live region; it stays, empty, when there is nothing."""
     # The region must be there before its text comes, or screen readers do not read it (ARIA
     # live regions, MDN).
-    said = rows.clipped(text, 300)
+    said = clipped(text, 300)
     return str(Markup('<div role="status" class="omp omp-magic omp-msg">{}</div>').format(said))
 
 
-def static_html(facts: PanelFacts) -> str:
-    """Give the whole panel as it stands, with its style, for where no widgets are."""
-    newest = facts.newest
+def static_html(facts: PanelFacts, ident: str = "") -> str:
+    """Give the whole panel as it stands, with its style, for where no widgets are.
+
+    Parameters
+    ----------
+    facts
+        What is to be shown; `facts.saved` should be set.
+    ident
+        Of the panel that it is the twin of.
+    """
     return _render(
         "panel_static.html",
         live=Markup(live_html(facts)),  # noqa: S704 - escaped by its template
         findings=Markup(findings_html(facts)),  # noqa: S704 - escaped by its template
-        moment=_moment(newest.at_s) if newest is not None else "",
-        guard=rows.clipped(facts.guard),
-        message=rows.clipped(facts.message, 200).rstrip("."),
+        folded=folded_words(facts),
+        ident=ident,
+        guard=clipped(facts.guard),
+        message=clipped(facts.message, 200).rstrip("."),
     )
 
 
-def _shown(
-    facts: PanelFacts, picture: str, pools: int, owners: int, children: int
-) -> dict[str, Any]:
+def _at_s(facts: PanelFacts) -> float | None:
+    return facts.newest.at_s if facts.newest is not None else None
+
+
+def _who(facts: PanelFacts) -> str:
+    """Give who of the others uses most."""
+    load = facts.snapshot.load
+    if load is None or load.neighbours is None or not load.neighbours.largest:
+        return ""
+    most = load.neighbours.largest[0]
+    return f": pid {most.pid} {short_command(most.command, 20)} {most.cpus:.2f}"
+
+
+def _arrangement(facts: PanelFacts) -> tuple[tuple[str, ...], frozenset[str]]:
+    if facts.shown is not None:
+        return facts.order, facts.shown
+    return pool_rows.arranged(facts)
+
+
+def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[str, Any]:
     newest = facts.newest
-    all_pools, all_owners = rows.pools_of(facts), rows.owners_of(facts)
+    _, unfolded = _arrangement(facts)
+    rows = pool_rows.rows_of(facts)
     all_children = newest.children if newest is not None else ()
     allowed = facts.allowed_cpus
-    largest = max((max(row.wanted, row.alive or 0) for row in all_pools), default=0)
+    largest = max((max(row.wanted, row.alive or 0) for row in rows if row.pool), default=0)
     full = max(largest, min(math.ceil(allowed), _LEAST_SCALE))
-    number = newest.num_threads if newest is not None else None
+    verdict = verdict_of(facts.snapshot, newest.busy if newest is not None else 0, allowed)
+    live = facts.threaded and not facts.paused and not facts.saved and newest is not None
+    moment = figures.clock(_at_s(facts), "%Y-%m-%d %H:%M") or "a moment"
     return {
         "number": newest.number if newest is not None else 0,
         "at_ms": round(newest.at_s * 1000) if newest is not None else 0,
-        "state": rows.state_words(facts),
-        "chips": rows.chips_of(facts),
-        "verdict": rows.verdict_of(facts),
-        "figures": rows.figures_of(facts),
+        "at": figures.clock(_at_s(facts)),
+        "saved": facts.saved,
+        "grey_ms": round(1000 * facts.interval_s * _GREY_INTERVALS),
+        "late_ms": round(1000 * facts.interval_s * _LATE_INTERVALS) if live else 0,
+        "state": f"Snapshot of {moment}".rstrip(" of")
+        if facts.saved
+        else figures.state_words(facts),
+        "tone": {"error": "e", "warning": "w"}.get(verdict.tone, "k"),
+        "verdict": {"text": clipped(verdict.text, 200), "more": clipped(verdict.more, 200)},
+        "figures": figures.figures_of(facts),
         "chart": Markup(picture),  # noqa: S704 - numbers, and a label that is escaped there
         "dash": words.DASH,
         "line": cpus_words(allowed) if allowed < full else "",
-        "pools": [(row, _squares(row, full, allowed)) for row in all_pools[:pools]],
-        "more_pools": rows.rest_of_pools(all_pools[pools:]),
-        "no_pools": words.none_loaded(facts.snapshot),
-        "limits": [rows.limit_words(limit) for limit in facts.snapshot.limits[-3:]],
-        "threads": "Threads" if number is None else words.counted(number, "thread"),
-        "owners": all_owners[:owners],
-        "more_owners": rows.rest_of_owners(all_owners[owners:]),
+        "squares_title": _SQUARES,
+        "m": MEANINGS,
+        "rows": [
+            (
+                row,
+                _squares(row, full, allowed),
+                place,
+                row.key not in unfolded,
+                row.key in facts.boxed,
+            )
+            for place, row in enumerate(rows[:most], 1)
+        ],
+        "rest": pool_rows.rest_of_rows(rows[most:]),
+        "no_pools": "" if facts.snapshot.pools else words.none_loaded(facts.snapshot),
+        "limits": [figures.limit_words(limit) for limit in facts.snapshot.limits[-3:]],
         "processes": f"Child processes: {len(all_children)}",
         "children": list(_children(all_children[:children])),
         "more_children": _rest_of_children(all_children[children:]),
-        "gaps": rows.gaps_of(facts)[:3],
+        "gaps": figures.gaps_of(facts)[:3],
     }
 
 
-def _squares(row: rows.PoolRow, full: int, allowed: float) -> Markup:
-    if row.note.startswith("uses "):
+def _squares(row: pool_rows.Row, full: int, allowed: float) -> Markup:
+    if row.lent or not row.pool or not (row.wanted or row.alive):
         return Markup("")
     drawing = squares(row.wanted, row.alive, row.busy, full=full, allowed=allowed, label=row.label)
     return Markup(drawing)  # noqa: S704 - numbers, and a label that is escaped there
@@ -176,7 +236,7 @@ def _children(children: tuple[ChildTick, ...]) -> Iterator[_Child]:
     for child in children:
         threads, cpus = child.num_os_threads, child.cpus
         yield _Child(
-            rows.clipped(_without_folder(child.command), 40) or words.DASH,
+            clipped(_without_folder(child.command), 40) or words.DASH,
             child.pid,
             words.DASH if threads is None else str(threads),
             words.DASH if cpus is None else f"{cpus:.2f}",
@@ -194,39 +254,6 @@ def _rest_of_children(children: tuple[ChildTick, ...]) -> str:
         return ""
     threads = [child.num_os_threads for child in children if child.num_os_threads is not None]
     return f"and {len(children)} more, with {words.counted(sum(threads), 'thread')}"
-
-
-def _findings(facts: PanelFacts, most: int, remedies: int, *, quiet: bool) -> str:
-    findings, prefix = facts.snapshot.findings, facts.snapshot.prefix
-    more = len(findings) - most
-    return _render(
-        "panel_findings.html",
-        findings=[_finding(each, prefix, remedies) for each in findings[:most]],
-        more=f"and {words.counted(more, 'finding')} more" if more > 0 else "",
-        looked=words.counted(len(facts.snapshot.libraries), "runtime"),
-        quiet=quiet,
-    )
-
-
-def _finding(finding: Finding, prefix: str, most: int) -> dict[str, Any]:
-    remedies = [words.split_remedy(each, prefix) for each in finding.remedies[:most]]
-    # What is to be run is shown whole or not at all.
-    whole = [(says, run) for says, run in remedies if len(words.printable(run)) <= _LONGEST_RUN]
-    if len(whole) < len(remedies):
-        whole.append(("All that can be done:", f"%omp_explain {finding.code[:12]}"))
-    return {
-        "code": rows.clipped(finding.code, 12),
-        "severity": finding.severity,
-        "title": rows.clipped(words.shortened(finding.title[:2000], prefix), 200),
-        "remedies": [(rows.clipped(says, 200), run) for says, run in whole],
-    }
-
-
-def _moment(at_s: float) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at_s))
-    except (OverflowError, ValueError, OSError):
-        return ""
 
 
 def _render(name: str, **values: Any) -> str:

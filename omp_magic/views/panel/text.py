@@ -2,119 +2,135 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from ..plain import plain_text
-from ..words import DASH, none_loaded, shortened, split_remedy
-from . import rows
+from ..finding_text import finding_lines
+from ..lines import line, table, verdict_lines, wrapped
+from ..plain import joined, terminal_columns
+from ..verdict import Verdict, verdict_of
+from ..words import DASH, none_loaded, shortened
+from . import figures
 from .chart import chart_words, sparkline
 from .facts import PanelFacts
+from .names import clipped
+from .pool_rows import rest_of_rows, rows_of
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.text import Text
 
-_MOST = 12
+    from ...facts.libraries import Finding
+
+_MOST = 16
 """Rows of a table; a terminal has few lines."""
+_MOST_FINDINGS, _FIRST_REMEDIES = 12, 2
+_SPARKLINE = 60
 
 
 def static_text(facts: PanelFacts) -> str:
-    """Give the panel as it stands as text without colour, no line wider than the terminal."""
-    return plain_text(*_parts(facts))
+    """Give the panel as it stands as text without colour; only code is wider than the terminal."""
+    width = terminal_columns()
+    newest = facts.newest
+    verdict = verdict_of(facts.snapshot, newest.busy if newest else 0, facts.allowed_cpus)
+    parts = [_head(facts, verdict, width), _findings(facts, verdict, width)]
+    parts += [_curve(facts, width), _rows(facts, width), _children(facts, width)]
+    parts.append(list(_last(facts, width)))
+    lines: list[Text] = []
+    for part in filter(None, parts):
+        lines += [line(), *part] if lines else part
+    return joined(lines)
 
 
-def _parts(facts: PanelFacts) -> list[RenderableType]:
-    head = Table.grid(expand=True, padding=(0, 1))
-    head.add_column()
-    head.add_column(justify="right")
-    chips = "  ".join(text for _, text in rows.chips_of(facts))
-    pid = facts.snapshot.pid
-    head.add_row(Text(f"Live · {rows.state_words(facts)} · pid {pid}"), Text(chips))
-    verdict = rows.verdict_of(facts)
-    figures = " · ".join(map(str, rows.figures_of(facts)))
-    parts: list[RenderableType] = [head, "", _indented(f"{verdict.text}  ({verdict.more})")]
-    parts.extend((_indented(figures), ""))
-    line = sparkline(facts.ticks, window_s=facts.window_s)
-    if line:
-        parts.append(_indented(line))
-    parts.append(_indented(chart_words(facts.ticks, facts.allowed_cpus, window_s=facts.window_s)))
-    parts.extend(("", *_pools(facts), *_owners(facts), *_children(facts)))
-    for limit in facts.snapshot.limits:
-        parts.append(_indented(rows.limit_words(limit)))  # noqa: PERF401 - one line a limit
-    parts.extend(_findings(facts))
-    gaps = rows.gaps_of(facts)
-    if gaps:
-        parts.extend(("", _indented("\n".join(f"not known: {gap}" for gap in gaps))))
-    last = f"guard {rows.clipped(facts.guard)} · %omp_status shows more"
-    if facts.message:
-        last = f"{rows.clipped(facts.message, 200)} · {last}"
-    return [*parts, "", _indented(last)]
+def _head(facts: PanelFacts, verdict: Verdict, width: int) -> list[Text]:
+    prefix = facts.snapshot.prefix
+    lines = verdict_lines(clipped(shortened(verdict.text, prefix), 200), verdict.tone, width)
+    if verdict.more:
+        lines += _said(clipped(shortened(verdict.more, prefix), 200), width)
+    state = figures.state_words(facts)
+    if facts.saved:
+        at_s = facts.newest.at_s if facts.newest is not None else None
+        state = f"Snapshot of {figures.clock(at_s, '%Y-%m-%d %H:%M')}"
+    return lines + _said(f"{state} · pid {facts.snapshot.pid}", width)
 
 
-def _pools(facts: PanelFacts) -> list[RenderableType]:
-    pools = rows.pools_of(facts)
-    if not pools:
-        return [_indented(none_loaded(facts.snapshot))]
-    table = _table("pool", ">set", ">alive", ">busy", "")
-    for row in pools[:_MOST]:
-        counts = (DASH if n is None else str(n) for n in (row.threads, row.alive, row.busy))
-        table.add_row(*map(Text, (row.name, *counts, row.note)))
-    return [Padding(table, (0, 0, 0, 2)), *_rest(rows.rest_of_pools(pools[_MOST:]))]
+def _curve(facts: PanelFacts, width: int) -> list[Text]:
+    lines = _said(" · ".join(map(str, figures.figures_of(facts))), width)
+    drawn = sparkline(
+        facts.ticks, window_s=facts.window_s, columns=min(_SPARKLINE, max(10, width - 4))
+    )
+    if drawn:
+        lines.append(line(f"  {drawn}"))
+    words = chart_words(facts.ticks, facts.allowed_cpus, window_s=facts.window_s)
+    return lines + _said(words, width)
 
 
-def _owners(facts: PanelFacts) -> list[RenderableType]:
-    owners = rows.owners_of(facts)
-    if not owners:
-        return []
-    table = _table("threads of", ">alive", ">busy", ">CPUs")
-    for row in owners[:_MOST]:
-        table.add_row(*map(Text, (row.name, str(row.alive), str(row.busy), f"{row.cpus:.2f}")))
-    return ["", Padding(table, (0, 0, 0, 2)), *_rest(rows.rest_of_owners(owners[_MOST:]))]
+def _rows(facts: PanelFacts, width: int) -> list[Text]:
+    rows = rows_of(facts)
+    lines = [] if facts.snapshot.pools else _said(none_loaded(facts.snapshot), width)
+    if rows:
+        columns = ("pool", ">alive", ">busy", ">CPUs", ">set", "")
+        cells = [
+            (
+                row.name,
+                *(DASH if n is None else str(n) for n in (row.alive, row.busy)),
+                DASH if row.cpus is None else f"{row.cpus:.2f}",
+                "" if not row.pool else DASH if row.threads is None else str(row.threads),
+                row.note,
+            )
+            for row in rows[:_MOST]
+        ]
+        lines += table(columns, cells, width)
+    rest = rest_of_rows(rows[_MOST:])
+    return lines + (_said(rest, width) if rest else [])
 
 
-def _children(facts: PanelFacts) -> list[RenderableType]:
+def _children(facts: PanelFacts, width: int) -> list[Text]:
     children = facts.newest.children if facts.newest is not None else ()
     if not children:
         return []
-    table = _table(">child", "command", ">threads", ">CPUs")
+    cells = []
     for child in children[:_MOST]:
         threads = DASH if child.num_os_threads is None else str(child.num_os_threads)
         cpus = DASH if child.cpus is None else f"{child.cpus:.2f}"
-        table.add_row(*map(Text, (str(child.pid), rows.clipped(child.command), threads, cpus)))
+        cells.append((str(child.pid), clipped(child.command), threads, cpus))
+    lines = table((">child", "command", ">threads", ">CPUs"), cells, width)
     more = len(children) - _MOST
-    rest = f"and {more} more" if more > 0 else ""
-    return ["", Padding(table, (0, 0, 0, 2)), *_rest(rest)]
+    return lines + (_said(f"and {more} more", width) if more > 0 else [])
 
 
-def _findings(facts: PanelFacts) -> list[RenderableType]:
-    prefix = facts.snapshot.prefix
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
-    for finding in facts.snapshot.findings[:_MOST]:
-        lines = [rows.clipped(shortened(finding.title[:2000], prefix), 200)]
-        for remedy in finding.remedies[:1]:
-            says = " ".join(split_remedy(remedy[:2000], prefix)).rstrip()
-            lines.append(f"\N{RIGHTWARDS ARROW} {rows.clipped(says, 400)}")
-        table.add_row(Text(finding.severity), Text(rows.clipped(finding.code)), "\n".join(lines))
-    return ["", Padding(table, (0, 0, 0, 2))] if facts.snapshot.findings else []
+def _findings(facts: PanelFacts, verdict: Verdict, width: int) -> list[Text]:
+    lines: list[Text] = []
+    for finding in facts.snapshot.findings[:_MOST_FINDINGS]:
+        shown = _clipped(finding)
+        if finding.title == verdict.text:
+            shown = replace(shown, title="")  # the verdict says it
+        lines += finding_lines(
+            shown, facts.snapshot.prefix, width=width, first_remedies=_FIRST_REMEDIES
+        )
+    return lines
 
 
-def _rest(line: str) -> list[RenderableType]:
-    return [_indented(line)] if line else []
+def _clipped(finding: Finding) -> Finding:
+    """Give a finding whose sentences fit; what is to be run is whole or not there."""
+    return replace(
+        finding,
+        code=clipped(finding.code, 12),
+        title=clipped(finding.title, 200),
+        why=clipped(finding.why, 400),
+        remedies=tuple(each for each in finding.remedies if len(each) <= 1000),
+    )
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
-        table.add_column(column.lstrip(">"), justify=justify, overflow="fold")
-    return table
+def _last(facts: PanelFacts, width: int) -> Iterator[Text]:
+    for limit in facts.snapshot.limits:
+        yield from _said(figures.limit_words(limit), width)
+    for gap in figures.gaps_of(facts):
+        yield from _said(f"not known: {gap}", width)
+    words = [clipped(facts.message, 200)] if facts.message else []
+    words += [f"guard {clipped(facts.guard)}", "%omp_status shows more"]
+    yield from _said(" · ".join(words), width)
 
 
-def _indented(line: str) -> RenderableType:
-    return Padding(Text(line), (0, 0, 0, 2))
+def _said(text: str, width: int) -> list[Text]:
+    return wrapped(text, width, first="  ")

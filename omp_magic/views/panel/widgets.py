@@ -6,15 +6,15 @@ their extension, even beside a text/html that would do.
 
 from __future__ import annotations
 
-import contextvars
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from ...limits.spec import MOST_THREADS
-
-_Value = TypeVar("_Value")
+from .box import Box
+from .finding_widgets import FindingWidgets
+from .html import MOST_ROWS
+from .sending import close
 
 INTERVALS_S = (0.5, 1.0, 2.0, 5.0)
 """Seconds between two looks, to choose from."""
@@ -23,95 +23,36 @@ _BUTTON = {"width": "auto"}
 _ROW = {"display": "flex", "flex_flow": "row wrap", "align_items": "center"}
 
 
-def unparented(function: Callable[..., _Value], *arguments: Any) -> _Value:
-    """Call a function so that messages it sends belong to no cell.
-
-    ipykernel 7.4 answers a front-end on the shell that last sent on a widget; were that the main
-    shell, a click would wait for the cell that runs (BaseComm._reply_subshell_for). In 7.0 a
-    thread without a parent could send nothing at all (ContextVar shell_parent).
-
-    Parameters
-    ----------
-    function, arguments
-        What to call.
-    """
-
-    def alone() -> _Value:
-        kernelbase = sys.modules.get("ipykernel.kernelbase")
-        if kernelbase is not None and kernelbase.Kernel.initialized():
-            # Private; where it is missing or something else, nothing needs to be done.
-            parent = getattr(kernelbase.Kernel.instance(), "_shell_parent", None)
-            if isinstance(parent, contextvars.ContextVar):
-                parent.set({})
-        return function(*arguments)
-
-    return contextvars.copy_context().run(alone)
-
-
-class Box:
-    """The number box of one pool.
-
-    It follows the pool's count, but a number that a person has entered stays until it is set. A
-    front-end sends it when the box is left, or with Enter.
-
-    Parameters
-    ----------
-    number, row
-        The widget with the number, and the one that holds it and its button.
-    """
-
-    def __init__(self, number: Any, row: Any) -> None:
-        self.row = row
-        self._number = number
-        self._shown: int | str = number.value
-
-    @property
-    def known(self) -> bool:
-        """Whether it is made for a count that is known."""
-        return isinstance(self._shown, int)
-
-    def show(self, count: int | str) -> None:
-        """Show the pool's count, "" when it is not known, unless something else was typed."""
-        if self._number.value in (self._shown, count):
-            self._shown = count  # first: it is asked for at each change
-            self._number.value = count
-
-    def take(self) -> int | str:
-        """Give the number to be set; from now on the pool's count shows, whatever comes of it."""
-        self._shown = self._number.value
-        return self._shown
-
-    def entered(self, value: int | str) -> bool:
-        """Tell whether a value is a person's, and not the pool's count."""
-        return value not in (self._shown, "")
-
-
 class Controls:
     """The widgets of one dashboard.
 
     Parameters
     ----------
     act
-        Called with what a person did: ``("entered", label, threads)``,
-        ``("limit", name, threads, label)``, ``("auto",)``, ``("restore",)``, ``("guard", mode)``,
-        ``("interval", seconds)``, ``("pause",)``, ``("refresh",)``, ``("close",)``.
+        Called with what a person did: ``("unsure", label, threads)``,
+        ``("limit", name, threads, label)``, ``("apply", line)``, ``("auto",)``, ``("restore",)``,
+        ``("guard", mode)``, ``("interval", seconds)``, ``("pause",)``, ``("refresh",)``,
+        ``("close",)``.
     style
         The style of what it shows, as HTML.
     guard
         The guard's mode.
     interval_s
         Seconds between two looks.
+    ident
+        Names the panel in the page.
     refresh
         Whether to offer a button that looks again: where no thread may send.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of its own
         self,
         act: Callable[..., None],
         *,
         style: str,
         guard: str,
         interval_s: float,
+        ident: str,
         refresh: bool = False,
     ) -> None:
         import ipywidgets  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; 35 ms, for those who ask
@@ -119,12 +60,17 @@ class Controls:
         self._widgets = ipywidgets
         self._act = act
         self._following = False
-        """Whether a change of the guard or of the interval is ours, and no person's."""
-        self._pools: dict[str, Box] = {}
-        # A margin would keep lines between sections away from the border.
-        html = partial(ipywidgets.HTML, layout={"margin": "0"})
-        self.style, self.live, self.findings, self.message = html(style), html(), html(), html()
+        """Whether a change of the guard, of the interval or of a box is ours, and no person's."""
+        self.boxes: dict[str, Box] = {}
+        """By the row that each stands in."""
+        self.sure_to = 0
+        """Threads up to which a number is set without asking again."""
+        self.style, self.live = self._html(style), self._html("", "omp-flat")
+        self.fold = self._html("", "omp-w-more")
+        self.message = self._html("", "omp-w-msg")
+        self.findings = FindingWidgets(ipywidgets, self._html, self._button)
         self.auto = self._button("auto", "limit every pool to the CPUs allowed", "auto")
+        self.auto.button_style = "primary"
         self.restore = self._button("restore", "give every pool its own count again", "restore")
         again = [self._button("refresh", "look now", "refresh")] if refresh else []
         self.pause = self._button(
@@ -132,7 +78,7 @@ class Controls:
         )
         self.close_button = self._button("close", "stop, and leave a snapshot here", "close")
         self.guard = ipywidgets.ToggleButtons(
-            options=["off", "warn", "raise"],
+            options=[("off", "off"), ("warn", "warn"), ("refuse", "raise")],
             value=guard,
             tooltips=[
                 "guard off: imports are not watched",
@@ -145,35 +91,40 @@ class Controls:
         self.interval = ipywidgets.Dropdown(
             options=_choices(interval_s),
             value=interval_s,
-            description="interval",
+            description="every",
             tooltip="seconds between two looks",
             style={"description_width": "auto"},
-            layout={"width": "auto", "margin": "2px 2px 2px 14px"},
+            layout={"width": "auto", "margin": "2px 2px 2px 10px"},
         )
-        self.guarded = ipywidgets.Label(layout={"margin": "2px 4px 2px 14px", "width": "auto"})
-        columns = "repeat(auto-fill, minmax(330px, max-content))"
-        self.limits = ipywidgets.GridBox(
-            layout={"grid_template_columns": columns, "margin": "6px 12px 0"}
-        )
+        guarded = ipywidgets.Label("guard", layout={"margin": "2px 4px 2px 10px", "width": "auto"})
         bar = ipywidgets.Box(
             [
                 self.auto,
                 self.restore,
-                ipywidgets.HBox([self.guarded, self.guard]),
+                ipywidgets.HBox([guarded, self.guard]),
                 self.interval,
                 *again,
                 self.pause,
                 self.close_button,
             ],
-            layout={**_ROW, "margin": "4px 12px"},
+            layout=_ROW,
         )
-        self.root = ipywidgets.VBox(
-            [self.style, self.live, self.limits, bar, self.message, self.findings]
-        )
-        self.root.add_class("omp-dash")
-        self.guarded.value = f"guard: {guard}"
+        bar.add_class("omp-bar-of")
+        self._fixed = (self.live, self.findings.root, self.fold, bar, self.message)
+        self.grid = ipywidgets.VBox(self._fixed)
+        self.grid.add_class("omp-grid")
+        self.root = ipywidgets.VBox([self.style, self.grid])
+        for name in ("omp-magic", "omp-dash", f"omp-dash-{ident}"):
+            self.root.add_class(name)
         for name, widget in (("guard", self.guard), ("interval", self.interval)):
             widget.observe(partial(self._chosen, name), "value")
+
+    def _html(self, value: str = "", name: str = "") -> Any:
+        # A margin would keep lines between sections away from the border.
+        made = self._widgets.HTML(value, layout={"margin": "0"})
+        if name:
+            made.add_class(name)
+        return made
 
     def _button(self, text: str, why: str, *action: str) -> Any:
         button = self._widgets.Button(description=text, tooltip=why, layout=_BUTTON)
@@ -187,7 +138,6 @@ class Controls:
     def show(self, guard: str, interval_s: float, paused: bool) -> None:
         """Show what the controls are set to, whoever set it."""
         self.pause.description = "resume" if paused else "pause"
-        self.guarded.value = f"guard: {guard}"
         self._following = True
         try:
             self.guard.value = guard
@@ -198,46 +148,64 @@ class Controls:
         finally:
             self._following = False
 
-    def offer(self, pools: Sequence[tuple[str, str, int]]) -> None:
-        """Offer a limit for each pool: (name in a limit, label, threads it has, 0: not known)."""
-        before, self._pools = self._pools, {}
-        for name, label, threads in pools:
-            box = before.get(name)
-            if box is None or box.known != bool(threads):
-                box = self._limit(name, label, threads or "")
-            box.show(threads or "")
-            self._pools[name] = box
-        rows = tuple(box.row for box in self._pools.values())
-        if rows != self.limits.children:
-            self.limits.children = rows
+    def offer(self, pools: Sequence[tuple[str, str, str, int]], order: Sequence[str]) -> None:
+        """Offer a limit for each pool.
+
+        Parameters
+        ----------
+        pools
+            (row that it stands in, name in a limit, label, threads it has, 0: not known).
+        order
+            The rows.
+        """
+        before, self.boxes = self.boxes, {}
+        places = {key: place for place, key in enumerate(order, 1)}
+        self._following = True
+        try:
+            for key, name, label, threads in pools:
+                box = before.get(key)
+                if box is None or box.known != bool(threads):
+                    box = self._limit(name, label, threads or "")
+                box.show(threads or "")
+                box.stand(min(places.get(key, MOST_ROWS), MOST_ROWS), folded=box.folded)
+                self.boxes[key] = box
+        finally:
+            self._following = False
+        numbers = tuple(box.number for box in self.boxes.values())
+        if (*self._fixed, *numbers) != self.grid.children:
+            self.grid.children = (*self._fixed, *numbers)
             for box in before.values():
-                if box.row not in rows:
-                    _close(box.row)
+                if box.number not in numbers:
+                    close(box.number)
+
+    def fold_away(self, shown: Collection[str], page: str) -> None:
+        """Fold the boxes of rows that do not show, and say how many there are."""
+        for key, box in self.boxes.items():
+            box.stand(box.place, folded=key not in shown)
+        self.fold.value = page
 
     def _limit(self, name: str, label: str, count: int | str) -> Box:
-        facts: dict[str, Any] = {"value": count, "placeholder": "not known"}
+        facts: dict[str, Any] = {"value": count, "placeholder": "set"}
         if isinstance(count, int):
             facts = {"value": count, "min": 1, "max": MOST_THREADS}
         number = (self._widgets.BoundedIntText if count else self._widgets.Text)(
-            description=label,
-            tooltip=label,
-            # With continuous_update a click on "set" overtakes the last key: a front-end keeps a
-            # change back while the one before is not answered, but not a click (ipywidgets 8.1).
+            description=label,  # for screen readers; the row shows it
+            tooltip=f"limit {label} to this many threads: Enter sets it",
             continuous_update=False,
-            style={"description_width": "210px"},
             layout={"width": "auto"},
             **facts,
         )
-        apply = self._widgets.Button(
-            description="set", tooltip=f"limit {label} to this many threads", layout=_BUTTON
-        )
-        number.add_class("omp-number")
-        box = Box(number, self._widgets.HBox([number, apply], layout={"align_items": "center"}))
-        apply.on_click(lambda _: self._act("limit", name, box.take(), label))
+        number.add_class("omp-box")
+        box = Box(number)
 
         def entered(change: Any) -> None:
-            if box.entered(change["new"]):
-                self._act("entered", label, change["new"])
+            value = change["new"]
+            if self._following or not box.entered(value):
+                return
+            if box.sure(value, self.sure_to):
+                self._act("limit", name, value, label)
+            else:
+                self._act("unsure", label, value)
 
         number.observe(entered, "value")
         return box
@@ -249,18 +217,8 @@ class Controls:
 
     def close(self) -> None:
         """Take the widgets away, in every front-end."""
-        _close(self.root)
+        close(self.root)
 
 
 def _choices(interval_s: float) -> list[tuple[str, float]]:
     return [(f"{each:g} s", each) for each in sorted({*INTERVALS_S, interval_s})]
-
-
-def _close(widget: Any) -> None:
-    """Close a widget and all it is made of: ipywidgets keeps what is open for ever."""
-    widget.close()
-    for part in (widget.layout, getattr(widget, "style", None), *getattr(widget, "children", ())):
-        if hasattr(part, "layout"):
-            _close(part)
-        elif part is not None:
-            part.close()

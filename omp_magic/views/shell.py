@@ -1,0 +1,50 @@
+"""What is said of magics, in the words of a shell: there are none, and `omp-magic` does most.
+
+Findings are written for a notebook. JSON keeps them so; the command's text says them in this way.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
+_LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
+_PHRASES = (
+    (re.compile(r"%omp_(status|explain|check)\b"), r"omp-magic \1"),
+    (re.compile(r"%omp_guard (\w+)"), r"the notebook's guard on \1"),
+    (re.compile(r"%%?omp_limit off"), "the end of the limit's block"),
+    (re.compile(r"%%?omp_limit\b"), "omp_magic.limit"),
+    (re.compile(r"%%?omp_(\w+)"), r"the notebook's \1"),
+)
+_PLACES = (("For this session", "For this program"), ("cell", "block"))
+
+
+def in_shell(text: str) -> str:
+    """Give a sentence that names magics as a shell's user can follow it.
+
+    Examples
+    --------
+    >>> in_shell("%omp_status --cpus shows them all; or %omp_limit blas=1")
+    'omp-magic status --cpus shows them all; or omp_magic.limit("blas=1")'
+    """
+    text = _LIMIT.sub(r'omp_magic.limit("\1")', text)
+    for pattern, words in _PHRASES:
+        text = pattern.sub(words, text)
+    return text
+
+
+def remedy_in_shell(says: str, run: str) -> tuple[str, str]:
+    """Give a remedy, split as `words.split_remedy` does it, for who reads it in a shell.
+
+    Examples
+    --------
+    >>> remedy_in_shell("For this session:", "%omp_limit auto")
+    ('For this program, in Python:', 'with omp_magic.limit("auto"): ...')
+    """
+    limit = _LIMIT.fullmatch(run)
+    if limit is None:
+        return in_shell(says), in_shell(run)
+    for notebook, program in _PLACES:
+        says = re.sub(rf"\b{notebook}\b", program, says)
+    says = f"{in_shell(says).removesuffix(':')}, in Python:"
+    return says, f'with omp_magic.limit("{limit[1]}"): ...'
