@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .api import check, explain, limit, snapshot
+    from .api import check, explain, limit, report, snapshot
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
 
 __version__ = "0.1.0"
@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "explain",
     "limit",
+    "report",
     "snapshot",
 ]
 

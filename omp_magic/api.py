@@ -1,7 +1,8 @@
-"""What `omp_magic` offers to Python: snapshot(), explain(), check() and limit()."""
+"""What `omp_magic` offers to Python: snapshot(), explain(), check(), report() and limit()."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from .views.explain import Page, page_of
 
 if TYPE_CHECKING:
     from .checks import Check
+    from .views.report import Report
 
-__all__ = ["HERE", "check", "explain", "limit", "snapshot"]
+__all__ = ["HERE", "check", "explain", "limit", "report", "snapshot"]
 
 
 def snapshot(
@@ -62,6 +64,69 @@ def snapshot(
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
         why = f"a fault in omp_magic: {type(error).__name__}: {error}"
         return facts.with_gap(Gap(what="findings", why=why))
+
+
+def report(path: str | os.PathLike[str], *, force: bool = False, command: str = "") -> str:
+    """Write one file for a bug report: facts, findings with their evidence, versions.
+
+    No environment variables but those of the table are in it; the home folder is written ``~``,
+    the user's name ``user`` and the machine's ``host``. Nothing is imported or sent for it.
+
+    Parameters
+    ----------
+    path
+        A file that ends in ``.html``, ``.txt``, ``.md`` or ``.json``.
+    force
+        Whether a file that is there may be replaced.
+    command
+        What was typed instead of this call, for the example of an error; "" for none.
+
+    Returns
+    -------
+    str
+        The path that was written.
+
+    Raises
+    ------
+    ReportError
+        When it cannot be written; then no file was changed.
+
+    Examples
+    --------
+    >>> import omp_magic, os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.path.basename(omp_magic.report(os.path.join(folder, "omp.html")))
+    'omp.html'
+    """
+    from .reports import check_report, write_report  # noqa: PLC0415 - only a report pays
+    from .views.report import KINDS  # noqa: PLC0415 - as above
+
+    full = check_report(os.fspath(path), KINDS, force=force, command=command)
+    made = KINDS[os.path.splitext(full)[1].lower()](_reported(snapshot(threads=True)))
+    write_report(full, made, force=force, command=command)
+    return full
+
+
+def _reported(facts: Snapshot) -> Report:
+    """Make a report of a snapshot; what is true of the process now is not true of another one."""
+    from .probes.about import probe_about, probe_personal  # noqa: PLC0415 - as above
+    from .views.report import report_of  # noqa: PLC0415 - as above
+
+    observer = HERE.observer
+    about = None
+    if facts.pid == os.getpid():
+        about = probe_about(observer.machine, facts, observer.packages_mapped)
+    return report_of(facts, about, probe_personal())
+
+
+def _page(facts: Snapshot) -> str:
+    from .views.report import as_page  # noqa: PLC0415 - as above
+
+    return as_page(_reported(facts))
+
+
+Snapshot.renderers["page"] = _page
+"""Versions and names are read for it, which views may not."""
 
 
 def explain(*codes: str) -> Page:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from .errors import MissingRendererError
 from .facts.libraries import Finding, Gap, Library
 from .facts.mime import bundle
-from .facts.snapshots import Snapshot, as_plain
+from .facts.plain import as_plain
+from .facts.snapshots import Snapshot
 from .facts.trials import OrderSearch, Trial
 from .installed.distributions import may_load
 from .installed.expected import Coming

@@ -7,37 +7,28 @@ import importlib
 import io
 import json
 import os
-import re
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NoReturn
 
 from . import __version__
-from .api import check, snapshot
-from .errors import OmpMagicError, UnknownCodeError, nearest, wrong
+from .api import check, report, snapshot
+from .arguments import parsed
+from .errors import OmpMagicError, ReportError, UnknownCodeError
 from .facts.libraries import Finding
-from .facts.snapshots import as_plain
+from .facts.plain import as_plain
 from .installed.nearby import nearest_module
 from .installed.wheels import scan
+from .reports import REPORTED, check_report
 from .rules import judge
 from .rules.rule import SEVERITIES
 from .rules.stories import STORIES
 from .views.explain import page_of
-from .views.meanings import MEANINGS
-from .views.plain import terminal_columns, write_lines
+from .views.plain import write_lines
 from .views.shell import in_shell
 
 _FINE, _FOUND, _WRONG_USE, _NO_READER = 0, 1, 2, 141
-_EXAMPLES = {
-    "": "omp-magic status --import numpy sklearn",
-    "status": "omp-magic status --import numpy sklearn --cpus",
-    "check": "omp-magic check torch faiss --run",
-    "scan": "omp-magic scan dist/package-1.0-cp312-cp312-linux_x86_64.whl",
-    "explain": "omp-magic explain OMP101 waiting",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2 for wrong use or a module that cannot be imported; 141, as for a program that SIGPIPE
         ended, when the reader of stdout is gone (``| head``).
     """
-    options = _parsed(arguments)
+    options = parsed(arguments, __version__)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     commands = {"explain": _explain, "check": _check, "scan": _scan, "status": _status}
+    commands["report"] = _report
     try:
         code = commands[options.command](options)
         sys.stdout.flush()
@@ -148,108 +140,28 @@ def _status(options: argparse.Namespace) -> int:
     return _FOUND if _is_found(facts.findings, options.fail_on) else _FINE
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, and what was perhaps meant."""
+def _report(options: argparse.Namespace) -> int:
+    from .views.report import KINDS  # noqa: PLC0415 - only a report needs jinja2
 
-    def error(self, message: str) -> NoReturn:
-        """Print the line on stderr and exit with 2."""
-        command = self.prog.partition(" ")[2]
-        words: Sequence[str] = [*_EXAMPLES][1:] if not command else self._options()
-        strange = re.match(
-            r"(?:argument \S+: )?(?:unrecognized arguments|invalid choice): (.+)", message
-        )
-        choices = re.search(r"\(choose from (.*)\)", message)
-        if choices:
-            words = re.findall(r"[\w-]+", choices[1])
-        found = strange[1].split(" (choose")[0].split()[0].strip("',") if strange else ""
-        told = f"found {found!r}" if found else message
-        if message.endswith("required: command"):
-            told = "no command"
-        sentence = wrong(told, ", ".join(words), _EXAMPLES[command], nearest(found, words))
-        self.exit(_WRONG_USE, f"{self.prog}: {sentence}\n")
-
-    def _options(self) -> list[str]:
-        options = (each for action in self._actions for each in action.option_strings)
-        return [each for each in options if each.startswith("--")]
-
-
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    options, strange = parser.parse_known_args(arguments)
-    if strange:
-        commands = next(each.choices for each in parser._actions if each.dest == "command")  # noqa: SLF001 - argparse has no public way to its subcommands
-        dict(commands or {})[options.command].error(f"unrecognized arguments: {' '.join(strange)}")
-    return options
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="omp-magic",
-        description="Show the OpenMP and BLAS runtimes of a Python process, and its CPUs.",
-        epilog=f"example:\n  {_EXAMPLES['']}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"omp-magic {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, told: str, default: str) -> _Parser:
-        filled = textwrap.fill(f"default: {default}", terminal_columns() - 2)
-        return commands.add_parser(
-            name,
-            help=told,
-            description=f"{told}.".capitalize(),
-            epilog=f"{filled}\nexample:\n  {_EXAMPLES[name]}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-
-    status = command(
-        "status",
-        "show this process, after importing modules",
-        "nothing is imported, text in short, exit code 1 from an error on",
-    )
-    status.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    status.add_argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
-    status.add_argument("--probe", action="store_true", help="also measure the CPUs one gets")
-    status.add_argument("--env", action="store_true", help="also list environment variables")
-    status.add_argument("--threads", action="store_true", help="also list every OS thread")
-    status.add_argument(
-        "--import",
-        dest="modules",
-        metavar="MODULE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="import these first, in this order: numpy sklearn, or numpy,sklearn (default: none)",
-    )
-    checking = command(
-        "check",
-        "say what importing modules may load",
-        "files are read and nothing is run, exit code 1 from an error on",
-    )
-    checking.add_argument("modules", metavar="MODULE", nargs="+", help="in the order of importing")
-    checking.add_argument("--run", action="store_true", help="try the imports in a child process")
-    checking.add_argument("--order", action="store_true", help="search an order that works")
-    checking.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    scanning = command(
-        "scan", "say which runtimes a wheel or a folder ships", "exit code 1 from an error on"
-    )
-    scanning.add_argument("file", help="a wheel, a folder or a file, of any platform")
-    scanning.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    for each in (status, checking, scanning):
-        each.add_argument(
-            "--fail-on",
-            choices=SEVERITIES,
-            default="error",
-            help="exit with 1 when there is a finding of this severity or a worse one "
-            "(default: %(default)s)",
-        )
-    explaining = command(
-        "explain",
-        "explain findings' codes and words of the views, or list all codes",
-        f"all codes, a line each; codes: {', '.join(STORIES)}; words: {', '.join(MEANINGS)}",
-    )
-    explaining.add_argument("codes", metavar="CODE", nargs="*", help="OMP101, 101, waiting ...")
-    return parser
+    asked = {"force": options.force, "command": "omp-magic report"}
+    try:
+        check_report(options.file, KINDS, **asked)
+    except ReportError as error:
+        print(f"omp-magic report: {error}", file=sys.stderr)
+        return _WRONG_USE
+    if sys.path[0] != "":
+        sys.path.insert(0, "")  # as in `_status`
+    with _stdout_to_stderr():
+        failed = [name for name in _names(options.modules) if not _imported(name)]
+    if failed:
+        return _WRONG_USE
+    try:
+        path = report(options.file, **asked)
+    except ReportError as error:
+        print(f"omp-magic report: {error}", file=sys.stderr)
+        return _WRONG_USE
+    print(f"omp-magic report: {path} is written; {REPORTED}")
+    return _FINE
 
 
 @contextmanager

@@ -86,6 +86,10 @@ class TrialError(RequestError):
     """A trial was asked for that cannot be run; nothing was started."""
 
 
+class ReportError(RequestError):
+    """A report was asked for that cannot be written; no file was changed."""
+
+
 class UnknownCodeError(OmpMagicError, LookupError):
     """A finding's code was asked for that does not exist.
 

@@ -37,8 +37,10 @@ class limit:  # noqa: N801 - used like a function, as contextlib.suppress is
     ----------
     spec
         A number of threads, ``"auto"``, ``"auto/4"``, ``"blas=1 openmp=2"``, a family
-        (``"openblas=1"``), a package (``"numexpr=1"``), a SONAME or path, or a mapping of such
-        names to numbers.
+        (``"openblas=1"``; also mkl, blis, libgomp, libomp, libiomp5, vcomp), a package
+        (``"numexpr=1"``; also torch, numba, cv2, pyarrow, pyarrow-io, blosc2, lightgbm, joblib,
+        faiss, xgboost; for children polars, tensorflow), a SONAME or path, or a mapping of
+        such names to numbers.
     env
         Whether child processes inherit the limit by their variables.
 

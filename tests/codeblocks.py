@@ -134,8 +134,8 @@ def missing(expected: str, said: str) -> list[str]:
 
     A line is there when its words come one after another, wherever lines were wrapped. Numbers,
     versions, paths, units and plurals are those of the machine, and so are how many findings there
-    are, the verdict (a line that begins with ``!`` or a check mark), which bound decides,
-    and whether a quota did; ``…`` stands for anything.
+    are, the verdict (a line that begins with ``!`` or a check mark), which bound decides, how busy
+    it lets a cell be, and whether a quota did; ``…`` stands for anything.
     """
     stream = " ".join(_words(said))
     absent = []
@@ -150,8 +150,16 @@ def missing(expected: str, said: str) -> list[str]:
 _UNITS = {"ms", "s", "min", "KB", "MB", "GB"}
 
 
+# How busy a machine lets a cell be: the first line of what `%%omp_limit -v` says.
+_BUSY = re.compile(
+    r"^(\d+ threads? (did|was|kept|shared|ran)|Mostly waiting|[\d.]+ of|Too short)\b.*$",
+    re.MULTILINE,
+)
+
+
 def _words(text: str) -> Iterator[str]:
     text = re.sub(r"^[!✓] .*$", "", text, flags=re.MULTILINE)
+    text = _BUSY.sub("how busy", text)
     text = re.sub(r"CPUs? .* decides", "CPUs decides", text)
     text = re.sub(r"no quota, never (?=throttled)| in \d+ periods?\b", "", text)
     text = re.sub(r"\b\d+ (error|warning|note)s?\b", "", text)

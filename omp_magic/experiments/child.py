@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from ..facts.libraries import Gap, Library
-from ..facts.snapshots import as_plain
+from ..facts.plain import as_plain
 from ..knowledge.catalog import VARIABLES
 from ..knowledge.rivals import setters_of
 from ..machine import Machine

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import MissingRendererError
 from .changes import Change
+from .comparing import Comparison
 from .cpus import Budget, Load, Throttling
+from .differences import Difference
 from .libraries import Finding, Gap, Library, Limit, Pool
 from .mime import bundle
 from .overruns import Overrun
+from .plain import as_plain
 from .processes import Child, Package, PythonThreads, Sending, Thread, ThreadOwner
 from .settings import EnvSetting
 from .tasks import TaskBudget
@@ -127,6 +130,31 @@ class Snapshot:
         """Give the same facts with one thing more that is not known."""
         return replace(self, gaps=(*self.gaps, gap))
 
+    def diff(self, after: Snapshot, since: str = "") -> Difference:
+        """Say what changed from this snapshot to a later one.
+
+        Parameters
+        ----------
+        after
+            The later one.
+        since
+            What this one was, for people; or "".
+
+        Returns
+        -------
+        Difference
+            Libraries, pools, threads, variables, CPUs, limits, children and findings that came,
+            went or changed. It is false when nothing did.
+
+        Examples
+        --------
+        >>> import omp_magic
+        >>> before = omp_magic.snapshot()
+        >>> bool(before.diff(before))
+        False
+        """
+        return Comparison(self, after).difference(since)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the snapshot as plain dicts, lists, strings and numbers.
 
@@ -186,6 +214,14 @@ class Snapshot:
         frame: pd.DataFrame = self._render("frame")
         return frame
 
+    def to_html(self) -> str:
+        """Give one HTML page for a bug report, which needs nothing else and runs no script.
+
+        As `omp_magic.report` writes it: with evidence and versions, and with the names of the
+        home folder, the user and the machine replaced.
+        """
+        return str(self._render("page"))
+
     def _render(self, name: str) -> Any:
         if name not in self.renderers:
             raise MissingRendererError(name)
@@ -213,12 +249,3 @@ class Snapshot:
         if "json" in self.shown:
             makers = {"text/plain": self.to_json, "application/json": self.to_dict}
         return bundle(makers, include, exclude)
-
-
-def as_plain(value: Any) -> Any:
-    """Turn frozen facts into dicts and lists, field by field in their order."""
-    if isinstance(value, tuple):
-        return [as_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {f.name: as_plain(getattr(value, f.name)) for f in fields(value)}
-    return value

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .libraries import Gap, Library
-from .snapshots import as_plain
+from .plain import as_plain
 
 GOOD = ("ok", "skipped")
 """Outcomes of a step after which the process goes on."""

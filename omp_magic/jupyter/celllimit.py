@@ -17,10 +17,10 @@ from ..here import HERE
 from ..limits.held import Held
 from ..limits.spec import LimitSpec
 from ..probes.cost.meter import Meter
-from ..views.plain import encodable
+from ..views.cost import CostCard
 from ..views.record import appended, check_name, check_target
-from ..views.usage import render_usage
 from .saying import entry_notes, in_one_line, logged, say
+from .showing import show
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -68,7 +68,7 @@ def limited(
                 say(held.afterwards)
         if usage is not None and report:
             with logged("not reported"):
-                print(encodable(render_usage(spec.text, usage), sys.stdout))
+                show(CostCard(spec.text, usage, held.least if held else None))
         if usage is not None and record is not None:
             with logged("not recorded"):
                 _record(shell, record, usage, spec)

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from ..checks import Check
-    from ..facts.snapshots import Snapshot
     from ..views.explain import Page
     from .dashboard import Panel
     from .live import Live
     from .session import Session
+    from .statuses import Statuses
     from .watch import Watch
 
 
-_STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json"
+_STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json, --since"
 
 
 @magics_class
@@ -45,6 +45,8 @@ class OmpMagics(Magics):
         """The session's limit, from the first `%omp_limit` on."""
         self.live: Live | None = None
         """What the dashboards share, from the first one on."""
+        self.statuses: Statuses | None = None
+        """The last status, from the first one on."""
 
     @magic_arguments()
     @argument("--cpus", action="store_true", help="also list all that bounds the CPUs")
@@ -52,9 +54,16 @@ class OmpMagics(Magics):
     @argument("--env", action="store_true", help="also list the environment variables that matter")
     @argument("--threads", action="store_true", help="also list every OS thread")
     @argument("--json", action="store_true", help="show it all as JSON")
+    @argument(
+        "--since",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="what changed since the last %%omp_status, or since the snapshot NAME",
+    )
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
-    @line_magic
-    def omp_status(self, line: str) -> Snapshot | None:
+    @line_cell_magic
+    def omp_status(self, line: str, cell: str | None = None) -> Any:
         """Show the OpenMP and BLAS runtimes of this kernel, their threads, and its CPUs.
 
         Nothing is loaded, started or changed by looking. It gives a Snapshot; a semicolon
@@ -62,18 +71,22 @@ class OmpMagics(Magics):
 
             s = %omp_status
             s.to_frame()
-        """
-        options = parsed(self.omp_status, line, _STATUS_FLAGS, "%omp_status --cpus")
-        if options is None:
-            return None
-        from ..api import snapshot  # noqa: PLC0415 - see the top of the file
 
-        if line.rstrip().endswith(";"):
+        With --since it gives what changed since the last one, or since a snapshot by its name.
+        With a cell it runs the cell, and shows afterwards what that changed::
+
+            %%omp_status
+            import numpy
+        """
+        __tracebackhide__ = True
+        options = parsed(self.omp_status, line, _STATUS_FLAGS, "%omp_status --cpus")
+        if options is None or (cell is None and line.rstrip().endswith(";")):
             return None
-        shown = {name for name in ("cpus", "env", "threads", "json") if getattr(options, name)}
-        if options.probe:
-            shown.add("cpus")
-        return snapshot(threads=options.threads, measure=options.probe, shown=frozenset(shown))
+        from .statuses import Statuses  # noqa: PLC0415 - see the top of the file
+
+        if self.statuses is None:
+            self.statuses = Statuses(self._shell)
+        return self.statuses.answer(options) if cell is None else self.statuses.run(line, cell)
 
     @magic_arguments()
     @argument(
@@ -99,13 +112,9 @@ class OmpMagics(Magics):
         options = parsed(self.omp_explain, line, accepted, "%omp_explain OMP101")
         if options is None:
             return None
-        from ..api import explain  # noqa: PLC0415 - see the top of the file
-        from ..errors import UnknownCodeError  # noqa: PLC0415 - see the top of the file
+        from .answers import explained  # noqa: PLC0415 - see the top of the file
 
-        try:
-            page = explain(*options.code)
-        except UnknownCodeError as error:
-            raise UsageError(f"omp_explain: {error}") from None
+        page = explained(options.code)
         return None if line.rstrip().endswith(";") else page
 
     @magic_arguments()
@@ -127,15 +136,28 @@ class OmpMagics(Magics):
         options = parsed(self.omp_check, line, accepted, "%omp_check torch faiss --run")
         if options is None:
             return None
-        from ..api import check  # noqa: PLC0415 - see the top of the file
-        from ..errors import OmpMagicError  # noqa: PLC0415 - see the top of the file
+        from .answers import checked  # noqa: PLC0415 - see the top of the file
 
-        try:
-            names = [name for word in options.modules for name in word.split(",") if name]
-            found = check(*names, run=options.run, order=options.order)
-        except OmpMagicError as error:
-            raise UsageError(f"omp_check: {error}") from None
+        found = checked(options)
         return None if line.rstrip().endswith(";") else found
+
+    @magic_arguments()
+    @argument("file", nargs="*", help="ends in .html, .txt, .md or .json")
+    @argument("--force", action="store_true", help="replace a file that is there")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_report(self, line: str) -> None:
+        """Write one file for a bug report: facts, findings with evidence, and versions.
+
+        Home folder and user name are replaced, and variables outside the table are left out::
+
+            %omp_report omp.html
+        """
+        options = parsed(self.omp_report, line, "FILE, --force", "%omp_report omp.html")
+        if options is not None:
+            from .answers import reported  # noqa: PLC0415 - see the top of the file
+
+            reported(options.file, force=options.force)
 
     @magic_arguments()
     @argument("mode", nargs="*", help="warn, raise or off; status or nothing says what it is")
@@ -168,8 +190,9 @@ class OmpMagics(Magics):
         "spec",
         nargs="*",
         help="N threads; auto (the CPUs allowed) or auto/N; NAME=N with NAME blas, openmp, "
-        "a family (openblas, mkl, blis, libgomp, libomp, libiomp5), a package (torch, numexpr, "
-        "numba, cv2, pyarrow, blosc2, lightgbm ...), a SONAME or a path; or off",
+        "a family (openblas, mkl, blis, libgomp, libomp, libiomp5, vcomp), a package (torch, "
+        "numexpr, numba, cv2, pyarrow, pyarrow-io, blosc2, lightgbm, joblib, faiss, xgboost; for "
+        "children polars, tensorflow), a SONAME or a path; or off",
     )
     @argument("--no-env", action="store_true", help="child processes do not inherit the limit")
     @argument("-v", "--verbose", action="store_true", help="say after the cell what it cost")
@@ -249,30 +272,20 @@ class OmpMagics(Magics):
 
         It gives a Panel; `to_frame()` and `save("threads.csv")` have its history.
         """
-        accepted, example = "off, --interval SECONDS", "%omp_dashboard --interval 1"
-        options = parsed(self.omp_dashboard, line, accepted, example)
+        options = parsed(
+            self.omp_dashboard, line, "off, --interval SECONDS", "%omp_dashboard --interval 1"
+        )
         if options is None:
             return None
-        if options.what not in ([], ["off"]):
-            found, near = f"found {' '.join(options.what)!r}", nearest(options.what[0], ("off",))
-            raise UsageError(wrong_use("omp_dashboard", found, accepted, example, near))
-        if options.what:
-            if self.live is not None:
-                self.live.close()
-            return None
-        if options.interval is not None and not 0.2 <= options.interval <= 60:
-            found = f"found --interval {options.interval:g}"
-            accepted = "off, --interval with 0.2 to 60 seconds"
-            raise UsageError(wrong_use("omp_dashboard", found, accepted, example))
-        from .dashboard import open_panel  # noqa: PLC0415 - see the top of the file
+        from .opening import opened  # noqa: PLC0415 - see the top of the file
 
-        if self.live is None:
-            from .live import Live  # noqa: PLC0415 - see the top of the file
+        return opened(options, self.live, self._made_live)
 
-            self.live = Live(self._shell, self._session(), self._watch)
-        if options.interval is not None:
-            self.live.set_interval(options.interval)
-        return open_panel(self.live)
+    def _made_live(self) -> Live:
+        from .live import Live  # noqa: PLC0415 - see the top of the file
+
+        self.live = Live(self._shell, self._session(), self._watch)
+        return self.live
 
     def before_cell(self) -> None:
         """Hold the session's limit also on libraries that were loaded since."""

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 NAMES = {
-    "line": ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_dashboard"),
-    "cell": ("omp_limit",),
+    "line": (
+        *("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_dashboard"),
+        "omp_report",
+    ),
+    "cell": ("omp_limit", "omp_status"),
 }
 """Our magics by kind."""
 

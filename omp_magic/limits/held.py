@@ -98,6 +98,11 @@ class Held:
         self.isolated = loop is None or isolates(loop)
         self._limiter = limiter
 
+    @property
+    def least(self) -> int:
+        """The smallest number of threads that it gives a pool."""
+        return min(amount.threads(self.budget_threads) for _, amount in self.spec.amounts)
+
     def pause(self) -> bool:
         """Suspend it, or put it in force again; always True."""
         self.suspended, self.paused = not self.suspended, True

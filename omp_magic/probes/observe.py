@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ..facts.changes import Change, narrowed
@@ -100,7 +100,7 @@ class Observer:
         )
 
     @property
-    def packages_mapped(self) -> Container[str]:
+    def packages_mapped(self) -> Collection[str]:
         """Packages of which native files were mapped at the last look; it follows each look."""
         return self._packages.by_module
 

@@ -39,20 +39,21 @@ class AlarmView:
         return joined(self.lines())
 
     def lines(self) -> list[Text]:
-        """Give it in lines."""
+        """Give it in lines: first what is about to happen, or where it has."""
         from .finding_text import finding_lines, spoken  # noqa: PLC0415 - as above
         from .lines import verdict_lines, wrapped  # noqa: PLC0415 - as above
         from .plain import terminal_columns  # noqa: PLC0415 - as above
 
         width = terminal_columns()
-        lines: list[Text] = []
         findings = self.alarm.findings
-        if findings:
-            lines = verdict_lines(
-                spoken(findings[0].title, sys.prefix), findings[0].severity, width
-            )
+        tone = findings[0].severity if findings else "warning"
+        lead = spoken(self.lead, sys.prefix)
+        if self.alarm.before and findings:
+            lines = verdict_lines(spoken(findings[0].title, sys.prefix), tone, width)
+            lines += wrapped(lead, width, first="  ", style="dim")
             findings = (replace(findings[0], title=""), *findings[1:])
-        lines += wrapped(spoken(self.lead, sys.prefix), width, first="  ", style="dim")
+        else:
+            lines = verdict_lines(lead, tone, width)
         for finding in findings:
             lines += finding_lines(finding, sys.prefix, width=width)
         return lines

@@ -10,7 +10,8 @@ import pandas as pd
 
 from ..errors import RequestError
 from ..facts.libraries import Library
-from ..facts.snapshots import Snapshot, as_plain
+from ..facts.plain import as_plain
+from ..facts.snapshots import Snapshot
 from ..facts.ticks import Tick
 
 _COUNTS = ("num_threads", "would_use")

@@ -58,7 +58,7 @@ def is_terminal(stream: Any) -> bool:
     """Tell whether a stream is a terminal; one that is closed or strange is none."""
     try:
         return bool(stream.isatty())
-    except (AttributeError, ValueError):
+    except (AttributeError, OSError, ValueError):
         return False
 
 

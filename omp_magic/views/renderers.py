@@ -1,12 +1,13 @@
-"""The views of a `Snapshot` and of a `Check`, which stand below them.
+"""The views of `Snapshot`, `Difference` and `Check`, which stand below them.
 
-Importing this module gives `Snapshot` its views; each loads its library when it is used.
+Importing this module gives the first two their views; each loads its library when it is used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..facts.differences import Difference
 from ..facts.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
     return render_frame(snapshot)
 
 
+def _difference_text(difference: Difference) -> str:
+    from .difference import render_text  # noqa: PLC0415 - only a difference pays
+
+    return render_text(difference)
+
+
+def _difference_html(difference: Difference) -> str:
+    from .difference import render_html  # noqa: PLC0415 - only a difference pays
+
+    return render_html(difference)
+
+
 def _check_text(check: Check) -> str:
     from .check import render_text  # noqa: PLC0415 - only a check pays
 
@@ -61,3 +74,4 @@ check_renderers = {"text": _check_text, "display": _check_display, "html": _chec
 """For `Check.renderers`: views come with the first check."""
 
 Snapshot.renderers.update(text=_text, display=_display, html=_html, frame=_frame)
+Difference.renderers.update(text=_difference_text, html=_difference_html)

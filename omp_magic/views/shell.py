@@ -10,7 +10,7 @@ import re
 _SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
 _LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
 _PHRASES = (
-    (re.compile(r"%omp_(status|explain|check)\b"), r"omp-magic \1"),
+    (re.compile(r"%omp_(status|explain|check|report)\b"), r"omp-magic \1"),
     (re.compile(r"%omp_guard (\w+)"), r"the notebook's guard on \1"),
     (re.compile(r"%%?omp_limit off"), "the end of the limit's block"),
     (re.compile(r"%%?omp_limit\b"), "omp_magic.limit"),

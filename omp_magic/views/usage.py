@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..facts.usage import Usage
 from .words import DASH, counted, printable
 
-_LEAST_S = 0.005
+LEAST_S = 0.005
 """CPU time from which an owner's work is worth a line; wake-ups of idle threads stay below."""
 
 
@@ -22,57 +22,61 @@ def render_usage(spec: str, usage: Usage) -> str:
     peak_threads = DASH if usage.peak_threads is None else str(usage.peak_threads)
     children = ""
     if usage.children_cpu_s:
-        children = f" and {_seconds(usage.children_cpu_s)} in children"
+        children = f" and {seconds(usage.children_cpu_s)} in children"
     parts = (
-        f"wall {_seconds(usage.wall_s)}",
-        f"CPU {_seconds(usage.cpu_s)}{children}",
+        f"wall {seconds(usage.wall_s)}",
+        f"CPU {seconds(usage.cpu_s)}{children}",
         f"{busy_cpus} of {usage.allowed_cpus:g} CPUs busy",
         f"peak {peak_threads} threads{more}",
-        f"peak {_megabytes(usage.peak_rss_bytes)} MB{_around(usage)}"
+        f"peak {megabytes(usage.peak_rss_bytes)} MB{around(usage)}"
         if usage.peak_rss_bytes is not None
         else f"peak {DASH}",
-        _throttled(usage),
+        throttled(usage),
     )
-    lines = [f"omp_limit {spec}: " + " · ".join(parts), _owners(usage)]
+    lines = [f"omp_limit {spec}: " + " · ".join(parts), owners(usage)]
     lines.extend(f"  not known: {gap.what} ({printable(gap.why)})" for gap in usage.gaps)
     return "\n".join(line for line in lines if line)
 
 
-def _owners(usage: Usage) -> str:
-    """Give the line about owners, or "" when there is nothing to tell."""
+def owners(usage: Usage) -> str:
+    """Give the line about owners, indented, or "" when there is nothing to tell."""
     peaks, worked = usage.peak_threads_by_owner, usage.worked_by_owner
     if not peaks or worked is None:
         return ""
     came = (usage.peak_threads or 0) > (usage.threads_before or 0)
-    workers = [row for row in worked if row[2] >= _LEAST_S]
+    workers = [row for row in worked if row[2] >= LEAST_S]
     if not came and all(name == "Python" for name, _, _ in workers):
         return ""
     line = "  threads at most: " + " · ".join(f"{printable(name)} {n}" for name, n in peaks)
     if workers:
-        each = (f"{printable(name)} {n} for {_seconds(s)} CPU" for name, n, s in workers)
+        each = (f"{printable(name)} {n} for {seconds(s)} CPU" for name, n, s in workers)
         line += "; worked: " + " · ".join(each)
     return line
 
 
-def _around(usage: Usage) -> str:
+def around(usage: Usage) -> str:
+    """Give the memory before and after, in brackets; "" when it is not known."""
     before, after = usage.rss_before_bytes, usage.rss_after_bytes
     if before is None or after is None:
         return ""
-    return f" ({_megabytes(before)} before, {_megabytes(after)} after)"
+    return f" ({megabytes(before)} before, {megabytes(after)} after)"
 
 
-def _throttled(usage: Usage) -> str:
+def throttled(usage: Usage) -> str:
+    """Give the time in which the cgroup was stopped, or that it has no quota."""
     if usage.throttled_s is None:
         return "no quota, never throttled"
-    text = f"throttled {_seconds(usage.throttled_s)}"
+    text = f"throttled {seconds(usage.throttled_s)}"
     if usage.throttled_periods:
         text += f" in {counted(usage.throttled_periods, 'period')}"
     return text
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
+    """Give a time with its unit."""
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
 
 
-def _megabytes(value: int) -> str:
+def megabytes(value: int) -> str:
+    """Give bytes in MB."""
     return f"{value / 1e6:.0f}"

@@ -263,28 +263,39 @@ def test_a_library_that_is_loaded_later_is_limited_as_was_said(kernel: Kernel) -
 
 
 @pytest.mark.messages
-def test_verbose_adds_one_line(kept: Kernel) -> None:
+def test_verbose_adds_a_card(kept: Kernel) -> None:
     reply = kept.run("%%omp_limit 1 -v\ntime.sleep(0.1)\n'end'")
     assert reply.text == "'end'"
-    (line,) = reply.stdout.strip().split("\n")
+    assert reply.stdout == ""
+    (card,) = reply.displays
+    verdict, line = card["text/plain"].split("\n")
+    assert verdict.startswith("Mostly waiting: 0.")
     for word in ("omp_limit 1: wall 1", "CPU", "CPUs busy", "peak", "threads", "MB", "throttled"):
         assert word in line
+    assert f"<b>{verdict}</b>" in card["text/html"]
+    assert '<div class="omp-magic omp-k">' in card["text/html"]
     reply = kept.run("%%omp_limit 1 -v\n1 / 0")
     assert reply.ename == "ZeroDivisionError"
-    assert "wall" in reply.stdout
+    assert "wall" in _told(reply)
+
+
+def _told(reply: Reply) -> str:
+    """Give the text of what `-v` shows after the cell."""
+    (card,) = reply.displays
+    return str(card["text/plain"])
 
 
 def test_verbose_measures(kept: Kernel) -> None:
     busy = "a = np.ones((1200, 1200))\nfor _ in range(10): a @ a"
     reply = kept.run(f"%%omp_limit 1 -v\n{busy}")
-    cpus = float(reply.stdout.split(" CPUs busy")[0].split("· ")[-1].split(" of ")[0])
+    cpus = float(_told(reply).split(" CPUs busy · ")[0].split("· ")[-1].split(" of ")[0])
     assert 0 < cpus < 1.3
     reply = kept.run("%%omp_limit 1 -v\nb = bytearray(300_000_000)")
-    megabytes = int(reply.stdout.split(" MB")[0].split(" ")[-1])
+    megabytes = int(_told(reply).split(" MB")[0].split(" ")[-1])
     assert megabytes > 300
     threads = "import threading\nt = [threading.Timer(0.2, int) for _ in range(5)]"
     reply = kept.run(f"%%omp_limit 1 -v\n{threads}\n[x.start() for x in t]; [x.join() for x in t];")
-    more = int(reply.stdout.split("(+")[1].split(")")[0])
+    more = int(_told(reply).split("(+")[1].split(")")[0])
     assert more == 5
 
 

@@ -53,7 +53,7 @@ def test_openblas_that_could_not_start_is_told_before_and_explained_after(
     failed = kernel.run("import numpy")
     assert failed.ename == "KeyboardInterrupt"
     [shown] = failed.displays
-    assert shown["text/plain"].startswith("Nobody interrupted: OpenBLAS (numpy) could not start")
+    assert shown["text/plain"].startswith("✖ Nobody interrupted: OpenBLAS (numpy) could not start")
     after = kernel.run("%omp_status").text
     assert "started without" in after
     assert "OpenBLAS (numpy) could not start" in after

@@ -99,7 +99,7 @@ def test_the_reference_has_every_magic_option_and_command() -> None:
         re.findall(r"--\w+(?: NAME)?|%%omp_limit 2 -v", magics)
     )
     assert magics.count("```") % 2 == 0
-    for name in ("status", "check", "scan", "explain"):
+    for name in ("status", "check", "scan", "explain", "report"):
         assert f"## `omp-magic {name}`" in command
 
 

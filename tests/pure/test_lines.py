@@ -11,9 +11,12 @@ from facts_for_tests import full, library, pool, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omp_magic.errors import LimitError, nearest
 from omp_magic.facts.libraries import Finding
 from omp_magic.guard.guard import Alarm, sentence
 from omp_magic.jupyter.magics import OmpMagics
+from omp_magic.limiting import limit
+from omp_magic.limits.spec import NAMES, parse_limit
 from omp_magic.rules import judge
 from omp_magic.rules.explain import explain
 from omp_magic.rules.judgement import RULES
@@ -245,6 +248,43 @@ def test_words_are_explained_as_codes_are() -> None:
     assert both.index("waiting: ") < both.index("OMP203 · ")
     assert "cgroup: " in page_of(["cgroup"])._repr_mimebundle_()["text/html"]
     assert repr(page_of(["idle", "OMP101"])) == "<Page of idle, OMP101>"
+
+
+def test_the_help_has_every_name_that_a_limit_takes() -> None:
+    for text in (OmpMagics.omp_limit.__doc__, limit.__doc__):
+        for name in NAMES:
+            assert re.search(rf"(?<![\w-]){name}(?![\w-])", text or ""), name
+
+
+def test_a_wrong_limit_is_told_with_what_was_meant() -> None:
+    for spec, near in (
+        ("opnblas=2", "openblas=2"),
+        ("auot", "auto"),
+        ("of", "off"),
+        ("blas=auot", "blas=auto"),
+        ("libgmp=1", "libgomp=1"),
+        ("tourch=4", "torch=4"),
+        ("numexpr", "numexpr=1"),
+    ):
+        with pytest.raises(LimitError) as raised:
+            parse_limit(spec, also=("off",))
+        said = str(raised.value)
+        assert said == (
+            f"found {spec!r}; accepted: N, auto, auto/N, NAME=N, off; did you mean {near}? "
+            f"example: %omp_limit {near}"
+        )
+    with pytest.raises(LimitError) as raised:
+        parse_limit({"blas": 1, "opnmp": 2}, asking='omp_magic.limit("{}")')
+    assert str(raised.value).endswith('example: omp_magic.limit("blas=1 openmp=2")')
+    with pytest.raises(LimitError) as raised:
+        parse_limit("every=1")
+    assert "did you mean" not in str(raised.value)
+    assert len(str(raised.value)) < 140
+
+
+@given(st.text(max_size=30))
+def test_nothing_that_is_written_breaks_the_search_for_what_was_meant(text: str) -> None:
+    assert nearest(text, ("auto", "off")) in ("", "auto", "off")
 
 
 def test_the_help_of_the_magic_has_every_code_and_word() -> None:

@@ -1,0 +1,129 @@
+"""The file of a report: its kind by its name; written whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from .errors import ReportError
+
+REPORTED = (
+    "the home folder is ~ in it, the user's name user; read it before you send it: nothing was sent"
+)
+"""What is said of a report that was written."""
+
+
+def check_report(path: str, kinds: Iterable[str], *, force: bool, command: str = "") -> str:
+    """Give the file's path, the user's folder put in for ``~``.
+
+    Parameters
+    ----------
+    path
+        As it was asked for.
+    kinds
+        The ends that a name may have.
+    force
+        Whether a file that is there may be replaced.
+    command
+        ``"%omp_report"`` or ``"omp-magic report"``; "" in Python. For the example of an error.
+
+    Raises
+    ------
+    ReportError
+        When the name's end is no kind's, the folder is not there, or the file is.
+    """
+    full = os.path.expanduser(path)
+    ends = ", ".join(kinds)
+    if os.path.splitext(full)[1].lower() not in kinds:
+        raise ReportError(path, f"a file whose name ends in {ends}", _line("omp.html", command))
+    folder = os.path.dirname(full) or "."
+    if not os.path.isdir(folder):
+        accepted = "a file in a folder that is there"
+        raise ReportError(f"no folder {folder}", accepted, _line("omp.html", command))
+    if os.path.isdir(full):
+        raise ReportError(f"a folder: {path}", "a file", _line("omp.html", command))
+    if os.path.lexists(full) and not force:
+        raise _there(path, command)
+    return full
+
+
+def write_report(path: str, text: str, *, force: bool, command: str = "") -> None:
+    """Write a file beside its place, and put it there when it is whole.
+
+    Parameters
+    ----------
+    path
+        From `check_report`.
+    text
+        What is written, as UTF-8.
+    force, command
+        As for `check_report`.
+
+    Raises
+    ------
+    ReportError
+        When the file came meanwhile, or cannot be written.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        aside = _aside(path, data)
+        try:
+            _put(aside, path, force=force)
+        finally:
+            if os.path.lexists(aside):
+                os.unlink(aside)
+    except FileExistsError:
+        raise _there(path, command) from None
+    except OSError as error:
+        found = f"{error.strerror or error}: {path}"
+        raise ReportError(found, "a file that can be written", _line("omp.html", command)) from None
+
+
+def _aside(path: str, data: bytes) -> str:
+    """Write a new file beside a place; give its path. It has the mode of any new file."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    folder, name = os.path.split(path)
+    aside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with os.fdopen(os.open(aside, flags, 0o666), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        if os.path.lexists(aside):
+            os.unlink(aside)
+        raise
+    return aside
+
+
+def _put(aside: str, path: str, *, force: bool) -> None:
+    """Give a whole file its name.
+
+    Raises
+    ------
+    FileExistsError
+        When the name is taken and may not be.
+    """
+    if not force:
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            raise
+        except (OSError, AttributeError):  # a file system without hard links
+            if os.path.lexists(path):
+                raise FileExistsError from None
+        else:
+            return
+    os.replace(aside, path)
+
+
+def _there(path: str, command: str) -> ReportError:
+    more = "--force" if command else "force=True"
+    accepted = f"another name, or {more} to replace it"
+    return ReportError(f"a file that is there: {path}", accepted, _line(path, command, more))
+
+
+def _line(path: str, command: str, more: str = "") -> str:
+    if command:
+        return " ".join(filter(None, (command, path, more)))
+    return f"omp_magic.report({path!r}{f', {more}' if more else ''})"
