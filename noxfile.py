@@ -25,7 +25,8 @@ ROWS = [
 ]
 
 KERNEL = tuple(
-    f"tests/kernel/test_{name}.py" for name in ("limit", "cellbody", "extension", "dashboard")
+    f"tests/kernel/test_{name}.py"
+    for name in ("limit", "cellbody", "extension", "dashboard", "reload")
 )
 """What depends on how IPython runs cells, and on how ipykernel passes messages."""
 REST = (

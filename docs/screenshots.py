@@ -14,8 +14,10 @@ import argparse
 import base64
 import contextlib
 import io
+import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,8 +39,7 @@ SCALE = 2
 """Pixels to a point."""
 
 _WORK = """\
-import multiprocessing, os, time
-multiprocessing.set_start_method("forkserver")
+import os, time
 os.environ["OMP_NUM_THREADS"] = "16"
 import numpy as np, scipy.linalg, threadpoolctl
 from sklearn.cluster import KMeans
@@ -86,6 +87,8 @@ def main() -> int:
         try:
             take_live(lab, phases_s)
             take_warning(lab)
+            take_others(lab)
+            take_ten(lab)
         finally:
             lab.close()
     sizes = {path.name: path.stat().st_size for path in sorted(IMAGES.glob("*.png"))}
@@ -138,22 +141,93 @@ def take_warning(lab: Lab) -> None:
             shutil.copy(runtime, home / name)
         book = opened(
             lab,
-            "%load_ext omp_magic\nimport ctypes",
+            "%load_ext omp_magic\nimport ctypes\n%omp_dashboard",
             f"solver = ctypes.CDLL({str(home / 'solver' / runtime.name)!r})",
             "solver.omp_get_max_threads()",
             f"forest = ctypes.CDLL({str(home / 'forest' / runtime.name)!r})",
+            "forest.omp_get_max_threads()",
         )
         for index in range(4):
             book.run(index)
-        take(book, "warning", ".jp-OutputArea-output .omp-magic")
+        time.sleep(4)
+        take(book, "warning", ".jp-Cell:nth-of-type(4) .omp-magic")
+        take(book, "panel-error")
+        # The kernel aborts, and the server starts another: Error #15.
+        book.start(4)
+        wait_for_end(book)
+        take(book, "panel-ended")
         book.close()
+
+
+def wait_for_end(book: Notebook) -> None:
+    """Wait until the panel says that its kernel has ended, and put dialogs away."""
+    from browser.lab import wait_for  # noqa: PLC0415 - found by main
+
+    code = "return !!document.querySelector('.omp-dash.jupyter-widgets-disconnected')"
+    wait_for("the panel says so", lambda: book.js(code), 60)
+    time.sleep(2)
+    book.js("document.querySelectorAll('.jp-Dialog .jp-mod-accept').forEach(each => each.click())")
+
+
+def take_others(lab: Lab) -> None:
+    """Take the picture of a kernel that others leave little of the CPUs to."""
+    burn = "import os, time\nend = time.time() + 90\nwhile time.time() < end: pass"
+    book = opened(
+        lab,
+        "import numpy as np, time\n%load_ext omp_magic\n%omp_dashboard",
+        "a = np.ones((1200, 1200)); end = time.time() + 14\nwhile time.time() < end: a @ a",
+        "a = np.ones((1200, 1200)); end = time.time() + 40\nwhile time.time() < end: a @ a",
+    )
+    book.run(0)
+    book.run(1, 60)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "train.py")
+        script.write_text(burn, "utf-8")
+        command = [sys.executable, str(script)]
+        cpus = len(os.sched_getaffinity(0))
+        others = [subprocess.Popen(command) for _ in range(cpus)]  # noqa: S603 - a file of ours
+        try:
+            book.start(2)
+            time.sleep(12)
+            take(book, "panel-others", says=r"^You get")
+        finally:
+            for each in others:
+                each.kill()
+                each.wait()
+    book.wait(2, 90)
+    book.close()
+
+
+def take_ten(lab: Lab) -> None:
+    """Take the picture of ten libraries, most of them idle, in an environment of their own."""
+    from browser.notebook import in_environment  # noqa: PLC0415 - found by main
+    from environments import POOLS, environment  # noqa: PLC0415 - as above
+
+    load = "import torch, sklearn.cluster, scipy.linalg, numexpr, numba, cv2, pyarrow, xgboost"
+    cells = (
+        f"{load}, lightgbm, faiss\n%load_ext omp_magic\n%omp_dashboard",
+        """\
+import time; a = torch.ones((1500, 1500)); end = time.time() + 40
+while time.time() < end: a @ a""",
+    )
+    book = alone(in_environment(lab, environment("pools", POOLS), list(cells)))
+    book.run(0, 180)
+    book.start(1)
+    time.sleep(12)
+    take(book, "panel-ten", says="none of them busy|fine")
+    book.wait(1, 90)
+    book.close()
 
 
 def opened(lab: Lab, *cells: str) -> Notebook:
     """Give a notebook with nothing beside it, so that it has the page's width."""
     from browser.notebook import Notebook  # noqa: PLC0415 - found by main
 
-    book = Notebook(lab, list(cells))
+    return alone(Notebook(lab, list(cells)))
+
+
+def alone(book: Notebook) -> Notebook:
+    """Give the notebook the page's width."""
     book.command("application:set-mode", {"mode": "single-document"})
     book.js("app.shell.collapseLeft(); app.shell.collapseRight();")
     return book

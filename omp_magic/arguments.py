@@ -21,6 +21,8 @@ _EXAMPLES = {
     "check": "omp-magic check torch faiss --run",
     "scan": "omp-magic scan dist/package-1.0-cp312-cp312-linux_x86_64.whl",
     "report": "omp-magic report threads.html --import numpy",
+    "enable": "omp-magic enable --profile default",
+    "disable": "omp-magic disable",
     "explain": "omp-magic explain OMP101 waiting",
 }
 
@@ -147,4 +149,10 @@ def _parser(version: str) -> _Parser:
         f"all codes, a line each; codes: {', '.join(STORIES)}; words: {', '.join(MEANINGS)}",
     )
     explaining.add_argument("codes", metavar="CODE", nargs="*", help="OMP101, 101, waiting ...")
+    for name, does in (
+        ("enable", "let IPython and its kernels load the magics by themselves"),
+        ("disable", "take out what enable has written"),
+    ):
+        profile = command(name, does, "the profile that is called default")
+        profile.add_argument("--profile", metavar="NAME", default="default", help="IPython's")
     return parser

@@ -20,6 +20,7 @@ from .facts.libraries import Finding
 from .facts.plain import as_plain
 from .installed.nearby import nearest_module
 from .installed.wheels import scan
+from .profiles.enabling import disable, enable
 from .reports import REPORTED, check_report
 from .rules import judge
 from .rules.rule import SEVERITIES
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     commands = {"explain": _explain, "check": _check, "scan": _scan, "status": _status}
     commands["report"] = _report
+    commands |= {"enable": _profile, "disable": _profile}
     try:
         code = commands[options.command](options)
         sys.stdout.flush()
@@ -99,6 +101,16 @@ def _scan(options: argparse.Namespace) -> int:
     else:
         write_lines(scan_lines(scanned, findings))
     return _FOUND if _is_found(findings, options.fail_on) else _FINE
+
+
+def _profile(options: argparse.Namespace) -> int:
+    change = {"enable": enable, "disable": disable}[options.command]
+    try:
+        print(change(options.profile))
+    except OmpMagicError as error:
+        print(f"omp-magic {options.command}: {error}", file=sys.stderr)
+        return _WRONG_USE
+    return _FINE
 
 
 def _is_found(findings: tuple[Finding, ...], fail_on: str) -> bool:

@@ -90,6 +90,23 @@ class ReportError(RequestError):
     """A report was asked for that cannot be written; no file was changed."""
 
 
+class ProfileError(OmpMagicError):
+    """An IPython profile that cannot be read, written or followed; it is as it was.
+
+    Parameters
+    ----------
+    why
+        What is wrong with it.
+    path
+        The file or folder.
+    """
+
+    def __init__(self, why: str, path: str) -> None:
+        self.why = why
+        self.path = path
+        super().__init__(f"{path}: {why}")
+
+
 class UnknownCodeError(OmpMagicError, LookupError):
     """A finding's code was asked for that does not exist.
 

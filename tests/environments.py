@@ -27,6 +27,7 @@ POOLS = (
     "blosc2",
     "duckdb",
     "faiss-cpu",
+    "ipywidgets",
     "lightgbm",
     "numba",
     "numexpr",

@@ -24,6 +24,7 @@ from ..views.panel.offers import pools_to_limit
 from ..views.panel.pool_rows import arranged, newly_busy
 from ..views.panel.sending import unparented
 from ..views.panel.widgets import Controls
+from .side import Side
 
 if TYPE_CHECKING:
     from ..facts.ticks import Tick
@@ -43,10 +44,13 @@ class Panel:
         What it shows.
     place
         The cell that opens it, and the run of it, as `MainThread.place` gives them.
+    aside
+        Whether it shows in JupyterLab's sidebar first; UsageError where it cannot.
     """
 
-    def __init__(self, live: Live, place: tuple[str, str] = ("", "")) -> None:
+    def __init__(self, live: Live, place: tuple[str, str] = ("", ""), *, aside: bool) -> None:
         self._live = live
+        self._side = Side(lambda: live.close(self)) if aside else None
         self.place = place
         self.paused = False
         self.closed = False
@@ -59,8 +63,8 @@ class Panel:
         """Names it in the page, where what is saved of it hides while it shows itself."""
         self._order: tuple[str, ...] = ()
         self._unfolded: frozenset[str] = frozenset()
-        self._shown: list[tuple[Any, Any]] = []
-        """Where it shows, and where what is kept of it stands."""
+        self._shown: list[list[Any]] = []
+        """Where it shows below cells, and last where what is kept of it stands."""
         self._showing = threading.RLock()
         """Without it a page that one thread has made would replace the newer one of another."""
         self._codes: tuple[str, ...] | None = None
@@ -228,17 +232,17 @@ class Panel:
         if self.closed:
             display(self._still(), raw=True)  # type: ignore[no-untyped-call]  # IPython has no types here
             return
-        shown = {**self.controls.bundle(), "text/plain": ""}
-        places = [
-            display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # as above
-            for bundle in (shown, self._still())
-        ]
-        self._shown.append((places[0], places[1]))
+        bundles = [{**self.controls.bundle(), "text/plain": ""}, self._still()]
+        if self._side is not None and self._side.show(self.controls.root):
+            del bundles[0]
+        self._shown.append(
+            [display(each, raw=True, display_id=True) for each in bundles]  # type: ignore[no-untyped-call]  # as above
+        )
 
     def keep(self) -> None:
         """Bring what is kept in the notebook up to date; at the end of each cell."""
         still = self._still()
-        for _, kept in self._shown:
+        for *_, kept in self._shown:
             kept.update(still, raw=True)
 
     def discard(self) -> None:
@@ -247,10 +251,13 @@ class Panel:
         last = self._still()
         self.closed = True
         try:
-            for place, kept in shown:
-                place.update({"text/plain": ""}, raw=True)
+            for *places, kept in shown:
+                for place in places:
+                    place.update({"text/plain": ""}, raw=True)
                 kept.update(last, raw=True)
         finally:
+            if self._side is not None:
+                self._side.close()
             unparented(self.controls.close)
 
     def to_frame(self) -> Any:
@@ -285,10 +292,3 @@ class Panel:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return self._still()
-
-
-def open_panel(live: Live) -> Panel:
-    """Make a panel, and show it in the cell that runs."""
-    panel = Panel(live, live.main.place())
-    live.add(panel)
-    return panel

@@ -259,6 +259,7 @@ class OmpMagics(Magics):
     @magic_arguments()
     @argument("what", nargs="*", help="nothing, or off to close every panel")
     @argument("--interval", type=float, help="seconds between two looks, 0.2 to 60")
+    @argument("--side", action="store_true", help="in JupyterLab's sidebar, by the package sidecar")
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic
     def omp_dashboard(self, line: str) -> Panel | None:
@@ -272,9 +273,8 @@ class OmpMagics(Magics):
 
         It gives a Panel; `to_frame()` and `save("threads.csv")` have its history.
         """
-        options = parsed(
-            self.omp_dashboard, line, "off, --interval SECONDS", "%omp_dashboard --interval 1"
-        )
+        accepted = "off, --side, --interval SECONDS"
+        options = parsed(self.omp_dashboard, line, accepted, "%omp_dashboard --interval 1")
         if options is None:
             return None
         from .opening import opened  # noqa: PLC0415 - see the top of the file

@@ -39,8 +39,13 @@ class MainThread:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        shell.events.register("pre_run_cell", self._before_cell)
-        shell.events.register("post_run_cell", self._after_cell)
+        self.listen()
+
+    def listen(self) -> None:
+        """Be told where cells begin and end, after all who are told by now."""
+        self.end()
+        self._shell.events.register("pre_run_cell", self._before_cell)
+        self._shell.events.register("post_run_cell", self._after_cell)
 
     @property
     def busy(self) -> bool:

@@ -8,7 +8,7 @@ from IPython.core.error import UsageError
 
 from ..errors import nearest
 from .asking import wrong_use
-from .dashboard import Panel, open_panel
+from .dashboard import Panel
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .live import Live
 
 _EXAMPLE = "%omp_dashboard --interval 1"
+_ASIDE = (
+    "omp_dashboard: it is at the right of JupyterLab's page. If not, load that anew after this, "
+    "where JupyterLab runs: pip install sidecar"
+)
 
 
 def opened(options: Namespace, live: Live | None, make: Callable[[], Live]) -> Panel | None:
@@ -34,11 +38,12 @@ def opened(options: Namespace, live: Live | None, make: Callable[[], Live]) -> P
     Raises
     ------
     UsageError
-        When the words are others, or the interval is too short or too long.
+        When the words are others, the interval is too short or too long, or there is no place
+        at the side.
     """
     if options.what not in ([], ["off"]):
         found, near = f"found {' '.join(options.what)!r}", nearest(options.what[0], ("off",))
-        accepted = "off, --interval SECONDS"
+        accepted = "off, --side, --interval SECONDS"
         raise UsageError(wrong_use("omp_dashboard", found, accepted, _EXAMPLE, near))
     if options.what:
         if live is not None:
@@ -51,4 +56,10 @@ def opened(options: Namespace, live: Live | None, make: Callable[[], Live]) -> P
     live = make() if live is None else live
     if options.interval is not None:
         live.set_interval(options.interval)
-    return open_panel(live)
+    if options.side and not live.threaded:
+        raise UsageError("omp_dashboard: --side needs JupyterLab; example: %omp_dashboard")
+    panel = Panel(live, live.main.place(), aside=options.side)
+    if options.side:
+        print(_ASIDE)
+    live.add(panel)
+    return panel

@@ -22,6 +22,11 @@ class Session:
         self._said: tuple[str, ...] = ()
         self._labels: dict[str, str] = {}
 
+    @property
+    def limit(self) -> str:
+        """The line that has set what is in force, or ""."""
+        return self._held.told.set_by if self._held is not None else ""
+
     def set(self, text: str, *, env: bool = True) -> str:
         """Put a limit in force instead of the one before, and give a line that says so.
 

@@ -47,8 +47,33 @@ class Magics:
             for kind, names in NAMES.items()
             for name in names
         }
+
+    def put(self) -> None:
+        """Register them."""
+        tables = self._shell.magics_manager.magics
         for (kind, name), standin in self._standins.items():
-            shell.magics_manager.magics[kind][name] = standin
+            tables[kind][name] = self._real.magics[kind][name] if self._real else standin
+
+    def take_over(self, before: Magics) -> None:
+        """Go on with what other magics held, that are removed: the limit and the panels."""
+        old = before._real
+        if old is not None and (old.session is not None or old.live is not None):
+            real = self.real()
+            real.session, real.live = old.session, old.live
+
+    def listen(self) -> None:
+        """Have the panels told of cells after all else that is."""
+        if self._real is not None and self._real.live is not None:
+            self._real.live.main.listen()
+
+    def held(self) -> tuple[str, ...]:
+        """Say what is held, in words: the session's limit, the panels."""
+        session = self._real.session if self._real is not None else None
+        live = self._real.live if self._real is not None else None
+        limit = session.limit if session is not None else ""
+        panels = len(live.panels) if live is not None else 0
+        found = (limit, f"{panels} panel{'s' if panels > 1 else ''}" if panels else "")
+        return tuple(each for each in found if each)
 
     def real(self) -> OmpMagics:
         """Give the real magics, put in the place of the stand-ins."""
@@ -83,7 +108,7 @@ class Magics:
             log.warning("omp_magic: not looked after the cell (%s)", error)
 
     def remove(self) -> None:
-        """Take the magics out of the shell, and back what they hold."""
+        """Take the magics out of the shell."""
         tables = self._shell.magics_manager.magics
         for (kind, name), standin in self._standins.items():
             ours = [standin]
@@ -94,9 +119,13 @@ class Magics:
             if name in tables[kind] and tables[kind][name] in ours:
                 del tables[kind][name]
         if self._real is not None:
-            real, self._real = self._real, None
             configurables = self._shell.configurables
-            configurables[:] = [each for each in configurables if id(each) != id(real)]
+            configurables[:] = [each for each in configurables if id(each) != id(self._real)]
+
+    def end(self) -> None:
+        """Take back what they hold."""
+        real, self._real = self._real, None
+        if real is not None:
             real.end()
 
 

@@ -67,12 +67,12 @@ class Rule:
 
 
 def named(library: Library) -> str:
-    """Give a library for a sentence: ``libgomp.so.1 (scikit-learn)``.
+    """Give a library for a sentence: ``GNU libgomp (scikit-learn)``.
 
     One that no distribution shipped is ``libgomp.so.1 of the system (used by lightgbm)``, or
     its file, as far as it tells it from others.
     """
-    return f"{library.name} ({library.whose})" if library.owner else bringer(library)
+    return library.title if library.owner else bringer(library)
 
 
 def pools_among(snapshot: Snapshot, libraries: Iterable[Library]) -> int:

@@ -88,9 +88,8 @@ def as_text(report: Report) -> str:
     facts = report.snapshot
     parts = [
         "omp_magic report" + (f", {report.about.made_at}" if report.about is not None else ""),
-        report.verdict.text,
-        *(_section(name, lines) for name, lines in sections_of(report)),
         _section("Status", render_text(facts).split("\n")),
+        *(_section(name, lines) for name, lines in sections_of(report)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Finding
@@ -11,7 +11,7 @@ from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
 from .words import counted, uncounted_words
 
-_NOW = ("OMP211", "OMP206", "OMP203", "OMP209", "OMP207", "OMP201", "OMP202", "OMP208")
+_NOW = ("OMP211", "OMP206", "OMP201", "OMP202", "OMP203", "OMP209", "OMP207", "OMP208")
 """Warnings of what costs time now, the first to be said first; others tell of what may come."""
 _MOST_OTHERS = 2
 
@@ -59,7 +59,8 @@ def verdict_of(snapshot: Snapshot, busy: int = 0, allowed_cpus: float | None = N
         if code in ("OMP201", "OMP202"):
             crowded = _crowded(snapshot, busy, allowed)
             if crowded is not None:
-                return crowded
+                throttled = by_code.get("OMP203")
+                return crowded if throttled is None else _with(crowded, throttled.title)
         found = by_code.get(code)
         if found is not None and found.severity == "warning":
             return _told(found, snapshot)
@@ -77,6 +78,11 @@ def _told(finding: Finding, snapshot: Snapshot) -> Verdict:
         more += ", …" if more and len(others.largest) > _MOST_OTHERS else ""
     tone = "error" if finding.severity == "error" else "warning"
     return Verdict(finding.title, tone, more, finding.code)
+
+
+def _with(verdict: Verdict, also: str) -> Verdict:
+    more = f"{verdict.more}; {also[:1].lower()}{also[1:]}"
+    return replace(verdict, more=more)
 
 
 def _crowded(snapshot: Snapshot, busy: int, allowed: float) -> Verdict | None:

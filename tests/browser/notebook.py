@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from places import ROOT, TESTS
 
 from browser.lab import SHOTS, Lab, wait_for
 
@@ -34,7 +36,7 @@ _LAB = "const app = window.jupyterapp, widget = app.shell.currentWidget, book = 
 _FRAMES = """
 window.frames_seen = [];
 const note = () => {
-  const live = document.querySelector('.omp-dash .omp-live');
+  const live = document.querySelector('.omp-dash:not(.omp-static) .omp-live');
   if (!live || live.dataset.tick === window.last_tick) return;
   window.last_tick = live.dataset.tick;
   window.frames_seen.push([+live.dataset.tick, Date.now() - live.dataset.at, Date.now()]);
@@ -64,13 +66,8 @@ class Notebook:
             self.path = cells
             self.load()
             return
-        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
-            cells=[nbformat.v4.new_code_cell(each) for each in cells],  # type: ignore[no-untyped-call]  # as above
-            metadata={"kernelspec": kernel},
-        )
         self.path = lab.root / f"{len(list(lab.root.glob('*.ipynb')))}.ipynb"
-        nbformat.write(made, self.path)  # type: ignore[no-untyped-call]  # as above
+        write_notebook(self.path, cells)
         self.load()
 
     def load(self) -> None:
@@ -171,7 +168,7 @@ class Notebook:
     def all(self, selector: str, text: str = "", panel: int = 0) -> list[Any]:
         """Give the elements of a panel that fit; with a text, those that say just that."""
         code = (
-            "const panel = document.querySelectorAll('.omp-dash')[arguments[2]];"
+            "const panel = document.querySelectorAll('.omp-dash:not(.omp-static)')[arguments[2]];"
             "return panel ? [...panel.querySelectorAll(arguments[0])].filter("
             "each => !arguments[1] || each.textContent.trim() === arguments[1]) : []"
         )
@@ -187,26 +184,21 @@ class Notebook:
         return element
 
     def limit(self, label: str, threads: int) -> None:
-        """Type a number into the box of a pool, and click its "set"."""
+        """Type a number into the box of a pool, and press Enter."""
         from selenium.webdriver.common.keys import Keys
 
         box = self._reach(wait_for(f"a box for {label}", lambda: self.box(label)))
         box.click()
         box.send_keys(Keys.CONTROL, "a")
-        box.send_keys(str(threads))
-        row = (
-            "return arguments[0].closest('.widget-hbox:not(.widget-text)').querySelector('button')"
-        )
-        button = self.driver.execute_script(row, box)
-        assert button.text == "set"
-        button.click()
+        box.send_keys(str(threads), Keys.ENTER)
 
     def box(self, label: str) -> Any:
-        """Give the number box whose label begins so."""
+        """Give the number box in the row of a pool whose name begins so."""
         code = (
-            "return [...document.querySelectorAll('.omp-dash .widget-inline-hbox')].filter("
-            "each => each.textContent.trim().startsWith(arguments[0])"
-            " && each.querySelector('input')).map(each => each.querySelector('input'))[0]"
+            "const row = [...document.querySelectorAll('.omp-dash:not(.omp-static) .omp-p')].find("
+            "each => (each.querySelector('bdi') || each).textContent.startsWith(arguments[0]));"
+            "const place = row && [...row.classList].find(each => /^omp-r\\d+$/.test(each));"
+            "return place && document.querySelector(`.omp-dash .omp-box.${place} input`)"
         )
         return self.js(code, label)
 
@@ -225,12 +217,12 @@ class Notebook:
 
     def number(self) -> int:
         """Give the number of the tick that shows; -1 without a panel."""
-        code = "const live = document.querySelector('.omp-dash .omp-live');"
+        code = "const live = document.querySelector('.omp-dash:not(.omp-static) .omp-live');"
         return int(self.js(code + "return live ? live.dataset.tick : -1"))
 
     def panels(self) -> list[str]:
         """Give the number of the tick that each panel shows."""
-        live = "[...document.querySelectorAll('.omp-dash .omp-live')]"
+        live = "[...document.querySelectorAll('.omp-dash:not(.omp-static) .omp-live')]"
         code = f"return {live}.map(each => each.dataset.tick)"
         return list(self.js(code))
 
@@ -238,7 +230,7 @@ class Notebook:
         """Wait for another picture, and give when its tick was taken, in ms."""
         before = self.number()
         wait_for("a tick", lambda: self.number() > before)
-        code = "return document.querySelector('.omp-dash .omp-live').dataset.at"
+        code = "return document.querySelector('.omp-dash:not(.omp-static) .omp-live').dataset.at"
         return float(self.js(code))
 
     def choose(self, choice: str) -> None:
@@ -270,7 +262,7 @@ class Notebook:
         """Give (number of the tick, its age in ms when it showed, when it showed in ms)."""
         return [(a, b, c) for a, b, c in self.driver.execute_script("return window.frames_seen")]
 
-    def shot(self, name: str, element: str = ".omp-dash") -> None:
+    def shot(self, name: str, element: str = ".omp-dash:not(.omp-static)") -> None:
         """Keep a picture of the page, and one of the panel alone."""
         SHOTS.mkdir(exist_ok=True)
         self.driver.save_screenshot(str(SHOTS / f"{name}.png"))
@@ -297,3 +289,29 @@ class Notebook:
             ".then(() => { widget.dispose(); done(''); }, error => done(String(error)));"
         )
         self.driver.execute_async_script(end)
+
+
+def in_environment(lab: Lab, python: str | Path, cells: list[str]) -> Notebook:
+    """Give a notebook whose kernel is another environment's Python and has the project."""
+    spec = {
+        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3",
+        "language": "python",
+        "env": {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, TESTS)))},
+    }
+    folder = lab.home / "data" / "kernels" / "other"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
+    path = lab.root / f"other{len(list(lab.root.glob('*.ipynb')))}.ipynb"
+    write_notebook(path, cells, "other")
+    return Notebook(lab, path)
+
+
+def write_notebook(path: Path, cells: list[str], kernel: str = "python3") -> None:
+    """Write a notebook of code cells."""
+    spec = {"name": kernel, "display_name": "Python 3", "language": "python"}
+    made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
+        cells=[nbformat.v4.new_code_cell(each) for each in cells],  # type: ignore[no-untyped-call]  # as above
+        metadata={"kernelspec": spec},
+    )
+    nbformat.write(made, path)  # type: ignore[no-untyped-call]  # as above

@@ -78,7 +78,7 @@ def test_forks_of_a_notebook(pools: Kernel) -> None:
         assert shown(kernel.run(line)) == "", line
     told = kernel.run("child_of(work)")
     assert told.text == "'hangs'"
-    assert shown(told).startswith("! A forked child that uses libgomp")
+    assert shown(told).startswith("! A forked child that uses GNU libgomp")
     assert "\n  os.fork, before it forks\n  warning  OMP204  " in shown(told)
     assert "multiprocessing forks" not in shown(told)
     assert shown(kernel.run("child_of(lambda: None, 60)")) == ""  # once for each pool
@@ -96,12 +96,14 @@ def test_forks_of_a_notebook(pools: Kernel) -> None:
     assert "a fork by multiprocessing, before it forks\n  warning  OMP204" in shown(told)
     assert "uses polars will hang" in shown(told)
     # A fork cannot be refused, by no mode and no filter: it is told.
-    kernel.run("%reload_ext omp_magic\n%omp_guard raise\nimport warnings")
+    kernel.run("%unload_ext omp_magic\n%load_ext omp_magic\n%omp_guard raise\nimport warnings")
     told = kernel.run("warnings.simplefilter('error'); child_of(lambda: None, 60)")
     assert (told.text, "OMP204" in shown(told)) == ("0", True)
-    kernel.run("warnings.simplefilter('ignore')\n%reload_ext omp_magic")
+    kernel.run("warnings.simplefilter('ignore')\n%unload_ext omp_magic\n%load_ext omp_magic")
     assert shown(kernel.run("child_of(lambda: None, 60)")) == ""
-    kernel.run("warnings.resetwarnings()\n%reload_ext omp_magic\n%omp_guard off")
+    kernel.run(
+        "warnings.resetwarnings()\n%unload_ext omp_magic\n%load_ext omp_magic\n%omp_guard off"
+    )
     assert shown(kernel.run("child_of(lambda: None, 60)")) == ""
     kernel.run("%unload_ext omp_magic")
     assert shown(kernel.run("child_of(lambda: None, 60)")) == ""

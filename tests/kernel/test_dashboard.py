@@ -345,7 +345,7 @@ def test_what_is_kept_is_current_at_the_end_of_every_cell(panel: Kernel) -> None
     assert "Snapshot of " in page
     assert len(page.encode()) < 40_000
     (page,) = kept_updates(panel, "%omp_limit off")
-    assert "limit 1" not in page
+    assert "limit 1, set by" not in page
     panel.run("dash.act('close')")
     assert kept_updates(panel, "1") == []
 
@@ -373,6 +373,18 @@ def test_wrong_words_are_one_line(panel: Kernel) -> None:
         assert "example: %omp_dashboard --interval 1" in reply.stderr
 
 
+def test_the_side_says_what_it_needs(panel: Kernel) -> None:
+    panel.run("import sys; sys.modules['sidecar'] = None  # as where it is not installed")
+    reply = panel.run("%omp_dashboard --side")
+    assert reply.ename == "UsageError"
+    assert reply.stderr.strip().count("\n") == 0
+    assert reply.stderr.endswith("run: %pip install sidecar\n")
+    panel.run("del sys.modules['sidecar']")
+    command = [sys.executable, "-m", "IPython", "-c", "%load_ext omp_magic\n%omp_dashboard --side"]
+    said = run_program(command, 60, {"TERM": "dumb"})
+    assert "UsageError: omp_dashboard: --side needs JupyterLab" in said.out + said.err
+
+
 def test_a_thread_that_dies_says_so(panel: Kernel) -> None:
     panel.run("dash._live._pulse = None")
     until(panel, "'stopped' in dash.message", True)
@@ -389,7 +401,7 @@ def test_colab_has_no_thread_and_looks_after_each_cell(kernel: Kernel) -> None:
     kernel.run("__import__('time').sleep(0.2)")
     assert kernel.value("len(dash._live.history)") > before
     assert "after each cell" in kernel.value("dash.controls.live.value")
-    names = "[each.description for each in dash.controls.grid.children[3].children[-3:]]"
+    names = "[each.description for each in dash.controls.grid.children[-2].children[-3:]]"
     assert kernel.value(names) == ["refresh", "pause", "close"]
 
 

@@ -209,11 +209,12 @@ def test_wrong_words_and_a_wrong_profile(kernel: Kernel) -> None:
     kernel.run("%config OmpMagics.guard = 'loud'")
     assert "omp_guard warn" in kernel.run("%omp_guard").stdout
     assert kernel.run("%reload_ext omp_magic").status == "ok"
-    kernel.run("get_ipython().config.OmpMagics.guard = 'loud'")
-    reply = kernel.run("%reload_ext omp_magic")
+    kernel.run("get_ipython().config.OmpMagics.guard = 'loud'\n%unload_ext omp_magic")
+    reply = kernel.run("%load_ext omp_magic")  # a reload would keep the mode
     assert reply.status == "ok"
     assert "OmpMagics.guard: found 'loud'; accepted: warn, raise, off" in reply.stderr
-    kernel.run("get_ipython().config.OmpMagics.guard = 'raise'\n%reload_ext omp_magic")
+    kernel.run("get_ipython().config.OmpMagics.guard = 'raise'\n%unload_ext omp_magic")
+    kernel.run("%load_ext omp_magic")
     reply = kernel.run("%omp_guard")
     assert "omp_guard raise" in reply.stdout
     assert reply.stderr == ""  # traitlets warns of a setting that it knows in no class

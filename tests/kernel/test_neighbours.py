@@ -60,8 +60,8 @@ def test_the_other_kernel_is_told_and_alone_nothing_is(
                 write(f"{folder}/cgroup.procs", str(each.value("__import__('os').getpid()")))
         kernel.run("%load_ext omp_magic\nimport time")
         kernel.run("dash = %omp_dashboard")
-        findings = "'OMP211' in dash.controls.findings.value"
-        live = "'neighbours' in dash.controls.live.value"
+        findings = "'OMP211' in ''.join(s.head.value for s in dash.controls.findings._shown)"
+        live = "'others here <b>' in dash.controls.live.value"
         quiet = looks(kernel)
         assert not any("OMP211" in text for text in quiet)
         assert kernel.value(f"[{findings}, {live}]") == [False, False]

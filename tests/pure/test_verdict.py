@@ -55,3 +55,12 @@ def test_neighbours_are_named() -> None:
     load = Load(interval_s=1.0, used_cpus=0.31, starved_share=0.85, neighbours=others)
     facts = replace(with_findings(found("OMP211", "warning")), load=load)
     assert verdict_of(facts).more == "pid 812 python 0.81, pid 700 python 0.70, …"
+
+
+def test_what_crowds_the_cpus_comes_before_what_comes_of_it() -> None:
+    taken = snapshot(budget=budget(16, 0.5), pools=(pool(16),))
+    told = verdict_of(replace(taken, findings=(found("OMP203", "warning"),)))
+    assert told.text == "16 threads want 0.5 CPUs"
+    assert told.more.endswith("; oMP203 happens")
+    fits = replace(taken, pools=(pool(1),), findings=(found("OMP203", "warning"),))
+    assert verdict_of(fits).code == "OMP203"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -98,6 +99,12 @@ def state_words(facts: PanelFacts) -> str:
     how = "Live" if facts.threaded else "after each cell"
     how = "paused" if facts.paused else how
     return f"{how} \N{MIDDLE DOT} {clipped(facts.cell, 80)}"
+
+
+def running_cell(facts: PanelFacts) -> str:
+    """Give which cell runs: ``cell [14]``; "" while none does."""
+    found = re.match(r"cell \[\d+\]", facts.cell)
+    return found[0] if found else ""
 
 
 def clock(at_s: float | None, form: str = "%H:%M:%S") -> str:

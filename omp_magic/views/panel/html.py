@@ -44,8 +44,9 @@ __all__ = [
 MOST_BYTES = 16_384
 """`live_html` is never larger: above it, tables are shown shorter."""
 
-MOST_ROWS = 39
-"""Places of rows that the style has."""
+MOST_BOXED = 16
+"""Rows, from the first on, that have a number box: those that are always drawn but for very long
+names."""
 _ROWS = ((24, 8), (16, 5), (10, 3), (5, 2), (3, 1))
 """Rows of pools and owners, and of children, from the most generous to the one that always fits."""
 _LEAST_SCALE = 16
@@ -191,6 +192,7 @@ def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[st
         "number": newest.number if newest is not None else 0,
         "at_ms": round(newest.at_s * 1000) if newest is not None else 0,
         "at": figures.clock(_at_s(facts)),
+        "last_in": figures.running_cell(facts),
         "saved": facts.saved,
         "grey_ms": round(1000 * facts.interval_s * _GREY_INTERVALS),
         "late_ms": round(1000 * facts.interval_s * _LATE_INTERVALS) if live else 0,

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from ...facts.libraries import Pool
 from ...facts.ticks import OwnerTick
-from ...knowledge.shippers import module_of
+from ...knowledge.shippers import module_of, serves
 from ...knowledge.strangers import stranger_of
 from ..words import counted, pool_state
 from .facts import PanelFacts
 from .names import clipped, named
 
 _LEAST_SHOWN, MOST_SHOWN = 3, 6
-"""Rows that show although none is busy, and that show before the others are unfolded."""
+"""Pools that show although none is busy, and rows before the others are unfolded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Row:
         Whether its threads are another pool's.
     for_io
         Whether its threads wait for files.
+    serves
+        Whether they serve the kernel, sockets or a screen.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Row:
     pool: bool = True
     lent: bool = False
     for_io: bool = False
+    serves: bool = False
 
     @property
     def label(self) -> str:
@@ -99,7 +102,7 @@ def arranged(facts: PanelFacts) -> tuple[tuple[str, ...], frozenset[str]]:
     notable = [key for key in order if _is_notable(by_key[key], facts)]
     shown = notable[:MOST_SHOWN]
     for key in order:
-        if len(shown) >= _LEAST_SHOWN:
+        if sum(by_key[each].pool for each in shown) >= _LEAST_SHOWN:
             break
         row = by_key[key]
         if key not in shown and row.pool and row.threads is not None and not row.lent:
@@ -135,10 +138,10 @@ def _is_notable(row: Row, facts: PanelFacts) -> bool:
     if row.pool and not row.for_io and not row.lent and row.wanted > _fits(facts):
         return True
     path = row.key.partition("|")[0]
-    if not row.pool or path.startswith("/"):
+    if row.pool and path.startswith("/"):
         ticks = facts.ticks
         return any(o.busy for tick in ticks for o in tick.owners or () if o.path == path)
-    return bool(row.busy)
+    return bool(row.busy) and not row.serves
 
 
 def _fits(facts: PanelFacts) -> int:
@@ -193,7 +196,7 @@ def _unordered(facts: PanelFacts) -> list[Row]:
             rows.append(
                 Row(
                     path, _owner_name(path, facts), 0, None, owner.alive, owner.busy, owner.cpus,
-                    "", pool=False,
+                    "", pool=False, serves=serves(packages.get(path), os.path.basename(path)),
                 )
             )  # fmt: skip
     return rows

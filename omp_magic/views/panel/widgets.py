@@ -13,7 +13,7 @@ from typing import Any
 from ...limits.spec import MOST_THREADS
 from .box import Box
 from .finding_widgets import FindingWidgets
-from .html import MOST_ROWS
+from .html import MOST_BOXED
 from .sending import close
 
 INTERVALS_S = (0.5, 1.0, 2.0, 5.0)
@@ -110,8 +110,9 @@ class Controls:
             layout=_ROW,
         )
         bar.add_class("omp-bar-of")
-        self._fixed = (self.live, self.findings.root, self.fold, bar, self.message)
-        self.grid = ipywidgets.VBox(self._fixed)
+        # As they stand below each other, so that the Tab key goes down the panel.
+        self._above, self._below = (self.live, self.findings.root), (self.fold, bar, self.message)
+        self.grid = ipywidgets.VBox((*self._above, *self._below))
         self.grid.add_class("omp-grid")
         self.root = ipywidgets.VBox([self.style, self.grid])
         for name in ("omp-magic", "omp-dash", f"omp-dash-{ident}"):
@@ -149,7 +150,7 @@ class Controls:
             self._following = False
 
     def offer(self, pools: Sequence[tuple[str, str, str, int]], order: Sequence[str]) -> None:
-        """Offer a limit for each pool.
+        """Offer a limit for each pool among the first rows.
 
         Parameters
         ----------
@@ -163,17 +164,21 @@ class Controls:
         self._following = True
         try:
             for key, name, label, threads in pools:
+                place = places.get(key, 0)
+                if not 0 < place <= MOST_BOXED:
+                    continue
                 box = before.get(key)
                 if box is None or box.known != bool(threads):
                     box = self._limit(name, label, threads or "")
                 box.show(threads or "")
-                box.stand(min(places.get(key, MOST_ROWS), MOST_ROWS), folded=box.folded)
+                box.stand(place, folded=box.folded)
                 self.boxes[key] = box
         finally:
             self._following = False
         numbers = tuple(box.number for box in self.boxes.values())
-        if (*self._fixed, *numbers) != self.grid.children:
-            self.grid.children = (*self._fixed, *numbers)
+        children = (*self._above, *numbers, *self._below)
+        if children != self.grid.children:
+            self.grid.children = children
             for box in before.values():
                 if box.number not in numbers:
                     close(box.number)

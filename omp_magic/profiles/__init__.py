@@ -1,0 +1,1 @@
+"""IPython profiles: the block in a configuration that loads the extension, put in and taken out."""
