@@ -23,8 +23,9 @@ def _largest(others: Neighbours) -> str:
     )
 
 
-def _title(load: Load, others: Neighbours, used: str) -> str:
-    cpus, theirs = cpus_words(others.allowed_cpus), f"{others.cpus:.2f}"
+def _title(load: Load, others: Neighbours) -> str:
+    used = "an unknown number" if load.used_cpus is None else f"{load.used_cpus:.1f}"
+    cpus, theirs = cpus_words(others.allowed_cpus), f"{others.cpus:.1f}"
     if load.waits_much:
         return f"You get {used} of {cpus}: others here use {theirs}"
     return f"Others here use {theirs} of {cpus}, this kernel {used}"
@@ -44,7 +45,7 @@ def _shared(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Cas
     left = max(1, int(others.allowed_cpus - others.cpus + _SPARE_CPUS))
     names = [f"{each.cpus:.2f} CPUs: pid {each.pid}, {each.command}" for each in others.largest]
     yield Case(
-        title=_title(load, others, used),
+        title=_title(load, others),
         why=(
             f"Other processes {who}, its neighbours, use CPUs that this one may use too. Its "
             "threads wait for them, and a team waits for its slowest thread. " + _largest(others)

@@ -73,4 +73,5 @@ class AlarmView:
     def _html(self) -> str:
         from .html import render_alarm  # noqa: PLC0415 - jinja2, 20 ms
 
-        return render_alarm(self.alarm.findings, self.lead, sys.prefix)
+        alarm = self.alarm
+        return render_alarm(alarm.findings, self.lead, sys.prefix, before=alarm.before)

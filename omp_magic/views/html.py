@@ -26,6 +26,8 @@ from .verdict import verdict_of
 
 _WIDTH = 570
 _TONES = {"error": "e", "warning": "w"}
+_LATER = ("OMP101", "OMP103")
+"""What ends a kernel not when it is loaded, but at a later call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,14 @@ def render_page(explanations: tuple[Explanation, ...], intro: str, prefix: str) 
     return (f"<p>{escape(words.printable(intro))}</p>\n" if intro else "") + "\n".join(parts)
 
 
-def render_alarm(findings: tuple[Finding, ...], lead: str, prefix: str) -> str:
+def render_alarm(
+    findings: tuple[Finding, ...], lead: str, prefix: str, *, before: bool = False
+) -> str:
     """Give an alarm of the guard as one fragment with its own style; its title is the worst."""
     template = environment().get_template("alarm.html")
     tone = "e" if any(each.severity == "error" for each in findings) else "w"
-    facts = {"findings": findings, "lead": lead, "prefix": prefix, "tone": tone}
+    facts: dict[str, Any] = {"findings": findings, "lead": lead, "prefix": prefix, "tone": tone}
+    facts["goes_on"] = before and findings[0].code in _LATER
     return template.render(**facts, title=findings[0].title, folded=False, w=words, l=links)
 
 

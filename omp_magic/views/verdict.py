@@ -113,5 +113,8 @@ def _fine(snapshot: Snapshot, allowed: float) -> Verdict:
     if largest is None:
         more = f"no pool that can be counted, but {left}" if left else "no thread pool yet"
         return Verdict(f"{cpus} allowed", "fine", more)
-    more = f"{largest.name} is the largest pool" + (f", and {left}" if left else "")
+    more = f"{largest.name} is the largest pool"
+    if len(pools) > 1 and all(pool.size == largest.size for pool in pools):
+        more = f"{len(pools)} pools, none has more"
+    more += f", and {left}" if left else ""
     return Verdict(f"{counted(largest.size, 'thread')} for {cpus}, fine", "fine", more)

@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium, both without a window and with folders of their own."""
+"""A real Jupyter server and a real Chromium, without a window and with folders of their own."""
 
 from __future__ import annotations
 
@@ -101,7 +101,10 @@ class Lab:
         env |= {"JUPYTERLAB_SETTINGS_DIR": str(self.settings), "PYTHONPATH": str(TESTS)}
         command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"]
         command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
-        command += ["--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={self.root}"]
+        # Notebook 7 and Voilà are extensions of the same server, where they are installed.
+        for app in ("LabApp", "JupyterNotebookApp"):
+            command.append(f"--{app}.expose_app_in_browser=True")
+        command.append(f"--ServerApp.root_dir={self.root}")
         self.log = self.home / "server.log"
         with self.log.open("w") as log:
             server = subprocess.Popen(

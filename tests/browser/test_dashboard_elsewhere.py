@@ -1,21 +1,17 @@
-"""The dashboard in Notebook 7 and in Voilà: ticks come, and a click works.
-
-Both are served by JupyterLab's server, of which they are extensions. In Voilà there are no cells to
-run, so that nothing is tried there while one runs.
-"""
+"""The dashboard in the other front-ends with widgets, Notebook 7 and Voilà, in a real Chromium."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-from collections.abc import Iterator
-from typing import Any
+import os
+import re
+import signal
 
 import pytest
 from live import LINUX
 
-from browser.lab import SHOTS, Lab, wait_for
-from browser.notebook import write_notebook
+from browser.lab import Lab, wait_for
+from browser.notebook import OPEN, Notebook, new_notebook
+from browser.page import PANEL, Page
 
 pytestmark = [
     pytest.mark.alone,
@@ -23,77 +19,85 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-CELLS = ["import numpy\n%load_ext omp_magic\n%omp_dashboard"]
-PLACES = {"notebook": "notebooks", "voila": "voila/render"}
+
+def ten_ticks(page: Page) -> None:
+    """Check that ten ticks show in order, in one panel."""
+    page.watch_frames()
+    frames = wait_for("ten ticks", lambda: len(found := page.frames()) >= 10 and found)
+    numbers = [number for number, _, _ in frames]
+    assert numbers == sorted(set(numbers))
+    assert page.text("b.omp-verdict")
+    assert page.text(".omp-state").startswith("Live")
+    # One panel: what is saved beside it hides while it shows.
+    assert page.script(
+        "return [...document.querySelectorAll('.omp-dash')].filter("
+        "each => each.checkVisibility()).length"
+    ) == 1  # fmt: skip
 
 
-@contextlib.contextmanager
-def opened(lab: Lab, address: str) -> Iterator[Any]:
-    """Open a page in a tab of its own."""
-    handle = lab.driver.current_window_handle
-    lab.driver.switch_to.new_window("tab")
+def a_click(page: Page) -> None:
+    """Check that a button does what it says."""
+    page.click("pause")
+    page.says("paused")
+    stands = page.number()
+    page.click("resume")
+    wait_for("a tick", lambda: page.number() > stands)
+
+
+def says_that_it_has_ended(page: Page, cure: str) -> None:
+    """Check what a person sees in the panel of a kernel that has died."""
+    wait_for("it says so", lambda: page.shows(f"{PANEL} b.omp-ended"), 60)
+    assert "Live" not in page.text(".omp-live")
+    assert f"{cure} for a new panel." in page.text(".omp-live")
+    assert not page.shows(f"{PANEL} button")
+
+
+def test_in_notebook_7(lab: Lab) -> None:
+    """It stays live while a cell runs, and its boxes set a limit, as in JupyterLab."""
+    pytest.importorskip("notebook", reason="Notebook 7 cannot be installed here")
+    count = "import omp_magic; print(json.dumps(omp_magic.snapshot().pools[0].num_threads))"
+    book = Notebook(lab, [OPEN, "time.sleep(5)", count, "os.kill(os.getpid(), 9)"], "notebooks")
     try:
-        lab.driver.get(f"{lab.url}/{address}")
-        yield lab.driver
+        book.run(0)
+        wait_for("the panel shows", lambda: book.number() > 0)
+        book.start(1)
+        a_click(book)
+        assert book.running(1)
+        ten_ticks(book)
+        book.wait(1)
+        book.limit("OpenBLAS", 1)
+        book.says("limit OpenBLAS (numpy) 1")
+        assert book.value(2) == 1
+        book.shot("notebook7")
+        book.start(3)
+        says_that_it_has_ended(book, "Run its cell again")
     finally:
-        lab.driver.execute_script("window.onbeforeunload = null;")
-        lab.driver.close()
-        lab.driver.switch_to.window(handle)
+        book.close()
 
 
-def tick(driver: Any) -> int:
-    """Give the number of the tick that shows; -1 without a panel."""
-    code = (
-        "const live = document.querySelector('.omp-dash:not(.omp-static) .omp-live');"
-        "return live ? +live.dataset.tick : -1"
-    )
-    return int(driver.execute_script(code))
+def test_in_voila(lab: Lab) -> None:
+    """The page of an executed notebook.
 
-
-def click(driver: Any, text: str) -> None:
-    """Click the panel's button that says this."""
-    code = (
-        "return [...document.querySelectorAll('.omp-dash button')].find("
-        "each => each.textContent.trim() === arguments[0])"
-    )
-    button = wait_for(f"a button {text}", lambda: driver.execute_script(code, text))
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
-    button.click()
-
-
-def run_first_cell(driver: Any) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
-    def idle() -> bool:
-        status = driver.find_elements("css selector", "[data-status=idle]")
-        return bool(status) or "Idle" in driver.page_source
-
-    wait_for("the kernel is idle", idle, 60)
-    (cell,) = driver.find_elements("css selector", ".jp-CodeCell .cm-content")
-    cell.click()
-    ActionChains(driver).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(Keys.SHIFT).perform()
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_ten_ticks_and_a_click(lab: Lab, place: str) -> None:
-    if importlib.util.find_spec(place) is None:
-        pytest.skip(f"{place} cannot be installed here")
-    path = lab.root / f"elsewhere_{place}.ipynb"
-    write_notebook(path, CELLS)
-    with opened(lab, f"{PLACES[place]}/{path.name}") as driver:
-        if place == "notebook":
-            run_first_cell(driver)
-        first = wait_for("a panel", lambda: (number := tick(driver)) > 0 and number, 90)
-        wait_for("ten ticks", lambda: tick(driver) >= first + 10)
-        # What is kept beside it hides.
-        twins = "return [...document.querySelectorAll('.omp-static')].map(e => e.checkVisibility())"
-        assert driver.execute_script(twins) == [False]
-        SHOTS.mkdir(exist_ok=True)
-        driver.save_screenshot(str(SHOTS / f"{place}.png"))
-        click(driver, "pause")
-        said = "return document.querySelector('.omp-dash .omp-msg').textContent"
-        wait_for("it is paused", lambda: driver.execute_script(said) == "paused")
-        click(driver, "resume")
-        stands = tick(driver)
-        wait_for("it goes on", lambda: tick(driver) > stands)
+    Voilà shows widgets when the last cell has ended, and has no cells to run then: so no cell runs
+    under a panel there, and nothing comes after it that a limit could be measured in. What is in
+    force is read from the panel, which has asked the kernel. Nor does it say that a kernel has
+    died: the panel alone does.
+    """
+    pytest.importorskip("voila", reason="Voilà cannot be installed here")
+    path = new_notebook(lab, [OPEN, "print('pid', os.getpid())"])
+    page = Page(lab)
+    page.driver.get(f"{lab.url}/voila/render/{path.name}")
+    try:
+        wait_for("the panel shows", lambda: page.number() > 0, 60)
+        ten_ticks(page)
+        a_click(page)
+        page.limit("OpenBLAS", 1)
+        page.says("limit OpenBLAS (numpy) 1")
+        limited = wait_for("the limit", lambda: page.text(".omp-lim"))
+        assert limited.startswith("limit OpenBLAS (numpy) 1, set by ")
+        page.shot("voila")
+        said = page.script("return document.body.innerText")
+        os.kill(int(re.findall(r"pid (\d+)", said)[-1]), signal.SIGKILL)
+        says_that_it_has_ended(page, "Load the page again")
+    finally:
+        page.driver.get("about:blank")

@@ -153,7 +153,8 @@ def test_the_dashboard_finds_throttling_while_the_cell_runs(
         "a = np.ones((600, 600)); end = time.time() + 20; found = False\n"
         "while time.time() < end and not found:\n"
         "    a @ a\n"
-        "    found = 'data-code=\"OMP203\"' in dash.controls.findings.value\n"
+        "    found = 'data-code=\"OMP203\"' in ''.join(\n"
+        "        shown.head.value for shown in dash.controls.findings._shown)\n"
         "auto = dash.controls.auto.description; ticks = list(dash._live.history)"
     )
     assert reply.status == "ok", reply.traceback

@@ -37,6 +37,16 @@ def kept(loaded: Kernel) -> Iterator[Kernel]:
     assert loaded.value(COUNTS) == before
 
 
+def without_note(text: str) -> str:
+    """Give what a cell printed, without a note of the fixture's own limit.
+
+    ipykernel 7.0 runs each cell in a context of its own, so that to a cell the limit around all of
+    them is another thread's.
+    """
+    lines = text.splitlines(keepends=True)
+    return "".join(each for each in lines if "under omp_magic.limit('2')" not in each)
+
+
 def both(kernel: Kernel, body: str, **options: float) -> tuple[Reply, Reply]:
     """Run a body bare, below one line of comment, and below the magic."""
     bare = kernel.run("# one line\n" + body, **options)
@@ -90,7 +100,7 @@ def test_semicolon_silences(kept: Kernel) -> None:
 def test_output_streams_and_displays(kept: Kernel) -> None:
     show = "from IPython.display import HTML\ndisplay(HTML('<b>b</b>'))"
     bare, ours = both(kept, f"print('a')\n{show}")
-    assert ours.stdout == bare.stdout == "a\n"
+    assert without_note(ours.stdout) == bare.stdout == "a\n"
     assert ours.displays == bare.displays
 
 
@@ -190,8 +200,8 @@ def test_nested_magics(kept: Kernel, cell: str) -> None:
     assert reply.status == "ok", reply.traceback
     assert set(kept.value("seen")) == {1}
     if "capture" in cell:
-        assert reply.stdout == ""
-        assert kept.value("out.stdout") == "inside\n"
+        assert without_note(reply.stdout) == ""
+        assert without_note(kept.value("out.stdout")) == "inside\n"
     else:
         assert reply.text == "'end'"
 
@@ -266,7 +276,7 @@ def test_a_library_that_is_loaded_later_is_limited_as_was_said(kernel: Kernel) -
 def test_verbose_adds_a_card(kept: Kernel) -> None:
     reply = kept.run("%%omp_limit 1 -v\ntime.sleep(0.1)\n'end'")
     assert reply.text == "'end'"
-    assert reply.stdout == ""
+    assert without_note(reply.stdout) == ""
     (card,) = reply.displays
     verdict, line = card["text/plain"].split("\n")
     assert verdict.startswith("Mostly waiting: 0.")

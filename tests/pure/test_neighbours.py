@@ -128,7 +128,7 @@ def codes(of: Snapshot) -> list[str]:
 def test_it_is_said_in_numbers_who_uses_the_cpus() -> None:
     found = judge(facts(1.7, waited=0.8))
     assert [each.code for each in found] == ["OMP211"]  # and not OMP206 too
-    assert found[0].title == "You get 0.30 of 2 CPUs: others here use 1.70"
+    assert found[0].title == "You get 0.3 of 2 CPUs: others here use 1.7"
     assert "pid 9 with 1.70 CPUs (python train.py)" in found[0].why
     assert found[0].remedies[0] == "Use what they leave: %omp_limit 1"
     assert "neighbours 1.70" in str(facts(1.7))

@@ -318,8 +318,8 @@ def test_findings_are_elements_with_their_code() -> None:
     assert [row.get("data-code") for row in rows] == codes
     assert "%omp_limit auto" in findings_html(facts)
     none = replace(facts, snapshot=facts.snapshot.with_findings(()))
-    assert "Nothing found in 2 runtimes" in visible(findings_html(none))
-    assert "Nothing found in 2 runtimes" in visible(none_html(none))
+    assert "No problem found in 2 runtimes" in visible(findings_html(none))
+    assert "No problem found in 2 runtimes" in visible(none_html(none))
     assert "data-code" not in findings_html(none)
 
 
@@ -436,12 +436,20 @@ def test_it_says_since_when_there_was_no_look() -> None:
     page = live_html(crowded(interval_s=0.5))
     assert "omp-ticking" in page
     assert "--late:1000ms" in page
+    # Grey when a tick is a second overdue, however seldom one is due.
+    assert "--late:6000ms" in live_html(crowded(interval_s=5.0))
     assert re.search(r'animation-delay:1500ms">no look since \d\d:\d\d:\d\d<', page)
     for still in (crowded(paused=True), crowded(threaded=False), crowded(saved=True)):
         assert "omp-ticking" not in live_html(still)
         assert "no look since" not in live_html(still)
     assert "This kernel has ended" in page
     assert "This kernel has ended" not in live_html(crowded(saved=True))
+
+
+def test_what_is_saved_has_its_curve_where_drawings_are_taken_out() -> None:
+    assert re.search(r'class="omp-plain">[▁-█ ]*[▁-█] CPUs used in', live_html(crowded(saved=True)))
+    assert "omp-plain" not in live_html(crowded())
+    assert re.search(r":is\([^)]*\.omp-plain\)\{display:none\}", style_html())
 
 
 def test_pictures_need_no_style() -> None:
@@ -705,3 +713,24 @@ def test_the_label_of_a_control_is_the_name_in_the_table() -> None:
         PanelFacts(snapshot=snapshot(pools=(long,)))
     )
     assert len(pool_label(long)) == 48
+
+
+def test_what_the_last_ticks_tell_is_worse_than_an_older_look() -> None:
+    taken = snapshot(pools=(a_pool("OpenBLAS (numpy)", BLAS, 4),))
+    alone = tuple(a_tick(n, cpus=2.0, group_cpus=2.0, waiting=0.5, owners=()) for n in range(1, 4))
+    shared = tuple(a_tick(n, cpus=0.9, group_cpus=4.0, waiting=0.5, owners=()) for n in range(1, 4))
+    assert "4 threads for 4 CPUs, fine" in visible(live_html(PanelFacts(snapshot=taken)))
+    text = "Ready to run, and waiting 50% of the time"
+    assert text in visible(live_html(PanelFacts(snapshot=taken, ticks=alone)))
+    text = "You get 0.9 of 4 CPUs: others here use 3.1"
+    assert text in visible(live_html(PanelFacts(snapshot=taken, ticks=shared)))
+    assert text in static_text(PanelFacts(snapshot=taken, ticks=shared))
+    # One tick may be chance.
+    for few in (alone[:2], (*alone[:2], a_tick(3, cpus=2.0, waiting=0.1, owners=()))):
+        assert "fine" in visible(live_html(PanelFacts(snapshot=taken, ticks=few)))
+
+
+def test_what_a_dead_kernel_said_last_stays() -> None:
+    page = live_html(crowded())
+    assert "It said last: <b>48 threads want 4 CPUs</b>" in page
+    assert "It said last" not in live_html(PanelFacts(snapshot=snapshot()))

@@ -239,7 +239,8 @@ def _drawn(steps: Sequence[_Step], allowed: float, words: _Words) -> str:
         )
         + below
         + f'<text x="2" y="{_PX + 13}" {text}>{words.span} ago</text>\n'
-        f'<text x="100%" dx="-2" y="{_PX + 13}" text-anchor="end" {text}>{words.end}</text></svg>'
+        f'<text x="100%" dx="-2" y="{_PX + 13}" text-anchor="end" class="omp-now" {text}>'
+        f"{words.end}</text></svg>"
     )
 
 

@@ -6,21 +6,18 @@ import re
 import time
 from dataclasses import dataclass
 
-from ...facts.cpus import LEAST_DEMAND_CPUS, cpus_words
+from ...facts.cpus import cpus_words
 from ...facts.libraries import Limit
-from ...facts.ticks import Tick
 from ..meanings import MEANINGS
 from ..words import DASH
 from .facts import PanelFacts
 from .names import clipped
+from .now import NOTABLE_WAIT, SHARED_GROUP, at_work
 
 _TEXT = 200
 _OTHERS = MEANINGS["neighbours"]
 _NOTABLE_THROTTLING = 0.05
-_NOTABLE_WAIT = 0.2
-"""The shares from which OMP203 and OMP206 (`rules.oversubscription`) warn."""
-_SHARED_GROUP = 0.2
-"""CPUs that the rest of the cgroup must use to be worth a figure."""
+"""The share from which OMP203 (`rules.oversubscription`) warns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +49,12 @@ def figures_of(facts: PanelFacts) -> tuple[Figure, ...]:
     others = load.neighbours if load is not None else None
     if others is not None and others.are_notable:
         figures.append(Figure("others here", f"{others.cpus:.2f}", bad=True, title=_OTHERS))
-    elif tick.others_cpus is not None and tick.others_cpus > _SHARED_GROUP:
+    elif tick.others_cpus is not None and tick.others_cpus > SHARED_GROUP:
         figures.append(Figure("others here", f"{tick.others_cpus:.2f}", title=_OTHERS))
     if tick.throttled is not None or facts.snapshot.budget.quota_cpus is not None:
         figures.append(_share("throttled", tick.throttled, _NOTABLE_THROTTLING))
     if tick.waiting is None or tick.busy:
-        figures.append(_share("waiting", tick.waiting, _NOTABLE_WAIT, of_much=_at_work(tick)))
+        figures.append(_share("waiting", tick.waiting, NOTABLE_WAIT, of_much=at_work(tick)))
     threads = tick.num_threads
     if threads is None:
         figures.append(Figure("", DASH, "threads"))
@@ -73,14 +70,6 @@ def _share(name: str, share: float | None, notable: float, *, of_much: bool = Tr
         return Figure(name, DASH, title=MEANINGS[name])
     bad = share >= notable and of_much
     return Figure(name, f"{share:.0%}", bad=bad, title=MEANINGS[name])
-
-
-def _at_work(tick: Tick) -> bool:
-    """Tell whether threads wanted to run for so much that waiting is worth a colour."""
-    if tick.cpus is None or tick.waiting is None:
-        return False
-    # CPUs wanted are CPUs used / (1 - waiting).
-    return tick.cpus >= LEAST_DEMAND_CPUS * (1 - tick.waiting)
 
 
 def limit_words(limit: Limit) -> str:

@@ -11,9 +11,9 @@ from ...facts.libraries import Finding
 from .. import words
 from ..html import environment
 from ..links import page_of, split_at, url_in
-from ..verdict import verdict_of
 from .facts import PanelFacts
 from .names import clipped
+from .now import verdict_now
 
 MOST_BYTES = 16_384
 """`findings_html` is never larger: above it, less is shown of each."""
@@ -102,7 +102,7 @@ def none_html(facts: PanelFacts) -> str:
     looked = words.counted(len(facts.snapshot.libraries), "runtime")
     return str(
         Markup(
-            '<div class="omp-none"><span class="omp-ok">Nothing found</span> '
+            '<div class="omp-none"><span class="omp-ok">No problem found</span> '
             '<span class="omp-dim">in {}</span></div>'
         ).format(looked)
     )
@@ -117,8 +117,7 @@ def told_html(facts: PanelFacts) -> str:
 
 def _all(facts: PanelFacts, most: int, evidence: int) -> dict[str, Any]:
     findings, prefix = facts.snapshot.findings, facts.snapshot.prefix
-    busy = facts.newest.busy if facts.newest is not None else 0
-    verdict = verdict_of(facts.snapshot, busy, facts.allowed_cpus).text
+    verdict = verdict_now(facts).text
     more = len(findings) - most
     return {
         "findings": [_finding(each, prefix, evidence, verdict) for each in findings[:most]],

@@ -19,11 +19,11 @@ from ...facts.ticks import ChildTick
 from .. import words
 from ..html import environment
 from ..meanings import MEANINGS
-from ..verdict import verdict_of
 from . import chart, figures, pool_rows
 from .facts import PanelFacts
 from .finding_parts import findings_html
 from .names import clipped, pool_label
+from .now import verdict_now
 from .squares import squares
 from .text import static_text
 
@@ -51,10 +51,13 @@ _ROWS = ((24, 8), (16, 5), (10, 3), (5, 2), (3, 1))
 """Rows of pools and owners, and of children, from the most generous to the one that always fits."""
 _LEAST_SCALE = 16
 """CPUs allowed that the squares leave room for, although no pool has so many threads."""
-_GREY_INTERVALS, _LATE_INTERVALS = 2, 3
-"""Intervals without a tick after which the page is grey, and says since when there was none."""
+_GREY_AFTER_S = 1.0
+"""Seconds that a tick may be overdue, or an interval where that is shorter, before all is grey."""
+_LATE_INTERVALS = 3
+"""Intervals without a tick after which the page says since when there was none."""
 _SQUARES = (
-    "filled: at work; light: alive, asleep; outline: set, not started; line: the CPUs allowed"
+    "filled: at work, orange where they are more than the CPUs; light: alive, asleep; "
+    "outline: set, not started; line: the CPUs allowed"
 )
 
 
@@ -185,7 +188,7 @@ def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[st
     allowed = facts.allowed_cpus
     largest = max((max(row.wanted, row.alive or 0) for row in rows if row.pool), default=0)
     full = max(largest, min(math.ceil(allowed), _LEAST_SCALE))
-    verdict = verdict_of(facts.snapshot, newest.busy if newest is not None else 0, allowed)
+    verdict = verdict_now(facts)
     live = facts.threaded and not facts.paused and not facts.saved and newest is not None
     moment = figures.clock(_at_s(facts), "%Y-%m-%d %H:%M") or "a moment"
     return {
@@ -194,14 +197,15 @@ def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[st
         "at": figures.clock(_at_s(facts)),
         "last_in": figures.running_cell(facts),
         "saved": facts.saved,
-        "grey_ms": round(1000 * facts.interval_s * _GREY_INTERVALS),
+        "grey_ms": round(1000 * (facts.interval_s + min(facts.interval_s, _GREY_AFTER_S))),
         "late_ms": round(1000 * facts.interval_s * _LATE_INTERVALS) if live else 0,
         "state": f"Snapshot of {moment}".rstrip(" of")
         if facts.saved
         else figures.state_words(facts),
         "tone": {"error": "e", "warning": "w"}.get(verdict.tone, "k"),
-        "verdict": {"text": clipped(verdict.text, 200), "more": clipped(verdict.more, 200)},
+        "verdict": {"text": clipped(verdict.text, 160), "more": clipped(verdict.more, 160)},
         "figures": figures.figures_of(facts),
+        "curve": _curve(facts) if facts.saved else "",
         "chart": Markup(picture),  # noqa: S704 - numbers, and a label that is escaped there
         "dash": words.DASH,
         "line": cpus_words(allowed) if allowed < full else "",
@@ -225,6 +229,13 @@ def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[st
         "more_children": _rest_of_children(all_children[children:]),
         "gaps": figures.gaps_of(facts)[:3],
     }
+
+
+def _curve(facts: PanelFacts) -> str:
+    """Give the chart as a line of text: untrusted, a notebook has no drawings and no styles."""
+    drawn = chart.sparkline(facts.ticks, window_s=facts.window_s)
+    said = chart.chart_words(facts.ticks, facts.allowed_cpus, window_s=facts.window_s)
+    return f"{drawn} {said}".lstrip()
 
 
 def _squares(row: pool_rows.Row, full: int, allowed: float) -> Markup:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from ..finding_text import finding_lines
 from ..lines import line, table, verdict_lines, wrapped
 from ..plain import joined, terminal_columns
-from ..verdict import Verdict, verdict_of
+from ..verdict import Verdict
 from ..words import DASH, none_loaded, shortened
 from . import figures
 from .chart import chart_words, sparkline
 from .facts import PanelFacts
 from .names import clipped
+from .now import verdict_now
 from .pool_rows import rest_of_rows, rows_of
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ _SPARKLINE = 60
 def static_text(facts: PanelFacts) -> str:
     """Give the panel as it stands as text without colour; only code is wider than the terminal."""
     width = terminal_columns()
-    newest = facts.newest
-    verdict = verdict_of(facts.snapshot, newest.busy if newest else 0, facts.allowed_cpus)
+    verdict = verdict_now(facts)
     parts = [_head(facts, verdict, width), _findings(facts, verdict, width)]
     parts += [_curve(facts, width), _rows(facts, width), _children(facts, width)]
     parts.append(list(_last(facts, width)))

@@ -70,7 +70,6 @@ class Controls:
         self.message = self._html("", "omp-w-msg")
         self.findings = FindingWidgets(ipywidgets, self._html, self._button)
         self.auto = self._button("auto", "limit every pool to the CPUs allowed", "auto")
-        self.auto.button_style = "primary"
         self.restore = self._button("restore", "give every pool its own count again", "restore")
         again = [self._button("refresh", "look now", "refresh")] if refresh else []
         self.pause = self._button(
