@@ -37,7 +37,9 @@ def test_no_variable_of_ours_is_inherited(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.skipif(not LINUX, reason="memory is read from /proc: Linux only")
 def test_memory_is_that_of_the_whole_family_and_all_of_it_ends() -> None:
-    hold = "held = bytearray(120_000_000); print('held', flush=True); import time; time.sleep(600)"
+    # One write: print makes two of a line where PYTHONUNBUFFERED is set, and lines mingle.
+    told = "import os; os.write(1, b'held' + bytes([10]))"
+    hold = f"held = bytearray(120_000_000); {told}; import time; time.sleep(600)"
     parent = (
         "import subprocess, sys\n"
         f"subprocess.Popen([sys.executable, '-c', {hold!r}], start_new_session=True)\n"
@@ -46,12 +48,14 @@ def test_memory_is_that_of_the_whole_family_and_all_of_it_ends() -> None:
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process:
-        assert [process.stdout.readline().strip() for _ in range(2)] == ["held", "held"]
-        family = Family(process.pid)
-        family.look()
-        assert len(family.known) == 2
-        assert 240e6 <= family.peak < 400e6
-        family.end()
+        try:
+            assert [process.stdout.readline().strip() for _ in range(2)] == ["held", "held"]
+            family = Family(process.pid)
+            family.look()
+            assert len(family.known) == 2
+            assert 240e6 <= family.peak < 400e6
+        finally:
+            Family(process.pid).end()
         # The child has the same pipe, which ends when both have ended.
         assert process.stdout.read() == ""
 
