@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .libraries import Gap
@@ -19,6 +20,11 @@ def cpus_words(cpus: float) -> str:
     """Give CPUs with their unit: ``2.5 CPUs``, ``1 CPU``."""
     number = f"{round(cpus, 2):g}"
     return f"{number} CPU{'' if number == '1' else 's'}"
+
+
+def threads_for(cpus: float) -> int:
+    """Give how many threads may work at once on so many CPUs: 3 on 2.5, and one at least."""
+    return max(1, math.ceil(cpus - 1e-9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

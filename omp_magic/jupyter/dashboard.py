@@ -184,20 +184,17 @@ class Panel:
             elif what == "interval":
                 live.set_interval(values[0])
                 self.say(f"every {values[0]:g} s")
-            elif what == "guard":
-                live.watch.set_mode(values[0])
+            elif what == "guard" or (what == "apply" and values[0].startswith("%omp_guard ")):
+                mode = values[0].split()[-1]
+                live.watch.set_mode(mode)
                 live.show()
-                self.say(f"guard {values[0]}")
+                self.say(f"guard {mode}")
             elif what == "refresh":
                 live.main.run(live.show_facts)
             elif what == "unsure":
                 label, entered = values
                 cpus = cpus_words(live.facts_snapshot.budget.threads)
                 self.say(f"{label}: {entered} threads for {cpus}? Enter {entered} again to set it")
-            elif what == "apply" and values[0].startswith("%omp_guard "):
-                live.watch.set_mode(values[0].split()[1])
-                live.show()
-                self.say(f"guard {live.watch.mode}")
             elif not live.main.run(lambda: self._limit(what, values)):
                 self.say("applies after this cell")
         except Exception as error:  # noqa: BLE001 - a click must not print into somebody's cell

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
-from ..facts.cpus import cpus_words
+from ..facts.cpus import cpus_words, threads_for
 from ..facts.mime import bundle
 from ..facts.usage import Usage
 from .usage import LEAST_S, around, megabytes, owners, render_usage, seconds, throttled
@@ -110,7 +109,7 @@ def _crowded(usage: Usage) -> bool:
 
     Python's threads take turns, and those of two pools may have come one after the other.
     """
-    fits = max(1, math.ceil(usage.allowed_cpus - 1e-9))
+    fits = threads_for(usage.allowed_cpus)
     pools = [number for name, number, _ in _workers(usage) if name != "Python"]
     full = (usage.busy_cpus or 0.0) >= _FULL * usage.allowed_cpus
     return full and max(pools, default=0) > fits

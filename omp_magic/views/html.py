@@ -25,7 +25,7 @@ from .meanings import MEANINGS, meaning_in
 from .verdict import verdict_of
 
 _WIDTH = 570
-_TONES = {"error": "e", "warning": "w"}
+_EDGES = {"error": "e", "warning": "w"}
 _LATER = ("OMP101", "OMP103")
 """What ends a kernel not when it is loaded, but at a later call."""
 
@@ -81,7 +81,7 @@ def render_alarm(
 ) -> str:
     """Give an alarm of the guard as one fragment with its own style; its title is the worst."""
     template = environment().get_template("alarm.html")
-    tone = "e" if any(each.severity == "error" for each in findings) else "w"
+    tone = edge_of("error" if any(each.severity == "error" for each in findings) else "warning")
     facts: dict[str, Any] = {"findings": findings, "lead": lead, "prefix": prefix, "tone": tone}
     facts["goes_on"] = before and findings[0].code in _LATER
     return template.render(**facts, title=findings[0].title, folded=False, w=words, l=links)
@@ -90,7 +90,7 @@ def render_alarm(
 def render_check(check: Check) -> str:
     """Give a check as one fragment with its own style."""
     template = environment().get_template("check.html")
-    tones = [_TONES.get(each.severity, "k") for each in check.findings]
+    tones = [edge_of(each.severity) for each in check.findings]
     return template.render(
         check=check, c=check_words, w=words, l=links, prefix=sys.prefix,
         tone=min(tones, key="ewk".index, default="k"), said="", folded=False,
@@ -126,7 +126,7 @@ def bars_of(snapshot: Snapshot) -> tuple[tuple[Bound, float], ...]:
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     """Give what the templates are made with; it escapes all that is put into them."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("omp_magic", "views/templates"),
         autoescape=True,
         finalize=_shown,
@@ -134,6 +134,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["edge"] = edge_of
+    return made
+
+
+def edge_of(tone: str) -> str:
+    """Give the end of the class that colours a card's edge: red, amber, or green for the rest."""
+    return _EDGES.get(tone, "k")
 
 
 def _shown(value: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
-from ..facts.cpus import cpus_words
+from ..facts.cpus import cpus_words, threads_for
 from ..facts.libraries import Finding
 from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
-from .words import counted, uncounted_words
+from .words import counted, own_pools, uncounted_words
 
 _NOW = ("OMP211", "OMP206", "OMP201", "OMP202", "OMP203", "OMP209", "OMP207", "OMP208")
 """Warnings of what costs time now, the first to be said first; others tell of what may come."""
@@ -87,9 +86,9 @@ def _with(verdict: Verdict, also: str) -> Verdict:
 
 def _crowded(snapshot: Snapshot, busy: int, allowed: float) -> Verdict | None:
     """Judge threads against CPUs: the largest pool, the workers together, the busy threads."""
-    fits = max(1, math.ceil(allowed - 1e-9))
+    fits = threads_for(allowed)
     cpus = cpus_words(allowed)
-    pools = [pool for pool in snapshot.pools if pool.size and not pool.lender and not pool.for_io]
+    pools = own_pools(snapshot)
     largest = max(pools, key=lambda pool: pool.size, default=None)
     children = [child.pool_threads or 0 for child in snapshot.children]
     if sum(children) > max(fits, largest.size if largest else 0):
@@ -106,7 +105,7 @@ def _crowded(snapshot: Snapshot, busy: int, allowed: float) -> Verdict | None:
 
 
 def _fine(snapshot: Snapshot, allowed: float) -> Verdict:
-    pools = [pool for pool in snapshot.pools if pool.size and not pool.lender and not pool.for_io]
+    pools = own_pools(snapshot)
     largest = max(pools, key=lambda pool: pool.size, default=None)
     left = uncounted_words(snapshot.pools)
     cpus = cpus_words(allowed)

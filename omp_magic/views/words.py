@@ -228,10 +228,13 @@ def split_remedy(remedy: str, prefix: str) -> tuple[str, str]:
     return (f"{says}:", run) if colon else (says, "")
 
 
+def own_pools(snapshot: Snapshot) -> list[Pool]:
+    """Give the pools of a known size with threads of their own that do not wait for files."""
+    return [pool for pool in snapshot.pools if pool.size and not pool.lender and not pool.for_io]
+
+
 def _sizes(snapshot: Snapshot) -> list[int]:
-    return [
-        pool.size for pool in snapshot.pools if pool.size and not pool.lender and not pool.for_io
-    ]
+    return [pool.size for pool in own_pools(snapshot)]
 
 
 def python_pools(snapshot: Snapshot) -> tuple[Pool, ...]:

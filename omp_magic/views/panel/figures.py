@@ -84,7 +84,13 @@ def gaps_of(facts: PanelFacts) -> tuple[str, ...]:
 
 
 def state_words(facts: PanelFacts) -> str:
-    """Give what the kernel does: ``Live · cell [14] running 12 s``; ``paused`` where it is."""
+    """Give what the kernel does: ``Live · cell [14] running 12 s``; ``paused`` where it is.
+
+    What is saved says of when it is.
+    """
+    if facts.saved:
+        at_s = facts.newest.at_s if facts.newest is not None else None
+        return f"Snapshot of {clock(at_s, '%Y-%m-%d %H:%M') or 'a moment'}"
     how = "Live" if facts.threaded else "after each cell"
     how = "paused" if facts.paused else how
     return f"{how} \N{MIDDLE DOT} {clipped(facts.cell, 80)}"

@@ -122,7 +122,7 @@ def _all(facts: PanelFacts, most: int, evidence: int) -> dict[str, Any]:
     return {
         "findings": [_finding(each, prefix, evidence, verdict) for each in findings[:most]],
         "more": f"and {words.counted(more, 'finding')} more" if more > 0 else "",
-        "looked": words.counted(len(facts.snapshot.libraries), "runtime"),
+        "nothing": Markup(none_html(facts)),  # noqa: S704 - escaped there
     }
 
 
@@ -154,7 +154,6 @@ def _finding(finding: Finding, prefix: str, evidence: int, verdict: str) -> dict
         "code": clipped(finding.code, 12),
         "link": page_of(finding.code),
         "severity": finding.severity,
-        "tone": {"error": "e", "warning": "w"}.get(finding.severity, "i"),
         "title": "" if said else short(finding.title),
         "remedies": whole[:first],
         "more": rest,

@@ -17,7 +17,7 @@ from ...facts.cpus import cpus_words
 from ...facts.names import short_command
 from ...facts.ticks import ChildTick
 from .. import words
-from ..html import environment
+from ..html import edge_of, environment
 from ..meanings import MEANINGS
 from . import chart, figures, pool_rows
 from .facts import PanelFacts
@@ -190,7 +190,6 @@ def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[st
     full = max(largest, min(math.ceil(allowed), _LEAST_SCALE))
     verdict = verdict_now(facts)
     live = facts.threaded and not facts.paused and not facts.saved and newest is not None
-    moment = figures.clock(_at_s(facts), "%Y-%m-%d %H:%M") or "a moment"
     return {
         "number": newest.number if newest is not None else 0,
         "at_ms": round(newest.at_s * 1000) if newest is not None else 0,
@@ -199,10 +198,8 @@ def _shown(facts: PanelFacts, picture: str, most: int, children: int) -> dict[st
         "saved": facts.saved,
         "grey_ms": round(1000 * (facts.interval_s + min(facts.interval_s, _GREY_AFTER_S))),
         "late_ms": round(1000 * facts.interval_s * _LATE_INTERVALS) if live else 0,
-        "state": f"Snapshot of {moment}".rstrip(" of")
-        if facts.saved
-        else figures.state_words(facts),
-        "tone": {"error": "e", "warning": "w"}.get(verdict.tone, "k"),
+        "state": figures.state_words(facts),
+        "tone": edge_of(verdict.tone),
         "verdict": {"text": clipped(verdict.text, 160), "more": clipped(verdict.more, 160)},
         "figures": figures.figures_of(facts),
         "curve": _curve(facts) if facts.saved else "",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ...facts.cpus import threads_for
 from ...facts.libraries import Pool
 from ...facts.ticks import OwnerTick
 from ...knowledge.shippers import module_of, serves
@@ -15,7 +15,7 @@ from ..words import counted, pool_state
 from .facts import PanelFacts
 from .names import clipped, named
 
-_LEAST_SHOWN, MOST_SHOWN = 3, 6
+_LEAST_SHOWN, _MOST_SHOWN = 3, 6
 """Pools that show although none is busy, and rows before the others are unfolded."""
 
 
@@ -100,7 +100,7 @@ def arranged(facts: PanelFacts) -> tuple[tuple[str, ...], frozenset[str]]:
     order = _order(rows, facts)
     by_key = {row.key: row for row in rows}
     notable = [key for key in order if _is_notable(by_key[key], facts)]
-    shown = notable[:MOST_SHOWN]
+    shown = notable[:_MOST_SHOWN]
     for key in order:
         if sum(by_key[each].pool for each in shown) >= _LEAST_SHOWN:
             break
@@ -112,7 +112,7 @@ def arranged(facts: PanelFacts) -> tuple[tuple[str, ...], frozenset[str]]:
 
 def newly_busy(facts: PanelFacts, shown: Collection[str]) -> frozenset[str]:
     """Give the pools among the folded ones that work now, as many as there is room for."""
-    room = MOST_SHOWN - len(shown)
+    room = _MOST_SHOWN - len(shown)
     busy = [row.key for row in rows_of(facts) if row.busy and row.key not in shown and row.pool]
     return frozenset(busy[: max(0, room)])
 
@@ -135,17 +135,18 @@ def rest_of_rows(rows: tuple[Row, ...]) -> str:
 
 
 def _is_notable(row: Row, facts: PanelFacts) -> bool:
-    if row.pool and not row.for_io and not row.lent and row.wanted > _fits(facts):
+    if (
+        row.pool
+        and not row.for_io
+        and not row.lent
+        and row.wanted > threads_for(facts.allowed_cpus)
+    ):
         return True
     path = row.key.partition("|")[0]
     if row.pool and path.startswith("/"):
         ticks = facts.ticks
         return any(o.busy for tick in ticks for o in tick.owners or () if o.path == path)
     return bool(row.busy) and not row.serves
-
-
-def _fits(facts: PanelFacts) -> int:
-    return max(1, math.ceil(facts.allowed_cpus - 1e-9))
 
 
 def _order(rows: list[Row], facts: PanelFacts) -> tuple[str, ...]:

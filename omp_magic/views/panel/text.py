@@ -47,11 +47,7 @@ def _head(facts: PanelFacts, verdict: Verdict, width: int) -> list[Text]:
     lines = verdict_lines(clipped(shortened(verdict.text, prefix), 200), verdict.tone, width)
     if verdict.more:
         lines += _said(clipped(shortened(verdict.more, prefix), 200), width)
-    state = figures.state_words(facts)
-    if facts.saved:
-        at_s = facts.newest.at_s if facts.newest is not None else None
-        state = f"Snapshot of {figures.clock(at_s, '%Y-%m-%d %H:%M')}"
-    return lines + _said(f"{state} · pid {facts.snapshot.pid}", width)
+    return lines + _said(f"{figures.state_words(facts)} · pid {facts.snapshot.pid}", width)
 
 
 def _curve(facts: PanelFacts, width: int) -> list[Text]:
