@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from live import LINUX, Kernel, Reply
@@ -124,11 +125,17 @@ def test_traceback_is_the_bare_cells(kept: Kernel) -> None:
 
 
 @pytest.mark.messages
-def test_an_error_stops_run_all(kept: Kernel) -> None:
-    """A front-end sends all cells at once; after an error the kernel aborts the rest."""
+def test_an_error_stops_run_all(kept: Kernel, tmp_path: Path) -> None:
+    """A front-end sends all cells at once; after an error the kernel aborts the rest.
+
+    ipykernel aborts what has arrived: the first cell fails once the second was sent.
+    """
     client = kept.client
-    first = client.execute("%%omp_limit 1\n1 / 0", stop_on_error=True)
+    sent = tmp_path / "sent"
+    cell = f"import os, time\nwhile not os.path.exists({str(sent)!r}):\n    time.sleep(0.05)\n"
+    first = client.execute(f"%%omp_limit 1\n{cell}time.sleep(0.5)\n1 / 0", stop_on_error=True)
     second = client.execute("ran = True")
+    sent.touch()
     replies: dict[str, str] = {}
     while set(replies) != {first, second}:
         got = client.get_shell_msg(timeout=30)

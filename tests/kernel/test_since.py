@@ -56,7 +56,11 @@ def test_before_and_after_a_cell(kernel: Kernel) -> None:
     reply = kernel.run("%%omp_status\nx = 1\n1 / 0")
     assert reply.ename == "ZeroDivisionError"
     assert "omp_magic" not in reply.traceback
-    assert reply.displays[0]["text/plain"] == "Nothing changed since the start of this cell"
+    # What others on a busy machine do meanwhile is measured, and is a change that may be shown.
+    first, *changes = str(reply.displays[0]["text/plain"]).splitlines()
+    assert first.endswith("since the start of this cell")
+    assert changes or first.startswith("Nothing changed ")
+    assert all("OMP206" in line or "OMP211" in line for line in changes), changes
     reply = kernel.run("%%omp_status\nimport asyncio\nawait asyncio.sleep(0)\nx = %omp_status\n7;")
     assert (reply.status, reply.result, len(reply.displays)) == ("ok", {}, 1)
     reply = kernel.run("%%omp_status --since\n1")
