@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS_VENV ?= .venv-notebooks
 
 .PHONY: help demo environment test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
-.PHONY: test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
+.PHONY: test-foreign record-foreign test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
 .PHONY: package screenshots docs bench lint format clean
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make test-vm      run the cgroup tests on cgroup v2 and in containers, in a virtual machine"
 	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
 	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
+	@echo "make test-foreign compare what is recorded of macOS' and Windows' wheels with the wheels (7 GB)"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make docs         write docs/findings, reference/pools.md and words.md, build the site in docs/_build/html"
 	@echo "make screenshots  take the pictures in docs/images, in a real JupyterLab and Chromium"
@@ -117,6 +118,14 @@ test-browser: $(VENV)/.browser
 # Some versions of IPython only: make test-ipython ARGS=9
 test-ipython: | $(BIN)/python
 	@$(BIN)/python tests/checks/ipython_suite.py $(ARGS)
+
+# Wheels that cannot be had are skipped, told and counted; FOREIGN_WHEELS=FOLDER has them already.
+test-foreign: $(VENV)/.test
+	FOREIGN_TESTS=1 $(TEST) tests/foreign $(ARGS)
+
+# After a change of what is read of wheels, or of tests/data/foreign/reports.json.
+record-foreign: $(VENV)/.test
+	$(BIN)/python tests/foreign/record.py
 
 lab notebooks notebooks-save:
 	@$(MAKE) --no-print-directory VENV=$(NOTEBOOKS_VENV) in-$@

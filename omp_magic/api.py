@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .facts.libraries import Gap
 from .facts.snapshots import Snapshot
@@ -15,7 +15,10 @@ from .views import renderers
 from .views.explain import Page, page_of
 
 if TYPE_CHECKING:
-    from .checks import Check
+    from collections.abc import Mapping, Sequence
+
+    from .checks import Check, Checks
+    from .facts.targets import Target
     from .views.report import Report
 
 __all__ = ["HERE", "check", "explain", "limit", "report", "snapshot"]
@@ -156,17 +159,44 @@ def explain(*codes: str) -> Page:
     return page_of(wanted, findings, intro)
 
 
-def check(*modules: str, run: bool = False, order: bool = False) -> Check:
-    """Say what importing modules may load here, and what that would do; nothing is imported.
+def check(  # noqa: PLR0913 - what somebody may say of another system
+    *modules: str,
+    run: bool = False,
+    order: bool = False,
+    target: str | Target | None = None,
+    site: str | os.PathLike[str] | None = None,
+    requirements: str | os.PathLike[str] | None = None,
+    wheels: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    python: str | None = None,
+) -> Check:
+    """Say what importing modules may load, and what that would do; nothing is imported.
 
     Parameters
     ----------
     modules
-        Names as ``import`` takes them, in the order of importing.
+        Names as ``import`` takes them, in the order of importing. With `requirements` or `wheels`
+        none means all that is asked for there.
     run
         Also import them in a child process, step by step, and use each runtime they load.
     order
-        Also search an order that works, and prove it by running it.
+        Also search an order that works, and prove it by running it. For other systems orders are
+        always tried, on the files.
+    target
+        Another system: ``"macos-arm64"``, ``"windows-x86_64"`` …; when None the system that the
+        files of `site` are for, else this process.
+    site
+        A folder with another environment: its site-packages, its prefix, an unpacked image. With
+        it a process that has nothing yet is meant.
+    requirements
+        A file of requirements or a lock file: what it would install there. Wheels that are not
+        in the cache are fetched with the user's own pip; none is installed or run.
+    wheels
+        A folder of wheels to take instead of fetching any.
+    env
+        The target's variables.
+    python
+        The target's Python, ``"3.12"``; when None that of the files, else the running one.
 
     Returns
     -------
@@ -177,6 +207,9 @@ def check(*modules: str, run: bool = False, order: bool = False) -> Check:
     ------
     TrialError
         When a name is no module's.
+    RequestError, RequirementsError
+        When no system is called so, the folder is none or its files are for another system, the
+        file cannot be read, or something of another system is to be run.
 
     Examples
     --------
@@ -187,4 +220,38 @@ def check(*modules: str, run: bool = False, order: bool = False) -> Check:
     from .checks import Check, check_modules  # noqa: PLC0415 - only a check pays
 
     Check.renderers.update(renderers.check_renderers)
-    return check_modules(modules, snapshot(), run=run, order=order)
+    if all(each is None for each in (target, site, requirements, wheels, env, python)):
+        return check_modules(modules, snapshot(), run=run, order=order)
+    from .foreseen.questions import Place, answered  # noqa: PLC0415 - as above
+    from .foreseen.targets import see_nothing_runs, target_of  # noqa: PLC0415 - as above
+
+    see_nothing_runs(run=run)
+    if target is None or isinstance(target, str):
+        target = target_of(target, environ=env, python=python)
+    else:
+        target = replace(target, environ={**target.environ, **(env or {})})
+    place = Place.of(site=site, requirements=requirements, wheels=wheels)
+    return answered(modules, target, place, snapshot())
+
+
+def check_on(*modules: str, targets: Sequence[str], **more: Any) -> Checks:
+    """Say what importing modules may load on several systems.
+
+    Parameters
+    ----------
+    modules
+        As in `check`.
+    targets
+        Their names: ``("macos-arm64", "windows-x86_64")``.
+    more
+        Further arguments of `check`.
+
+    Returns
+    -------
+    Checks
+        A `Check` for each system, in `checks`; shown as one table.
+    """
+    from .checks import Checks  # noqa: PLC0415 - only who asks about several systems pays
+
+    Checks.renderers.update(renderers.checks_renderers)
+    return Checks(checks=tuple(check(*modules, target=each, **more) for each in targets))

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .errors import nearest, wrong
+from .facts.targets import TARGETS
+from .knowledge.elsewhere import KEYS
 from .rules.rule import SEVERITIES
 from .rules.stories import STORIES
 from .views.meanings import MEANINGS
 from .views.plain import terminal_columns
 
 _WRONG_USE = 2
+FORMATS = ("text", "json", "sarif", "github")
 _EXAMPLES = {
     "": "omp-magic status --import numpy sklearn",
     "status": "omp-magic status --import numpy sklearn --cpus",
@@ -50,6 +53,68 @@ class _Parser(argparse.ArgumentParser):
     def _options(self) -> list[str]:
         options = (each for action in self._actions for each in action.option_strings)
         return [each for each in options if each.startswith("--")]
+
+
+def _add_places(checking: _Parser) -> None:
+    """Add the options for other systems."""
+    elsewhere = checking.add_argument_group("another system or environment")
+    elsewhere.add_argument(
+        "--target",
+        metavar="SYSTEM-CPU",
+        action="append",
+        default=[],
+        help=f"{', '.join(TARGETS)}; several: with a comma (default: this machine)",
+    )
+    elsewhere.add_argument(
+        "--site",
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="another environment: its site-packages, its prefix, an unpacked image",
+    )
+    elsewhere.add_argument(
+        "--requirements",
+        metavar="FILE",
+        help="what this would install: a requirements.txt, pylock.toml, uv.lock, poetry.lock, "
+        "pixi.lock, environment.yml",
+    )
+    elsewhere.add_argument(
+        "--wheels", metavar="FOLDER", help="take wheels from here and fetch none"
+    )
+    elsewhere.add_argument(
+        "--no-fetch", action="store_true", help="take only wheels that are in the cache"
+    )
+    elsewhere.add_argument("--cache", metavar="FOLDER", help="keep fetched wheels here")
+    elsewhere.add_argument(
+        "--versions",
+        action="store_true",
+        help="where copies clash, also fetch and try other versions",
+    )
+    elsewhere.add_argument("--python", metavar="3.N", help="the target's Python")
+    elsewhere.add_argument(
+        "--env",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a variable of the target",
+    )
+    for name, told in (("has", "surely has"), ("lacks", "surely lacks")):
+        elsewhere.add_argument(
+            f"--{name}",
+            metavar="WHAT",
+            action="append",
+            default=[],
+            help=f"what the target {told}: {', '.join(KEYS)}",
+        )
+
+
+def elsewhere(options: argparse.Namespace) -> bool:
+    """Tell whether a check is about another system or environment than this process."""
+    lists = ("target", "site", "env", "has", "lacks")
+    texts = ("requirements", "wheels", "python", "cache")  # an empty one is wrong, and is told so
+    return any(getattr(options, name) for name in (*lists, "no_fetch", "versions")) or any(
+        getattr(options, name) is not None for name in texts
+    )
 
 
 def parsed(arguments: Sequence[str] | None, version: str) -> argparse.Namespace:
@@ -110,10 +175,22 @@ def _parser(version: str) -> _Parser:
         "say what importing modules may load",
         "files are read and nothing is run, exit code 1 from an error on",
     )
-    checking.add_argument("modules", metavar="MODULE", nargs="+", help="in the order of importing")
+    checking.add_argument(
+        "modules",
+        metavar="MODULE",
+        nargs="*",
+        help="in the order of importing; none with --requirements: all that it asks for",
+    )
     checking.add_argument("--run", action="store_true", help="try the imports in a child process")
     checking.add_argument("--order", action="store_true", help="search an order that works")
     checking.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    checking.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="sarif for code scanning, github for annotations of a workflow (default: %(default)s)",
+    )
+    _add_places(checking)
     scanning = command(
         "scan", "say which runtimes a wheel or a folder ships", "exit code 1 from an error on"
     )

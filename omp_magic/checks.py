@@ -7,8 +7,8 @@ and proved by running it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,17 +16,43 @@ from .errors import MissingRendererError
 from .facts.libraries import Finding, Gap, Library
 from .facts.mime import bundle
 from .facts.plain import as_plain
+from .facts.settings import EnvSetting
 from .facts.snapshots import Snapshot
 from .facts.trials import OrderSearch, Trial
 from .installed.distributions import may_load
-from .installed.expected import Coming
+from .installed.expected import Branch, Coming, Cure, MayLoad
+from .installed.openers import MASK
 from .rules import judge
 
+_MASKED = "OMP303"
+"""That a variable masks Error #15: a finding of its own only where it is set already."""
 _KINDS = (("text/plain", "display"), ("text/html", "html"))
 
 
+class _Shown:
+    """What views show; they stand above and bring themselves."""
+
+    __slots__ = ()
+    renderers: ClassVar[dict[str, Callable[[Any], str]]] = {}
+    """Filled by `omp_magic.views`, as `Snapshot.renderers` is."""
+
+    def __str__(self) -> str:
+        """Give the whole as plain text."""
+        return self._render("text")
+
+    def _render(self, name: str) -> str:
+        if name not in self.renderers:
+            raise MissingRendererError(name)
+        return self.renderers[name](self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Give text/plain and text/html."""
+        makers = {kind: partial(self._render, name) for kind, name in _KINDS}
+        return bundle(makers, include, exclude)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Check:
+class Check(_Shown):
     """The answer to "may I import these?".
 
     Parameters
@@ -45,6 +71,18 @@ class Check:
         What became of importing them in a child process, or None.
     search
         The search for an order that works, or None.
+    target
+        The system that it is about: ``"macos-arm64"``; None for the process itself.
+    failing
+        Modules whose import would fail, so that what comes after that is not known.
+    lacking
+        Distributions whose files could not be had, so that nothing is known of them.
+    branches
+        What is otherwise where the target lacks something that it is taken to have.
+    cures
+        Changes that were tried on the files and leave one copy of the LLVM family.
+    where
+        Module -> the line that asks for its distribution: ``requirements.txt:12``.
     """
 
     modules: tuple[str, ...]
@@ -54,6 +92,12 @@ class Check:
     notes: tuple[str, ...] = ()
     trial: Trial | None = None
     search: OrderSearch | None = None
+    target: str | None = None
+    failing: tuple[Gap, ...] = ()
+    lacking: tuple[Gap, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    cures: tuple[Cure, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     renderers: ClassVar[dict[str, Callable[[Any], str]]] = {}
     """Filled by `omp_magic.views`, as `Snapshot.renderers` is."""
@@ -62,6 +106,16 @@ class Check:
     def runtimes(self) -> tuple[Library, ...]:
         """What importing them may load."""
         return tuple(each.library for each in self.coming)
+
+    @property
+    def copies(self) -> int:
+        """How many copies of LLVM-family runtimes somebody may call."""
+        return sum(each.kin == "llvm" and not each.idle for each in self.runtimes)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every module was found and followed to its end."""
+        return not self.unknown and not self.failing and not self.lacking
 
     @property
     def failed(self) -> bool:
@@ -73,11 +127,17 @@ class Check:
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain dicts, lists, strings and numbers."""
         return {
+            "target": self.target,
             "modules": list(self.modules),
             "runtimes": as_plain(self.runtimes),
             "brought_by": as_plain(tuple(each.brought_by for each in self.coming)),
             "findings": as_plain(self.findings),
-            "unknown": as_plain(self.unknown),
+            "unknown": as_plain((*self.unknown, *self.failing, *self.lacking)),
+            "failing": as_plain(self.failing),
+            "lacking": as_plain(self.lacking),
+            "whole": self.whole,
+            "branches": as_plain(self.branches),
+            "cures": as_plain(self.cures),
             "notes": list(self.notes),
             "trial": None if self.trial is None else self.trial.to_dict(),
             "order": None if self.search is None else self.search.to_dict(),
@@ -90,19 +150,39 @@ class Check:
         number += f", {findings} finding{'s' * (findings != 1)}"
         return f"<Check of {', '.join(self.modules)}: {number}>"
 
-    def __str__(self) -> str:
-        """Give the whole as plain text."""
-        return self._render("text")
 
-    def _render(self, name: str) -> str:
-        if name not in self.renderers:
-            raise MissingRendererError(name)
-        return self.renderers[name](self)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Checks(_Shown):
+    """The same imports on several systems.
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Give text/plain and text/html."""
-        makers = {kind: partial(self._render, name) for kind, name in _KINDS}
-        return bundle(makers, include, exclude)
+    Parameters
+    ----------
+    checks
+        One a target, in the order they were asked for.
+    """
+
+    checks: tuple[Check, ...]
+
+    renderers: ClassVar[dict[str, Callable[[Any], str]]] = {}
+    """Filled by `omp_magic.views`, as `Snapshot.renderers` is."""
+
+    @property
+    def runtimes(self) -> tuple[Library, ...]:
+        """What importing them may load, on any of the systems."""
+        return tuple(each for check in self.checks for each in check.runtimes)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What would be the case, on any of the systems."""
+        return tuple(each for check in self.checks for each in check.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain dicts, lists, strings and numbers: one check a target."""
+        return {"targets": [each.to_dict() for each in self.checks]}
+
+    def __repr__(self) -> str:
+        """Give one line; `str` gives the whole."""
+        return f"<Checks of {', '.join(each.target or 'here' for each in self.checks)}>"
 
 
 def check_modules(
@@ -131,12 +211,6 @@ def check_modules(
 
     names = checked_modules(modules)
     answer = may_load(names, present=facts.libraries, imported=frozenset(sys.modules))
-    known = {(each.code, each.evidence) for each in judge(facts)}
-    findings = tuple(
-        each
-        for each in judge(facts, tuple(coming.library for coming in answer.runtimes))
-        if (each.code, each.evidence) not in known
-    )
     search = find_order(names) if order else None
     trial = None if search is None else (search.best or search.trials[0])
     if trial is None and run:
@@ -144,9 +218,32 @@ def check_modules(
     return Check(
         modules=names,
         coming=answer.runtimes,
-        findings=findings,
+        findings=judged(facts, answer),
         unknown=answer.unknown,
         notes=answer.notes,
         trial=trial,
         search=search,
+    )
+
+
+def judged(facts: Snapshot, answer: MayLoad) -> tuple[Finding, ...]:
+    """Give what would be the case with what imports may load, and is not now.
+
+    Parameters
+    ----------
+    facts
+        The process before.
+    answer
+        What comes, and which variables the imports set for the process: one that masks
+        Error #15 is taken to be set when the second copy starts.
+    """
+    known = {(each.code, each.evidence) for each in judge(facts)}
+    if MASK in answer.sets and facts.setting(MASK) is None:
+        by = tuple(dict.fromkeys(each.partition(".")[0] for each in answer.sets[MASK]))
+        mask = EnvSetting(name=MASK, python="True", native="True", at_exec=None, set_by=by)
+        facts = replace(facts, environment=(*facts.environment, mask))
+    return tuple(
+        each
+        for each in judge(facts, tuple(coming.library for coming in answer.runtimes))
+        if (each.code, each.evidence) not in known and each.code != _MASKED
     )

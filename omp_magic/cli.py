@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from . import __version__
 from .api import check, report, snapshot
-from .arguments import parsed
-from .errors import OmpMagicError, ReportError, UnknownCodeError
+from .arguments import elsewhere, parsed
+from .errors import OmpMagicError, ReportError, RequestError, UnknownCodeError
 from .facts.libraries import Finding
 from .facts.plain import as_plain
 from .installed.nearby import nearest_module
@@ -65,16 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .views.check import layout, unknown_words  # noqa: PLC0415 - only a check pays
+    from .checks import Checks  # noqa: PLC0415 - only a check pays
+    from .views.check import layout, unknown_words  # noqa: PLC0415 - as above
+    from .views.formats import written  # noqa: PLC0415 - as above
 
+    names = _names(options.modules)
     try:
-        found = check(*_names(options.modules), run=options.run, order=options.order)
+        if elsewhere(options):
+            return _foresee(names, options)
+        if not names:
+            raise RequestError("no modules", "names as import takes them", "check torch faiss")
+        found = check(*names, run=options.run, order=options.order)
     except OmpMagicError as error:
         print(f"omp-magic check: {in_shell(str(error))}", file=sys.stderr)
         return _WRONG_USE
     unknown = {gap.what for gap in found.unknown}
-    if options.json:
-        print(json.dumps(found.to_dict(), indent=2))
+    if _form(options) != "text":
+        print(written(Checks(checks=(found,)), _form(options), __version__))
     elif found.trial is not None or not unknown.issuperset(found.modules):
         known = tuple(name for name in found.modules if name not in unknown)
         write_lines(layout(replace(found, modules=known, unknown=()), magics=False))
@@ -83,6 +90,32 @@ def _check(options: argparse.Namespace) -> int:
     if found.unknown:
         return _WRONG_USE
     return _FOUND if found.failed or _is_found(found.findings, options.fail_on) else _FINE
+
+
+def _form(options: argparse.Namespace) -> str:
+    return "json" if options.json else str(options.format)
+
+
+def _foresee(names: list[str], options: argparse.Namespace) -> int:
+    """Answer for other systems, or for other environments than this one."""
+    from .foreseen.command import checks_of  # noqa: PLC0415 - only who asks that pays
+    from .views.check import layout, unknown_words  # noqa: PLC0415 - as above
+    from .views.formats import written  # noqa: PLC0415 - as above
+    from .views.matrix import layout as matrix  # noqa: PLC0415 - as above
+
+    found = checks_of(names, options, snapshot())
+    if _form(options) != "text":
+        print(written(found, _form(options), __version__))
+    elif len(found.checks) > 1:
+        write_lines(matrix(found, magics=False))
+    else:
+        write_lines(layout(found.checks[0], magics=False))
+    unknown = dict.fromkeys(gap for each in found.checks for gap in each.unknown)
+    for gap in unknown:
+        print(f"omp-magic check: {unknown_words(gap)}", file=sys.stderr)
+    if unknown:
+        return _WRONG_USE
+    return _FOUND if _is_found(found.findings, options.fail_on) else _FINE
 
 
 def _scan(options: argparse.Namespace) -> int:

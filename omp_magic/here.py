@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .facts.libraries import Limit
+from .facts.limits import Limit
 from .facts.overruns import Overrun
 from .limits.limiter import Limiter
 from .machine import Machine

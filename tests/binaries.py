@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 
 STRINGS = b"\0libx.so\0liby.so\0/r\0$ORIGIN\0"
+ARM64, X86_64 = 0x0100000C, 0x01000007
+"""Processors of a Mach-O file."""
 DELAYED_SINCE_VC7 = 1
 """Attribute of a delay-load table whose entries are offsets from the image's base."""
 
@@ -47,25 +49,46 @@ def shared_object(
     return head + segment(1, texts, both) + segment(2, dynamic, len(section)) + STRINGS + section
 
 
-def dylib(*commands: tuple[int, str]) -> bytes:
-    """Make a Mach-O file for arm64 with these commands and their texts, see <mach-o/loader.h>."""
+def dylib(
+    *commands: tuple[int, str],
+    cpu: int = ARM64,
+    variant: int = 0,
+    more: bytes = b"",
+    count: int = 0,
+) -> bytes:
+    """Make a Mach-O file with these commands and their texts, see <mach-o/loader.h>.
+
+    Parameters
+    ----------
+    commands
+        Each with its text.
+    cpu, variant
+        Of the processor, and its newer form.
+    more, count
+        Other commands as bytes, and how many they are.
+    """
     body = b""
     for command, text in commands:
         size = 24 + (len(text) // 8 + 1) * 8
         head = struct.pack("<6I", command, size, 24, 0, 0, 0)
         body += (head + text.encode()).ljust(size, b"\0")
-    fields = 0xFEEDFACF, 0x0100000C, 0, 6, len(commands), len(body), 0, 0
+    body += more
+    fields = 0xFEEDFACF, cpu, variant, 6, len(commands) + count, len(body), 0, 0
     return struct.pack("<8I", *fields) + body
 
 
-def universal(part: bytes) -> bytes:
-    """Make a file for two processors with 64-bit offsets (FAT_MAGIC_64), see <mach-o/fat.h>."""
-    place = 8 + 2 * 32
-    head = struct.pack(">II", 0xCAFEBABF, 2)
-    for number in range(2):
-        offset = place + number * len(part)
-        head += struct.pack(">IIQQII", 0x0100000C, 0, offset, len(part), 0, 0)
-    return head + part + part
+def universal(part: bytes, *others: bytes) -> bytes:
+    """Make a file for several processors with 64-bit offsets, see <mach-o/fat.h>.
+
+    The part stands in it twice where there is no other.
+    """
+    parts = (part, *others) if others else (part, part)
+    offset = 8 + len(parts) * 32
+    head = struct.pack(">II", 0xCAFEBABF, len(parts))
+    for each in parts:
+        head += struct.pack(">IIQQII", ARM64, 0, offset, len(each), 0, 0)
+        offset += len(each)
+    return head + b"".join(parts)
 
 
 def dll(*, wide: bool, attributes: int) -> bytes:
@@ -99,4 +122,50 @@ def dll(*, wide: bool, attributes: int) -> bytes:
     head += struct.pack("<HHIIIHH", machine, 1, 0, 0, 0, len(optional), 0x2000) + optional
     begin = len(head) + 40
     head += struct.pack("<8s4I16x", b".rdata", len(section), memory, len(section), begin)
+    return head + section
+
+
+def importing_dll(*needed: str, held: bytes = b"") -> bytes:
+    """Make a DLL for 64 bits that needs these, and holds some texts, see the PE format."""
+    memory = 0x1000
+    texts = memory + 20 * (len(needed) + 1)
+    strings, rows = b"", b""
+    for each in needed:
+        rows += struct.pack("<5I", 0, 0, 0, texts + len(strings), 0)
+        strings += each.encode() + b"\0"
+    folders = [(0, 0), (memory, len(rows) + 20)]
+    return _image(rows + bytes(20) + strings + held, folders)
+
+
+def exporting_dll(name: str, *exports: str) -> bytes:
+    """Make a DLL for 64 bits that exports these, see the PE format.
+
+    Parameters
+    ----------
+    name
+        Its own.
+    exports
+        Where each is forwarded to: ``"libomp.omp_get_num_threads"``, ``"a.#12"``; "" for one that
+        it has itself, "-" for an ordinal that nothing has.
+    """
+    memory = 0x1000
+    texts = memory + 40 + 4 * len(exports)
+    strings = name.encode() + b"\0"
+    addresses = []
+    for each in exports:
+        addresses.append({"": 0x5000, "-": 0}.get(each, texts + len(strings)))
+        strings += each.encode() + b"\0" if each not in ("", "-") else b""
+    fields = 0, 0, 0, texts, 1, len(exports), 0, memory + 40, 0, 0
+    section = struct.pack("<10I", *fields) + struct.pack(f"<{len(exports)}I", *addresses) + strings
+    return _image(section, [(memory, len(section))])
+
+
+def _image(section: bytes, folders: list[tuple[int, int]]) -> bytes:
+    folders = folders + [(0, 0)] * (16 - len(folders))
+    tables = struct.pack("<I", 16) + b"".join(struct.pack("<II", *each) for each in folders)
+    optional = struct.pack("<H22xQ", 0x20B, 0x10000000).ljust(108, b"\0") + tables
+    head = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + b"PE\0\0"
+    head += struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, len(optional), 0x2000) + optional
+    begin = len(head) + 40
+    head += struct.pack("<8s4I16x", b".rdata", len(section), 0x1000, len(section), begin)
     return head + section

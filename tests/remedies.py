@@ -18,6 +18,9 @@ NOT_RUN = {
     r"%pip install '[a-z]\w*>=\d+(\.\d+)*'": (
         "an environment of the tests has no other version put into it; versions: knowledge/passed"
     ),
+    r"omp-magic check [a-z]\w*( [a-z]\w*)+ --target (macos-arm64|macos-x86_64|windows-x86_64)": (
+        "a line for a shell that fetches wheels; tests/pure/test_foreign.py sees orders being tried"
+    ),
 }
 """Commands that are not run here, and why; a command of this form is taken as right."""
 

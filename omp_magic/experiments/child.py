@@ -20,8 +20,8 @@ from typing import Any
 
 from ..facts.libraries import Gap, Library
 from ..facts.plain import as_plain
-from ..knowledge.catalog import VARIABLES
 from ..knowledge.rivals import setters_of
+from ..knowledge.variables import VARIABLES
 from ..machine import Machine
 from ..machine.native import Native
 from ..probes.runtimes.libraries import Image, LibraryProbe

@@ -19,7 +19,7 @@ from dataclasses import replace
 from ..errors import TrialError
 from ..facts.libraries import Library
 from ..facts.trials import Trial, Withheld
-from ..knowledge.catalog import VARIABLES
+from ..knowledge.variables import VARIABLES
 from ..machine import Machine
 from ..machine.native import Native
 from ..probes.environment import probe_at_exec, probe_environment

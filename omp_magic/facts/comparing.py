@@ -18,7 +18,8 @@ from .differences import (
     pool_identity,
     pools_differ,
 )
-from .libraries import Finding, Gap, Library, Limit, Pool
+from .libraries import Finding, Gap, Library, Pool
+from .limits import Limit
 from .processes import Child, PythonThreads, ThreadOwner
 from .settings import EnvSetting
 from .tasks import TaskBudget

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ..errors import MissingRendererError
 from .changes import Change
 from .cpus import Bound, Budget
-from .libraries import Finding, Gap, Library, Limit, Pool
+from .libraries import Finding, Gap, Library, Pool
+from .limits import Limit
 from .mime import bundle
 from .plain import as_plain
 from .processes import Child, PythonThreads, ThreadOwner

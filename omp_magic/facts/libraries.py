@@ -97,6 +97,12 @@ class Library:
         True when the file on disk is no longer the mapped one; None when unknown.
     taken
         (variable, value) of those that are set and whose effect it tells: as its getter says it.
+    install_name
+        Its name for macOS' loader (LC_ID_DYLIB); None elsewhere.
+    registers
+        Where a copy of the LLVM family looks for others, or None (`knowledge.registration`).
+    coalesces
+        Whether copies of the LLVM family share functions with it on macOS, or None.
     note
         Why a value is missing or borrowed, or "".
     """
@@ -126,6 +132,9 @@ class Library:
     max_threads: int | None = None
     replaced: bool | None = None
     taken: tuple[tuple[str, str], ...] = ()
+    install_name: str | None = None
+    registers: str | None = None
+    coalesces: bool | None = None
     note: str = ""
 
     @property
@@ -263,25 +272,6 @@ class Finding:
     evidence: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     source: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """A limit that is in force for the session.
-
-    Parameters
-    ----------
-    spec
-        As it was asked for.
-    set_by
-        The line that set it.
-    undo
-        The line that takes it back.
-    """
-
-    spec: str
-    set_by: str
-    undo: str
 
 
 def named_apart(libraries: Iterable[Library]) -> tuple[Library, ...]:

@@ -12,7 +12,8 @@ from .changes import Change
 from .comparing import Comparison
 from .cpus import Budget, Load, Throttling
 from .differences import Difference
-from .libraries import Finding, Gap, Library, Limit, Pool
+from .libraries import Finding, Gap, Library, Pool
+from .limits import Limit
 from .mime import bundle
 from .overruns import Overrun
 from .plain import as_plain
@@ -41,6 +42,8 @@ class Snapshot:
         The environment it runs in (``sys.prefix``).
     conda
         Whether that is an environment of conda's.
+    system
+        ``"linux"``, ``"macos"`` or ``"windows"``: what mends something differs between them.
     budget
         CPUs it may use.
     libraries, pools
@@ -107,6 +110,7 @@ class Snapshot:
     notebook: bool = False
     stranded: tuple[Sending, ...] = ()
     conda: bool = False
+    system: str = "linux"
     load: Load | None = None
     findings: tuple[Finding, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -117,6 +121,11 @@ class Snapshot:
 
     renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
     """Filled by `omp_magic.views`: facts stand below views and do not import them."""
+
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether it is of no process that runs: one that is to be, perhaps on another system."""
+        return self.pid == 0
 
     def setting(self, name: str) -> EnvSetting | None:
         """Give one variable; None when it is set nowhere."""

@@ -18,7 +18,10 @@ _SHT_NOBITS = 8
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 14, 15, 29
 _MOST_HEADERS = 4096
 _MOST_ENTRIES = 65536
-_LONGEST_NAME_BYTES = 65536
+_MOST_NEEDED = 4096
+_LONGEST_NAME_BYTES = 4096
+_LONGEST_PATHS_BYTES = 65536
+"""Of DT_RPATH and DT_RUNPATH, which hold many folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,8 @@ def parse_segments(data: bytes | mmap.mmap) -> tuple[Segment, ...]:
 def parse_constants(data: bytes | mmap.mmap) -> tuple[tuple[int, int], ...]:
     """Give where a file's constants lie, as (offset, size in bytes): its .rodata sections.
 
-    Texts of a library statically linked into another are there: 18 MB of the 434 MB of
-    libtorch_cpu.so.
+    They lie inside the file, do not overlap, and stand in its order. Texts of a library statically
+    linked into another are there: 18 MB of the 434 MB of libtorch_cpu.so.
 
     Returns
     -------
@@ -145,13 +148,28 @@ def parse_constants(data: bytes | mmap.mmap) -> tuple[tuple[int, int], ...]:
         if not headers:
             return ((0, len(data)),)
         table = headers[names][4]
-        return tuple(
-            (offset, length)
-            for name, kind, _, _, offset, length in headers
-            if kind != _SHT_NOBITS and data[table + name : table + name + 7] == b".rodata"
+        return _apart(
+            [
+                (offset, offset + length)
+                for name, kind, _, _, offset, length in headers
+                if kind != _SHT_NOBITS and data[table + name : table + name + 7] == b".rodata"
+            ],
+            len(data),
         )
     except (struct.error, IndexError, OverflowError):
         raise ParseError("ELF file", _head(data), "offsets that lie inside the file") from None
+
+
+def _apart(places: list[tuple[int, int]], size_bytes: int) -> tuple[tuple[int, int], ...]:
+    """Give places as (offset, size), each byte once: 4,096 sections may each be the file."""
+    given: list[tuple[int, int]] = []
+    done = 0
+    for begin, end in sorted(places):
+        begin, end = max(begin, done), min(end, size_bytes)  # noqa: PLW2901 - cut to what is left
+        if begin < end:
+            given.append((begin, end - begin))
+            done = end
+    return tuple(given)
 
 
 def _form(data: bytes | mmap.mmap) -> tuple[bool, str]:
@@ -204,23 +222,26 @@ def _strings(
     else:
         raise IndexError(table)
 
-    def text(position: int) -> str:
+    def text(position: int, longest: int = _LONGEST_NAME_BYTES) -> str:
         begin = table + position
         if not 0 <= begin < len(data):
             raise IndexError(begin)
-        end = data.find(b"\0", begin, begin + _LONGEST_NAME_BYTES)
+        end = data.find(b"\0", begin, begin + longest)
         if end < 0:
             raise IndexError(begin)
         return data[begin:end].decode("utf-8", "surrogateescape")
 
-    def first(wanted: int) -> str | None:
-        return next((text(value) for tag, value in entries if tag == wanted), None)
+    def first(wanted: int, longest: int = _LONGEST_NAME_BYTES) -> str | None:
+        return next((text(value, longest) for tag, value in entries if tag == wanted), None)
 
+    needed = [value for tag, value in entries if tag == _DT_NEEDED]
+    if len(needed) > _MOST_NEEDED:
+        raise IndexError(len(needed))
     return ElfFile(
         soname=first(_DT_SONAME),
-        needed=tuple(text(value) for tag, value in entries if tag == _DT_NEEDED),
-        rpath=first(_DT_RPATH),
-        runpath=first(_DT_RUNPATH),
+        needed=tuple(text(value) for value in needed),
+        rpath=first(_DT_RPATH, _LONGEST_PATHS_BYTES),
+        runpath=first(_DT_RUNPATH, _LONGEST_PATHS_BYTES),
     )
 
 

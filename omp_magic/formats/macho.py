@@ -6,10 +6,11 @@ trusted.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import ParseError
 
@@ -21,12 +22,18 @@ _THIN = {
     b"\xfe\xed\xfa\xcf": (">", 32),
 }
 _CPUS = {7: "i386", 0x01000007: "x86_64", 12: "arm", 0x0100000C: "arm64", 18: "ppc"}
-_LC_ID_DYLIB, _LC_RPATH = 0x0D, 0x8000001C
+_VARIANTS = {("arm64", 2): "arm64e", ("x86_64", 8): "x86_64h"}
+"""Processors with a newer form of their own (CPU_SUBTYPE_ARM64E, CPU_SUBTYPE_X86_64_H)."""
+_LC_ID_DYLIB, _LC_RPATH, _LC_LOAD_WEAK = 0x0D, 0x8000001C, 0x80000018
+_LC_VERSION_MIN, _LC_BUILD_VERSION = 0x24, 0x32
 # LOAD, LOAD_WEAK, REEXPORT, LAZY_LOAD, LOAD_UPWARD: every way to need a library.
-_LC_LOAD = frozenset((0x0C, 0x80000018, 0x8000001F, 0x20, 0x80000023))
+_LC_LOAD = frozenset((0x0C, _LC_LOAD_WEAK, 0x8000001F, 0x20, 0x80000023))
+_DYLIB_USE, _USE_WEAK = 0x1A741800, 0x01
+"""A load command may say in flags how it is used (dyld, UnsafeHeader.h, dylib_use_command)."""
 _MOST_SLICES = 64
-_MOST_COMMANDS = 65536
-_LONGEST_NAME_BYTES = 65536
+_MOST_COMMANDS = 4096
+_MOST_COMMAND_BYTES = 1 << 20
+_LONGEST_NAME_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,21 @@ class MachO:
         LC_LOAD_DYLIB and its variants, in the file's order.
     rpaths
         LC_RPATH, in the file's order.
+    weak
+        Those of `needed` that may be missing (LC_LOAD_WEAK_DYLIB).
+    sdk
+        The SDK it was made with, as (14, 2); None when it does not say.
+    place
+        Where it begins and ends in the file.
     """
 
     cpu: str
     install_name: str | None = None
     needed: tuple[str, ...] = ()
     rpaths: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    sdk: tuple[int, int] | None = None
+    place: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 def is_macho(head: bytes) -> bool:
@@ -81,24 +97,31 @@ def _parts(data: bytes | mmap.mmap, head: bytes) -> Iterator[MachO]:
         yield _part(data, 0, len(data))
         return
     size = _FAT[head[:4]]
+    places = []
     for index in range(min(int.from_bytes(head[4:8], "big"), _MOST_SLICES)):
         form = ">QQ" if size == 32 else ">II"
         offset, length = struct.unpack_from(form, data, 8 + index * size + 8)
         if offset + length > len(data):
             raise IndexError(offset)
-        if data[offset : offset + 4] in _THIN:  # else an archive of objects
-            yield _part(data, offset, offset + length)
+        places.append((offset, offset + length))
+    # No tool makes parts that overlap; they would be read and searched as often as they say.
+    in_order = sorted(places)
+    if any(end > begin for (_, end), (begin, _) in itertools.pairwise(in_order)):
+        raise IndexError(0)
+    for begin, end in places:
+        if data[begin : begin + 4] in _THIN:  # else an archive of objects
+            yield _part(data, begin, end)
 
 
 def _part(data: bytes | mmap.mmap, start: int, end: int) -> MachO:
     order, header = _THIN[bytes(data[start : start + 4])]
-    (cpu,) = struct.unpack_from(order + "I", data, start + 4)
+    number, variant = struct.unpack_from(order + "II", data, start + 4)
     count, size = struct.unpack_from(order + "II", data, start + 16)
     at, last = start + header, start + header + size
-    if last > end:
+    if last > end or size > _MOST_COMMAND_BYTES:
         raise IndexError(last)
-    install_name = None
-    needed, rpaths = [], []
+    install_name = sdk = None
+    needed, rpaths, weak = [], [], []
     for _ in range(min(count, _MOST_COMMANDS)):
         command, length = struct.unpack_from(order + "II", data, at)
         if length < 8 or at + length > last:
@@ -107,10 +130,26 @@ def _part(data: bytes | mmap.mmap, start: int, end: int) -> MachO:
             install_name = _text(data, at, length, order)
         elif command in _LC_LOAD:
             needed.append(_text(data, at, length, order))
+            if command == _LC_LOAD_WEAK or _used_weakly(data, at, length, order):
+                weak.append(needed[-1])
         elif command == _LC_RPATH:
             rpaths.append(_text(data, at, length, order))
+        elif command in (_LC_VERSION_MIN, _LC_BUILD_VERSION):
+            behind = 12 if command == _LC_VERSION_MIN else 16
+            (version,) = struct.unpack_from(order + "I", data, at + behind)
+            sdk = version >> 16, version >> 8 & 0xFF
         at += length
-    return MachO(_CPUS.get(cpu, str(cpu)), install_name, tuple(needed), tuple(rpaths))
+    cpu = _CPUS.get(number, str(number))
+    cpu = _VARIANTS.get((cpu, variant & 0xFFFFFF), cpu)
+    lists = tuple(needed), tuple(rpaths), tuple(weak)
+    return MachO(cpu, install_name, *lists, sdk, (start, end))
+
+
+def _used_weakly(data: bytes | mmap.mmap, at: int, length: int, order: str) -> bool:
+    if length < 28:
+        return False
+    name_at, marker, _, _, flags = struct.unpack_from(order + "5I", data, at + 8)
+    return (name_at, marker) == (28, _DYLIB_USE) and bool(flags & _USE_WEAK)
 
 
 def _text(data: bytes | mmap.mmap, at: int, length: int, order: str) -> str:

@@ -16,7 +16,10 @@ _MACHINES = {0x14C: "x86", 0x8664: "x86_64", 0xAA64: "arm64", 0xA641: "arm64ec"}
 _EXPORTS, _IMPORTS, _DELAYED = 0, 1, 13
 _MOST_SECTIONS = 96
 _MOST_LIBRARIES = 4096
+_MOST_EXPORTS = 65536
+"""Ordinals have 16 bits."""
 _LONGEST_NAME_BYTES = 4096
+_LONGEST_FORWARDER_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,19 @@ class PortableExecutable:
         DLLs of the import table, in the file's order.
     delayed
         DLLs that are loaded at the first call only.
+    forwards
+        DLLs that exports are forwarded to, each with its ending, in the order of the exports.
+    forwarder
+        Whether every export is forwarded: conda-forge's libiomp5md.dll has nothing but names of
+        libomp.dll's functions (threadpoolctl#203).
     """
 
     cpu: str
     name: str | None = None
     needed: tuple[str, ...] = ()
     delayed: tuple[str, ...] = ()
+    forwards: tuple[str, ...] = ()
+    forwarder: bool = False
 
 
 def parse_pe(data: bytes | mmap.mmap) -> PortableExecutable:
@@ -88,7 +98,35 @@ class _Tables:
             name = self._text(self._number(self._offset(exports) + 12))
         needed = self._names(self._table(_IMPORTS), 20, 12, based=False)
         delayed = self._names(self._table(_DELAYED), 32, 4, based=True)
-        return PortableExecutable(self.cpu, name, needed, delayed)
+        forwards, forwarder = self._forwards(exports) if exports else ((), False)
+        return PortableExecutable(self.cpu, name, needed, delayed, forwards, forwarder)
+
+    def _forwards(self, exports: int) -> tuple[tuple[str, ...], bool]:
+        """Give the DLLs that exports are forwarded to, and whether all exports are.
+
+        An address that lies in the export table itself is that of a text "DLL.NAME" or
+        "DLL.#ORDINAL". The DLL stands before the last dot, and without an ending is a .dll (ntdll,
+        as Wine's dlls/ntdll/loader.c, find_forwarded_export has it).
+        """
+        at, size = self._offset(exports), self._folders[_EXPORTS][1]
+        count, functions = self._number(at + 20), self._number(at + 28)
+        if not count or count > _MOST_EXPORTS:
+            return (), False
+        begin = self._offset(functions)
+        addresses = struct.unpack_from(f"<{count}I", self._data, begin)
+        found: dict[str, None] = {}
+        own = False
+        for address in addresses:
+            if not exports <= address < exports + size:
+                own = own or address != 0  # 0: an ordinal that nothing has
+                continue
+            text_at = at + address - exports
+            text = bytes(self._data[text_at : text_at + _LONGEST_FORWARDER_BYTES])
+            library, dot, _ = text.split(b"\0", 1)[0].rpartition(b".")
+            if dot and library and len(found) < _MOST_LIBRARIES:
+                name = library.decode("utf-8", "surrogateescape")
+                found[name if "." in name else f"{name}.dll"] = None
+        return tuple(found), bool(found) and not own
 
     def _table(self, index: int) -> int:
         return self._folders[index][0] if index < len(self._folders) else 0

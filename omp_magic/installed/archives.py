@@ -17,15 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..errors import OmpMagicError
+from ..formats.zips import MOST_MEMBERS, leads_out, suspicion
 
 _CODE = re.compile(r"\.(?:so(?:\.\d+)*|pyd|dll|dylib)$", re.IGNORECASE)
-_MOST_MEMBERS = 200_000
-_MOST_BYTES = 4 << 30
 _MOST_IN_ALL_BYTES = 16 << 30
 _IN_MEMORY_BYTES = 256 << 20
-_MOST_RATIO = 200
-"""Machine code is packed to a third, zeros in it aside; deflate ends at 1,032."""
-_SMALLEST_SUSPECT_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 
 
@@ -125,12 +121,12 @@ class Archive:
     def _wheel(self) -> Iterator[tuple[str, bytes | mmap.mmap]]:
         with zipfile.ZipFile(self.path) as archive:
             members = archive.infolist()
-            if len(members) > _MOST_MEMBERS:
+            if len(members) > MOST_MEMBERS:
                 found = f"{len(members)} members"
-                raise ScanError(self.path, found, f"at most {_MOST_MEMBERS}")
+                raise ScanError(self.path, found, f"at most {MOST_MEMBERS}")
             for member in members:
                 name = member.filename
-                if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+                if leads_out(name):
                     found = f"a member called {name!a}"
                     raise ScanError(self.path, found, "names that stay inside the archive")
             left = _MOST_IN_ALL_BYTES
@@ -138,7 +134,11 @@ class Archive:
                 if not _CODE.search(member.filename):
                     continue
                 left -= member.file_size
-                why = _suspicion(member) if left >= 0 else "the archive is too large"
+                why = (
+                    suspicion(member.file_size, member.compress_size)
+                    if left >= 0
+                    else "the archive is too large"
+                )
                 if why:
                     self.notes.append(f"{printable(member.filename)} is passed over: {why}")
                     continue
@@ -148,15 +148,6 @@ class Archive:
                 except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                     # RuntimeError is also what zipfile says to a password and unknown methods.
                     self.notes.append(f"{printable(member.filename)} is passed over: {error}")
-
-
-def _suspicion(member: zipfile.ZipInfo) -> str:
-    """Give why a member is not unpacked, or ""; the sizes are only what the archive says."""
-    if member.file_size > _MOST_BYTES:
-        return f"it says that it has {member.file_size >> 20} MiB"
-    if member.file_size > max(_SMALLEST_SUSPECT_BYTES, _MOST_RATIO * member.compress_size):
-        return f"{member.file_size} bytes in {member.compress_size} are no machine code"
-    return ""
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..loader.files import Files
+from .entities import Module
 from .lookups import NOTHING, Lookups
-from .modules import Module
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Changes:
     _opaque: str = ""
     _called: dict[str, str] = field(default_factory=dict)
 
-    def note(self, module: Module, found: Lookups, path: Sequence[str]) -> Module:
+    def note(self, module: Module, found: Lookups, path: Sequence[str], files: Files) -> Module:
         """Note what a module changes; give it with the folders that its submodules then have.
 
         Parameters
@@ -39,6 +39,8 @@ class Changes:
             What its source says.
         path
             The folders of ``sys.path``.
+        files
+            Where they are.
         """
         if found is NOTHING:
             return module
@@ -51,11 +53,11 @@ class Changes:
             self._called.setdefault(_top(module.name), module.name)
         inside = list(found.inside)
         if found.spread:
-            own = module.name.replace(".", os.sep)
-            inside += [os.path.join(folder, own) for folder in path]
+            own = module.name.replace(".", "/")
+            inside += [f"{folder}/{own}" for folder in path]
         if not inside or not module.folders:
             return module
-        folders = dict.fromkeys((*module.folders, *filter(os.path.isdir, inside)))
+        folders = dict.fromkeys((*module.folders, *filter(files.is_folder, inside)))
         return module._replace(folders=tuple(folders))
 
     def who(self, importer: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..facts.libraries import Gap, Library
 
@@ -63,6 +64,63 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """What is otherwise where a system lacks something that it is taken to have.
+
+    Parameters
+    ----------
+    key, words
+        Of what is taken to be there: `omp_magic.knowledge.elsewhere`.
+    copies, copies_without
+        Copies of LLVM-family runtimes with it, and without it.
+    failing
+        Modules whose import would fail without it.
+    remedy
+        What brings it.
+    """
+
+    key: str
+    words: str
+    copies: int
+    copies_without: int
+    failing: tuple[str, ...] = ()
+    remedy: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """It as a sentence: ``with Homebrew's libomp: 2 copies; without it: …``."""
+        without = _copies(self.copies_without)
+        if self.failing:
+            *most, last = self.failing
+            names = f"{', '.join(most)} and {last}" if most else last
+            brings = f" ({self.remedy} brings it)" if self.remedy else ""
+            without = f"importing {names} fails{brings}"
+        return f"with {self.words}: {_copies(self.copies)}; without it: {without}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """A change that was tried on the files and leaves one copy of the LLVM family.
+
+    Parameters
+    ----------
+    kind
+        ``"order"``, ``"variable"``, ``"link"`` or ``"versions"``.
+    words
+        What it is, for people.
+    code
+        The line that does it.
+    copies
+        Copies that are left.
+    """
+
+    kind: str
+    words: str
+    code: str
+    copies: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MayLoad:
     """What importing modules may load, in this order, into a process.
 
@@ -79,6 +137,13 @@ class MayLoad:
         How many modules and shared objects would come in all, the standard library's aside.
     unknown
         Modules that are not installed, and why nothing is known of them.
+    failing
+        Modules that were asked about and whose import would fail, so that nothing is known of
+        what comes after that.
+    sets
+        Variables that importing sets for the process, and the modules that do.
+    branches
+        What is otherwise without something that the system is taken to have.
     notes
         What could not be told, a sentence each.
     """
@@ -89,9 +154,23 @@ class MayLoad:
     modules: int
     objects: int
     unknown: tuple[Gap, ...] = ()
+    failing: tuple[Gap, ...] = ()
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    branches: tuple[Branch, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def copies(self) -> int:
+        """How many copies of LLVM-family runtimes somebody may call."""
+        return sum(each.kin == "llvm" and not each.idle for each in self.libraries)
 
     @property
     def libraries(self) -> tuple[Library, ...]:
         """The facts of the runtimes alone."""
         return tuple(each.library for each in self.runtimes)
+
+
+def _copies(number: int) -> str:
+    if not number:
+        return "no copy of LLVM's or Intel's OpenMP"
+    return f"{number} {'copies' if number > 1 else 'copy'} of LLVM's or Intel's OpenMP"

@@ -8,11 +8,12 @@ are parsed; of their expressions only paths made of ``__file__`` and texts are w
 from __future__ import annotations
 
 import ast
-import os
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ..loader.files import Disk, Files
 from .folders import Folders, call_name
 
 _WORDS = (
@@ -65,7 +66,7 @@ class Lookups(NamedTuple):
 NOTHING = Lookups()
 
 
-def lookups_of(source: bytes, file: str) -> Lookups:
+def lookups_of(source: bytes, file: str, files: Files | None = None) -> Lookups:
     """Give what importing a file changes about where modules are looked for.
 
     Parameters
@@ -74,6 +75,8 @@ def lookups_of(source: bytes, file: str) -> Lookups:
         The file's bytes.
     file
         Its path: the value of ``__file__``.
+    files
+        Where the folders are that it names; this machine's when None.
     """
     # A word is looked for ten times as fast as the pattern, and a thousand files have none.
     if len(source) > _MOST_BYTES or not any(word in source for word in _WORDS):
@@ -85,7 +88,8 @@ def lookups_of(source: bytes, file: str) -> Lookups:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return NOTHING
-    reading = _Reading(tree, file, marked, harmless=_HARMLESS.search(source) is not None)
+    harmless = _HARMLESS.search(source) is not None
+    reading = _Reading(tree, file, marked, files or Disk(), harmless=harmless)
     try:
         reading.run(tree.body, inner=False)
     except RecursionError:
@@ -96,8 +100,11 @@ def lookups_of(source: bytes, file: str) -> Lookups:
 class _Reading:
     """One file, statement by statement."""
 
-    def __init__(self, tree: ast.Module, file: str, marked: list[int], *, harmless: bool) -> None:
+    def __init__(
+        self, tree: ast.Module, file: str, marked: list[int], files: Files, *, harmless: bool
+    ) -> None:
         self._folders = Folders(file)
+        self._files = files
         self._marked = marked
         self._harmless = harmless
         self._at_once = {call_name(each) for each in _calls_at_once(tree.body)}
@@ -214,7 +221,7 @@ class _Reading:
             self._make(value)
             return
         found = None if kind == "finders" else self._folders.of(value)
-        if found is None or any(os.path.isfile(each) for each in found):
+        if found is None or any(map(self._files.is_file, found)):
             # An archive, or a text that is made at run time.
             self._opaque = self._opaque or kind != "own"
         elif kind == "own":
@@ -222,7 +229,7 @@ class _Reading:
         else:
             (self._before if first else self._after).extend(found)
             if kind == "site":
-                self._after += [each for folder in found for each in _listed_by_pth(folder)]
+                self._after += [each for folder in found for each in self._listed_by_pth(folder)]
 
     def _make(self, value: ast.expr) -> None:
         """Note what is put into sys.modules: a name, or a dict of them."""
@@ -234,6 +241,17 @@ class _Reading:
                 names = self._folders.texts(key) if key is not None else None
                 self._made += [name.partition(".")[0] for name in names or ()]
                 self._opaque = self._opaque or names is None
+
+    def _listed_by_pth(self, folder: str) -> Iterator[str]:
+        """Give the folders that .pth files of a folder name (docs.python.org, module site)."""
+        for name in sorted(each for each in self._files.names(folder) if each.endswith(".pth")):
+            try:
+                text = self._files.read(f"{folder}/{name}", 1_000_000)
+            except OSError:
+                continue
+            for line in text.decode("utf-8", "replace").splitlines():
+                if line.strip() and not line.startswith(("#", "import ", "import\t")):
+                    yield posixpath.normpath(posixpath.join(folder, line.strip()))
 
 
 _NAMED = (ast.Name, ast.Attribute)
@@ -261,20 +279,3 @@ def _calls_at_once(body: Sequence[ast.stmt]) -> Iterator[ast.Call]:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
         yield from (node for node in ast.walk(each) if isinstance(node, ast.Call))
-
-
-def _listed_by_pth(folder: str) -> Iterator[str]:
-    """Give the folders that the .pth files of a folder name (docs.python.org, module site)."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".pth"))
-    except OSError:
-        return
-    for name in names:
-        try:
-            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-                lines = file.read(1_000_000).splitlines()
-        except OSError:
-            continue
-        for line in lines:
-            if line.strip() and not line.startswith(("#", "import ", "import\t")):
-                yield os.path.normpath(os.path.join(folder, line.strip()))

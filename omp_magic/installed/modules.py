@@ -8,76 +8,29 @@ projects"), or with conda in PREFIX/conda-meta.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
-import sys
 from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
-_BINARY = (".so", ".pyd")
+from ..errors import nearest
+from ..facts.targets import Target
+from ..loader.files import Disk, Files
+from ..loader.here import this_target
+from .entities import BINARY, Dist, Module
+from .finders import editable_folder, strangers_at_work
+
 _FIRST = re.compile(rb'\n"?([^/,"\n]+)')
-_SHARED = re.compile(rb'\.so[.,"]')
+_SHARED = {
+    "linux": re.compile(rb'\.so[.,"]'),
+    "macos": re.compile(rb'\.(?:so|dylib)[.,"]'),
+    "windows": re.compile(rb'\.dll[,"]', re.IGNORECASE),
+}
 _DIST_INFO = re.compile(r"([^-]+)-(.+)\.(?:dist|egg)-info$")
-_KNOWN_FINDERS = frozenset(
-    ("_frozen_importlib", "_frozen_importlib_external", "importlib", "six", "_distutils_hack")
-)
+_MOST_LOOSE = 1_000
+_DEEPEST = 5
 _MOST_RECORD_BYTES = 64 * 1024 * 1024
-
-
-class Module(NamedTuple):
-    """A module on disk.
-
-    Parameters
-    ----------
-    name
-        Dotted.
-    file
-        Its source or extension; None for a namespace package.
-    folders
-        Where its submodules are; () when it is no package.
-    root
-        The folder of ``sys.path`` it is below.
-    """
-
-    name: str
-    file: str | None
-    folders: tuple[str, ...]
-    root: str
-
-    @property
-    def binary(self) -> bool:
-        """Whether it is machine code."""
-        return self.file is not None and self.file.endswith(_BINARY)
-
-
-class Dist(NamedTuple):
-    """An installed distribution.
-
-    Parameters
-    ----------
-    name, version
-        As its folder of metadata is called, which pip writes with ``_`` for ``-``.
-    record
-        Path of its RECORD, or of installed-files.txt.
-    """
-
-    name: str
-    version: str
-    record: str
-
-    @property
-    def title(self) -> str:
-        """Its name as its metadata write it, which an installer takes: ``scikit-learn``."""
-        folder = os.path.dirname(self.record)
-        for file in ("METADATA", "PKG-INFO"):
-            try:
-                text = _read(os.path.join(folder, file))
-            except OSError:
-                continue
-            found = re.search(rb"^Name: *([\w.-]+)", text, re.MULTILINE)
-            if found is not None:
-                return found[1].decode()
-        return self.name
 
 
 class _Entry(NamedTuple):
@@ -100,23 +53,33 @@ class Installed:
     ----------
     path
         The folders, as in ``sys.path``.
+    files
+        Reads them; this machine's when None.
+    target
+        The system that they are for; the running interpreter's when None.
     """
 
-    def __init__(self, path: Sequence[str]) -> None:
-        self.path = tuple(os.path.abspath(each) for each in path)
+    def __init__(
+        self, path: Sequence[str], files: Files | None = None, target: Target | None = None
+    ) -> None:
+        self.files: Files = Disk() if files is None else files
+        self.target = this_target() if target is None else target
+        if files is None:
+            path = [os.path.abspath(each).replace(os.sep, "/") for each in path]
+        self.path = tuple(path)
+        here = self.target.here
+        self._suffixes = EXTENSION_SUFFIXES if here else self.target.extension_suffixes
+        self._shared = _SHARED[self.target.system]
         self._lists: dict[str, tuple[int, dict[str, _Entry]]] = {}
         self._checked: set[str] = set()
         self._binaries: dict[Dist, tuple[str, ...]] = {}
+        self._loose: dict[str, tuple[str, ...]] = {}
         self._owners: dict[str, tuple[int, dict[str, tuple[Dist, ...]]]] = {}
 
     @property
     def foreign(self) -> bool:
         """Whether a finder is at work whose modules may have no file that is looked at here."""
-        return any(
-            getattr(finder, "__module__", "").partition(".")[0] not in _KNOWN_FINDERS
-            and not getattr(finder, "__module__", "").startswith("__editable__")
-            for finder in sys.meta_path
-        )
+        return self.target.here and strangers_at_work()
 
     def refresh(self) -> None:
         """Begin a question: from now on each folder is looked at once, for its time."""
@@ -147,18 +110,32 @@ class Installed:
             if entry is None:
                 continue
             root = folder if parent is None else parent.root
-            inner = os.path.join(folder, leaf)
+            inner = f"{folder}/{leaf}"
             if entry.folder:
                 start = self._list(inner).get("__init__")
                 if start is not None and start.file is not None:
-                    return Module(name, os.path.join(inner, start.file), (inner,), root)
+                    return Module(name, f"{inner}/{start.file}", (inner,), root)
             if entry.file is not None:
-                return Module(name, os.path.join(folder, entry.file), (), root)
-            if os.path.isdir(inner):
+                return Module(name, f"{folder}/{entry.file}", (), root)
+            if self.files.is_folder(inner):
                 namespace.append((inner, root))
         if namespace:
             return Module(name, None, tuple(each for each, _ in namespace), namespace[0][1])
-        return self._editable(name) if parent is None else None
+        return self._editable(name) if parent is None and self.target.here else None
+
+    def nearest(self, name: str) -> str:
+        """Give the top-level module whose name is nearest to one that is not there, or ""."""
+        names = {each for root in self.path for each in self._list(root)}
+        return nearest(name, sorted(each for each in names if each.isidentifier()))
+
+    def distributions(self) -> tuple[Dist, ...]:
+        """Give every distribution, the first of each name."""
+        found: dict[str, Dist] = {}
+        for root in self.path:
+            for dists in self._index(root).values():
+                for dist in dists:
+                    found.setdefault(dist.name, dist)
+        return tuple(found.values())
 
     def owners(self, name: str, root: str) -> tuple[Dist, ...]:
         """Give the distributions whose RECORD lists a top-level name below a folder."""
@@ -170,34 +147,61 @@ class Installed:
     def shipper(self, path: str) -> Dist | None:
         """Give the distribution that lists a file, or None."""
         for root in self.path:
-            relative = os.path.relpath(path, root).replace(os.sep, "/")
+            relative = posixpath.relpath(path, root)
             found = self._index(root).get(relative.partition("/")[0], ())
             if len(found) == 1 and not relative.startswith(".."):
                 return found[0]
             line = f"\n{relative},".encode("utf-8", "surrogateescape")
-            owner = next((each for each in found if line in _read(each.record)), None)
+            owner = next((each for each in found if line in self._read(each.record)), None)
             if owner is not None:
                 return owner
         return None
+
+    def title(self, dist: Dist) -> str:
+        """Give a name as its metadata write it, which an installer takes: ``scikit-learn``."""
+        folder = posixpath.dirname(dist.record)
+        for file in ("METADATA", "PKG-INFO"):
+            text = self._read(f"{folder}/{file}")
+            found = re.search(rb"^Name: *([\w.-]+)", text, re.MULTILINE)
+            if found is not None:
+                return found[1].decode()
+        return dist.name
 
     def binaries(self, dist: Dist) -> tuple[str, ...]:
         """Give the shared objects of a distribution that are no extension modules."""
         found = self._binaries.get(dist)
         if found is None:
-            data = _read(dist.record)
-            root = os.path.dirname(os.path.dirname(dist.record))
+            data = self._read(dist.record)
+            root = posixpath.dirname(posixpath.dirname(dist.record))
             texts = set()
-            for match in _SHARED.finditer(data):
+            for match in self._shared.finditer(data):
                 begin = data.rfind(b"\n", 0, match.start()) + 1
                 listed = data[begin : data.find(b",", match.start())].strip(b'"')
-                if b".libs/" not in listed:  # auditwheel's: found by DT_NEEDED, never by name
+                # auditwheel's, delocate's and delvewheel's: found by a need, never by name
+                if b".libs/" not in listed and b".dylibs/" not in listed:
                     texts.add(listed.decode("utf-8", "surrogateescape"))
             found = self._binaries[dist] = tuple(
-                os.path.normpath(os.path.join(root, each))
+                posixpath.normpath(f"{root}/{each}")
                 for each in sorted(texts)
                 if not is_extension(each)
             )
         return found
+
+    def loose(self, name: str, root: str) -> tuple[str, ...]:
+        """Give the shared objects below a package that no RECORD lists."""
+        if name not in self._loose:
+            found: list[str] = []
+            waiting = [f"{root}/{name}"]
+            while waiting and len(found) < _MOST_LOOSE:
+                folder = waiting.pop()
+                for each in sorted(self.files.names(folder)):
+                    path = f"{folder}/{each}"
+                    if self._shared.search(f"{each},".encode("utf-8", "surrogateescape")):
+                        found += [] if is_extension(each) else [path]
+                    elif "." not in each and path.count("/") - root.count("/") < _DEEPEST:
+                        waiting.append(path)
+            self._loose[name] = tuple(found)
+        return self._loose[name]
 
     def _list(self, folder: str) -> dict[str, _Entry]:
         """Give what can be imported from a folder, by name."""
@@ -205,18 +209,16 @@ class Installed:
         if known is not None and folder in self._checked:
             return known[1]
         self._checked.add(folder)
-        try:
-            changed = os.stat(folder).st_mtime_ns
-            if known is not None and known[0] == changed:
-                return known[1]
-            names = os.listdir(folder)
-        except OSError:
-            changed, names = 0, []
+        stamp = self.files.stamp(folder)
+        changed = stamp[0] if stamp is not None else 0
+        if known is not None and stamp is not None and known[0] == changed:
+            return known[1]
+        names = self.files.names(folder) if stamp is not None else ()
         ranks: dict[str, int] = {}
         found: dict[str, _Entry] = {}
         for name in names:
             stem, dot, suffix = name.partition(".")
-            rank = _rank(dot + suffix)
+            rank = self._rank(dot + suffix)
             if rank is None:
                 continue
             other = found.get(stem, _NOTHING)
@@ -230,21 +232,21 @@ class Installed:
 
     def _index(self, root: str) -> dict[str, tuple[Dist, ...]]:
         """Give first part of a listed path -> distributions, of the metadata in one folder."""
-        try:
-            changed = os.stat(root).st_mtime_ns
-        except OSError:
+        stamp = self.files.stamp(root)
+        if stamp is None:
             return {}
+        changed = stamp[0]
         known = self._owners.get(root)
         if known is not None and known[0] == changed:
             return known[1]
         index: dict[str, tuple[Dist, ...]] = {}
-        for folder in sorted(os.listdir(root)) if os.path.isdir(root) else ():
+        for folder in sorted(self.files.names(root)):
             match = _DIST_INFO.match(folder)
             if match is None:
                 continue
             for record in ("RECORD", "installed-files.txt"):
-                dist = Dist(match[1], match[2], os.path.join(root, folder, record))
-                data = _read(dist.record)
+                dist = Dist(match[1], match[2], f"{root}/{folder}/{record}")
+                data = self._read(dist.record)
                 for first in set(_FIRST.findall(data)):
                     name = first.decode("utf-8", "surrogateescape")
                     index[name] = (*index.get(name, ()), dist)
@@ -256,41 +258,33 @@ class Installed:
 
     def _editable(self, name: str) -> Module | None:
         """Look in the tables of setuptools' finders of editable installations."""
-        for finder in sys.meta_path:
-            module = getattr(finder, "__module__", "")
-            table = getattr(sys.modules.get(module), "MAPPING", None)
-            if module.startswith("__editable__") and isinstance(table, dict) and name in table:
-                folder = str(table[name])
-                start = self._list(folder).get("__init__")
-                if start is not None and start.file is not None:
-                    file = os.path.join(folder, start.file)
-                    return Module(name, file, (folder,), os.path.dirname(folder))
-                if os.path.isfile(folder + ".py"):
-                    return Module(name, folder + ".py", (), os.path.dirname(folder))
+        folder = editable_folder(name)
+        start = self._list(folder).get("__init__") if folder else None
+        if start is not None and start.file is not None:
+            return Module(name, f"{folder}/{start.file}", (folder,), posixpath.dirname(folder))
+        if folder and self.files.is_file(folder + ".py"):
+            return Module(name, folder + ".py", (), posixpath.dirname(folder))
         return None
+
+    def _rank(self, suffix: str) -> int | None:
+        """Give the place of a suffix among those that are imported, the first wins."""
+        if not suffix:
+            return 0
+        if suffix in self._suffixes:
+            return 1
+        if suffix == ".py":
+            return 2
+        # Of another interpreter: another environment than the running one may be asked about.
+        return 3 if suffix.endswith(BINARY) else None
+
+    def _read(self, path: str) -> bytes:
+        """Give a list of files with a line break before its first line too; b"" without one."""
+        try:
+            return b"\n" + self.files.read(path, _MOST_RECORD_BYTES)
+        except OSError:
+            return b""
 
 
 def is_extension(name: str) -> bool:
     """Tell whether a file's name is that of an extension module of some CPython."""
     return re.search(r"\.(cpython-[^/]*|abi3|pypy[^/]*)\.so$|\.pyd$", name) is not None
-
-
-def _rank(suffix: str) -> int | None:
-    """Give the place of a suffix among those that are imported, the first wins."""
-    if not suffix:
-        return 0
-    if suffix in EXTENSION_SUFFIXES:
-        return 1
-    if suffix == ".py":
-        return 2
-    # Of another interpreter: another environment than the running one may be asked about.
-    return 3 if suffix.endswith(_BINARY) else None
-
-
-def _read(path: str) -> bytes:
-    """Give a list of files with a line break before its first line too; b"" when there is none."""
-    try:
-        with open(path, "rb") as file:
-            return b"\n" + file.read(_MOST_RECORD_BYTES)
-    except OSError:
-        return b""

@@ -6,26 +6,17 @@ it cannot see: imports that a function makes which is called meanwhile.
 
 from __future__ import annotations
 
-import mmap
-import os
-import platform
-import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .changes import Changes
-from .lookups import NOTHING, Lookups, lookups_of
-from .modules import Installed, Module
-from .statements import Import, imports_of
+from .entities import Module
+from .modules import Installed
+from .sources import NO_SOURCE, Source, Sources
 
-_OPENERS = (b"ctypes", b".so", b"load_library", b"dlopen", b"CDLL")
-_PROSE = re.compile(rb'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'|#[^\n]*')
-"""What names libraries and does not open them: faiss tells of libfaiss.so in a comment."""
 _MOST_MODULES = 20_000
-_MOST_SOURCE_BYTES = 16 * 1024 * 1024
-_MOST_CODE_BYTES = 32 * 1024 * 1024
 
 _CYTHON = b"does not export expected C"
 _CALLED = (
@@ -40,7 +31,13 @@ NumPy's import_array(), and Cython's cimport with its error message: numba, jaxl
 name SciPy's modules too, and import them later.
 """
 
-_PLATFORMS = frozenset(("win32", "cygwin", "darwin", "emscripten", "nt", "Windows", "Darwin"))
+_PLATFORMS = frozenset(
+    (
+        *("win32", "cygwin", "darwin", "linux", "emscripten", "nt", "posix"),
+        *("Windows", "Darwin", "Linux"),
+    )
+)
+"""What ``sys.platform``, ``os.name`` and ``platform.system()`` are compared with."""
 _KERAS = frozenset(("tensorflow", "jax", "torch", "numpy", "openvino"))
 """What Keras 3 compares the variable KERAS_BACKEND with (keras/src/backend/config.py)."""
 
@@ -60,70 +57,14 @@ class Opening(NamedTuple):
         The module that loads it: the extension itself, or who opens it by ctypes.
     shared
         Whether it goes into the global scope (RTLD_GLOBAL).
+    folder
+        Whether it is no file but a folder that libraries are looked for in from now on.
     """
 
     path: str
     module: str
     shared: bool = False
-
-
-class _Source(NamedTuple):
-    """What a source says: its time and size, imports, what it changes, the text or b""."""
-
-    identity: tuple[int, int]
-    imports: tuple[Import, ...]
-    lookups: Lookups
-    text: bytes
-
-
-_NO_SOURCE = _Source((-1, -1), (), NOTHING, b"")
-
-
-class Sources:
-    """Reads the files of modules, each once as long as it is unchanged."""
-
-    def __init__(self) -> None:
-        self._read: dict[str, _Source] = {}
-        self._holds: dict[tuple[object, ...], bool] = {}
-
-    def of(self, path: str, wanted: bool) -> _Source:
-        """Give a source's imports, and its text when that is wanted and may open libraries.
-
-        A file that cannot be read imports nothing; bytecode without a source neither.
-        """
-        known = self._read.get(path, _NO_SOURCE)
-        try:
-            found = os.stat(path)
-            identity = found.st_mtime_ns, found.st_size
-            if known.identity != identity:
-                handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-                try:
-                    text = os.read(handle, min(found.st_size, _MOST_SOURCE_BYTES))
-                finally:
-                    os.close(handle)
-                imports = imports_of(text)
-                keep = wanted and any(word in text for word in _OPENERS)
-                lookups = lookups_of(text, path)
-                known = _Source(identity, imports, lookups, _PROSE.sub(b"", text) if keep else b"")
-                self._read[path] = known
-        except OSError:
-            return _NO_SOURCE
-        return known
-
-    def holds(self, path: str, *marks: bytes) -> bool:
-        """Tell whether machine code holds some texts; a very large file is not searched."""
-        try:
-            key = (path, os.stat(path).st_mtime_ns, *marks)
-            if key not in self._holds:
-                with open(path, "rb") as file:
-                    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                with data:
-                    self._holds[key] = len(data) <= _MOST_CODE_BYTES and all(
-                        data.find(mark) >= 0 for mark in marks
-                    )
-        except (OSError, ValueError):
-            return False
-        return self._holds[key]
+    folder: bool = False
 
 
 class _Step(NamedTuple):  # a module to import; whether its importer fails when it does
@@ -166,6 +107,11 @@ class Walk:
     """Modules that are not found -> the module that changes where they are looked for."""
     cut: bool = False
     """Whether there were too many to follow all."""
+    sets: dict[str, list[str]] = field(default_factory=dict)
+    """Variables that importing sets for the process -> the modules that do."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Libraries that are not found and without which a load fails -> the file that needs them."""
+    _broken: dict[str, str] = field(default_factory=dict)
     _lost: set[str] = field(default_factory=set)
     _changes: Changes = field(default_factory=Changes)
 
@@ -190,15 +136,50 @@ class Walk:
                     self._lost.add(each)  # perhaps not for ever: the path may change
                     missing = self._unless_made(each, stack)
                 if module is not None and module.file is not None and each not in self.imported:
-                    yield from self._openings(module)
-                    if not module.binary:
-                        found = self.sources.of(module.file, False).lookups
-                        module = self._changes.note(module, found, self.installed.path)
-                    self.modules[each] = module
-                    stack.append(_Frame(each, self._steps(module)))
+                    source = self._source(module)
+                    yield from self._openings(module, source)
+                    missing = self._broken.get(each)
+                    if missing is not None:
+                        self.failed[each] = missing
+                    module = self.modules[each] = self._changed(module, source)
+                    if missing is None:
+                        stack.append(_Frame(each, self._steps(module, source)))
             while missing is not None and stack and stack[-1].certain:
                 # An import that nothing catches fails its module, and so whoever imports that.
                 self.failed[stack.pop().name] = missing
+
+    def _source(self, module: Module) -> Source:
+        """Give what a module's source says; with its text where it may open libraries."""
+        if module.binary or module.file is None:
+            return NO_SOURCE
+        return self.sources.of(module.file, bool(self._binaries(module)), module.root)
+
+    def _binaries(self, module: Module) -> list[str]:
+        """Give the shared objects that a module's distributions ship and it may open."""
+        top = module.name.partition(".")[0]
+        dists = self.installed.owners(top, module.root)
+        if not dists and not self.installed.target.here:
+            return [*self.installed.loose(top, module.root)]
+        return [path for dist in dists for path in self.installed.binaries(dist)]
+
+    def _changed(self, module: Module, source: Source) -> Module:
+        """Give a module with what its source changes about finding others."""
+        return self._changes.note(module, source.lookups, self.installed.path, self.installed.files)
+
+    def break_off(self, module: str, name: str, by: str) -> None:
+        """Say that a load of the module that was given last fails, and with it its import.
+
+        Parameters
+        ----------
+        module
+            The module.
+        name
+            The library that is not found.
+        by
+            The file that needs it.
+        """
+        self.broken[name] = by
+        self._broken[module] = name
 
     def _unless_made(self, name: str, stack: Sequence[_Frame]) -> str | None:
         """Give a missing module's name, or None where something may bring it all the same."""
@@ -227,31 +208,29 @@ class Walk:
             and not self.installed.foreign
         )
 
-    def _openings(self, module: Module) -> Iterator[Opening]:
+    def _openings(self, module: Module, source: Source) -> Iterator[Opening]:
         if module.binary:
             yield Opening(module.file or "", module.name)
             return
-        binaries = [
-            path
-            for dist in self.installed.owners(module.name.partition(".")[0], module.root)
-            for path in self.installed.binaries(dist)
-        ]
-        text = self.sources.of(module.file or "", bool(binaries)).text
-        if text:
-            shared = b"RTLD_GLOBAL" in text
-            for path in binaries:
-                stem = os.path.basename(path).partition(".")[0]
-                if stem.encode("utf-8", "surrogateescape") in text:
+        told = False
+        for step in source.steps:
+            if step.kind == "set":
+                self.sets.setdefault(step.path, []).append(module.name)
+            else:
+                told = told or step.kind == "open"
+                yield Opening(step.path, module.name, folder=step.kind == "folder")
+        if source.text and not told:
+            shared = b"RTLD_GLOBAL" in source.text
+            for path in self._binaries(module):
+                if self.sources.names(source.text, path):
                     yield Opening(path, module.name, shared)
 
-    def _steps(self, module: Module) -> Iterator[_Step]:
+    def _steps(self, module: Module, source: Source) -> Iterator[_Step]:
         """Give the modules that a module imports, in order; of names only those with a file."""
         if module.binary:
             yield from self._called(module)
             return
-        for level, target, names, certain, when in self.sources.of(
-            module.file or "", False
-        ).imports:
+        for level, target, names, certain, when in source.imports:
             base = _absolute(module, level, target) if level else target
             if not base or base.partition(".")[0] in sys.stdlib_module_names:
                 continue
@@ -279,7 +258,7 @@ class Walk:
 
     def _passed_over(self, module: Module, when: str) -> bool:
         if when in _PLATFORMS:
-            return when not in (sys.platform, os.name, platform.system())
+            return when not in self.installed.target.words
         if when in _KERAS and module.name.startswith("keras."):
             return when != self.environ.get("KERAS_BACKEND", "tensorflow")
         return False

@@ -6,22 +6,26 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import ParseError
 from ..facts.libraries import Library
-from ..formats.elf import parse_constants, parse_elf
-from ..formats.macho import is_macho, parse_macho
-from ..formats.pe import parse_pe
-from ..knowledge.catalog import BY_KEY, INTEL_MARK, STATIC_MARKS, Family, family_of
-from ..loader.objects import Reader, beside
+from ..formats.binaries import Binary, parse_binary, parse_texts
+from ..knowledge.catalog import BY_KEY, Family, family_of, static_family
+from ..knowledge.registration import FILE, SHARED_MEMORY, registers_of
+from ..loader.dyld import ACCELERATE, is_accelerate
+from ..loader.files import Disk
 from .archives import Archive, ScanError, printable
+from .bundled import beside
+from .members import Members
+from .variants import stem_of
 
 __all__ = ["Need", "ScanError", "Scanned", "scan"]
 
 _SMALLEST_BYTES = 100_000
-"""As in `omp_magic.probes.files`: a runtime linked into another library adds more than that."""
+"""As in `omp_magic.probes.runtimes.files`, of ELF files: a runtime that is linked into another
+library adds more than that."""
 _WHEEL = re.compile(r"([^-]+)-([^-]+)(?:-\d[^-]*)?-[^-]+-[^-]+-([^-]+)\.whl$")
 
 
@@ -39,12 +43,20 @@ class Need:
         The files that need it.
     late
         Whether all of them load it at the first call only (Windows' delay imports).
+    rpaths
+        Where those files look for it besides their own folder (LC_RPATH).
     """
 
     name: str
     family: str
     files: tuple[str, ...]
     late: bool = False
+    rpaths: tuple[str, ...] = ()
+
+    @property
+    def system(self) -> bool:
+        """Whether every system of its kind has it."""
+        return self.family == "accelerate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +80,8 @@ class Scanned:
         Runtimes that it asks for and does not ship.
     binaries
         How many files of machine code it has.
+    unlinked
+        Paths of those of `ships` that no file in it links; on Windows packages open such by path.
     notes
         What could not be read.
     """
@@ -80,29 +94,119 @@ class Scanned:
     ships: tuple[Library, ...]
     needs: tuple[Need, ...]
     binaries: int
+    unlinked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def libraries(self) -> tuple[Library, ...]:
-        """All that it would bring, shipped or not, to be judged with ``judge(…, coming=…)``."""
-        return (*self.ships, *(self._needed(need) for need in self.needs))
+        """All that it would bring, shipped or not, to be judged with ``judge(…, coming=…)``.
+
+        A copy that nothing links is left out beside one of its kin that is linked (torch 1.13.1
+        and 2.0.1 for macOS), except on Windows, where torch opens every DLL of its folder. Of the
+        forms of one file for several processors one is taken (faiss 1.7 for macOS).
+        """
+        used = {each.kin for each in self.ships if each.path not in self.unlinked}
+        brought = [
+            each
+            for each in self.ships
+            if each.path not in self.unlinked or each.kin not in used or "windows" in self.platforms
+        ]
+        forms = {stem_of(each.path): each for each in reversed(brought) if each.static}
+        one_of_each = [each for each in brought if forms.get(stem_of(each.path), each) is each]
+        return (*one_of_each, *(self._needed(need) for need in self.needs))
 
     def _needed(self, need: Need) -> Library:
+        missing = "not shipped: another package or the system must have it"
         return _library(
             BY_KEY[need.family],
             soname=need.name.rpartition("/")[2],
             path=need.name,
-            note="not shipped: another package or the system must have it",
+            note="the system's own" if need.system else missing,
         )
 
 
-class _Binary(NamedTuple):
-    """What a file says of itself, whatever its platform."""
+@dataclass(slots=True)
+class _Found:
+    """What the files of a scan say, taken together as they go by."""
 
-    platform: str
-    name: str | None
-    needed: frozenset[str]
-    delayed: frozenset[str] = frozenset()
+    owner: dict[str, Any]
+    members: Members = field(default_factory=Members)
+    ships: list[Library] = field(default_factory=list)
+    platforms: set[str] = field(default_factory=set)
+    shipped: set[str] = field(default_factory=set)
+    """Names that are in it, in lower case."""
+    asked: dict[str, list[tuple[str, Binary]]] = field(default_factory=dict)
+    """What is asked for -> by which files."""
+
+    def add(self, name: str, data: bytes | mmap.mmap) -> None:
+        """Add a file of machine code.
+
+        Raises
+        ------
+        ParseError
+            When it is none, or a broken one.
+        """
+        binaries = parse_binary(data)
+        self.members.add(name, binaries)
+        file_name = name.rpartition("/")[2]
+        self.shipped.add(file_name.lower())
+        for binary in binaries:
+            self.platforms.add(binary.system)
+            self.shipped.add((binary.name or file_name).rpartition("/")[2].lower())
+            for needed in {*binary.needed, *binary.delayed, *binary.forwards}:
+                asked = ACCELERATE if is_accelerate(needed) else needed
+                self.asked.setdefault(asked, []).append((name, binary))
+        if binaries and not binaries[0].forwarder:  # what it forwards to is the runtime
+            self._ship(name, binaries[0], data)
+
+    def _ship(self, name: str, binary: Binary, data: bytes | mmap.mmap) -> None:
+        own = (binary.name or "").rpartition("/")[2]
+        family = family_of(name.rpartition("/")[2].lower()) or family_of(own.lower())
+        small = binary.system == "linux" and len(data) < _SMALLEST_BYTES
+        texts = () if small and family is None else parse_texts(data)
+        static = family is None and static_family(texts)
+        if static:
+            family = BY_KEY[static]
+        if family is None:
+            return
+        registers = registers_of(texts, static=bool(static)) if family.kin == "llvm" else None
+        if registers == FILE and binary.system == "linux":
+            registers = SHARED_MEMORY  # which has a /dev/shm
+        self.ships.append(
+            _library(
+                family,
+                soname=own or None,
+                path=name,
+                static=bool(static),
+                install_name=binary.name if binary.system == "macos" and not static else None,
+                registers=registers,
+                **self.owner,
+            )
+        )
+
+    def needs(self) -> Iterator[Need]:
+        """Give the runtimes that must come from elsewhere."""
+        for name in sorted(self.asked):
+            last = name.rpartition("/")[2].lower()
+            family = family_of(last)
+            if family is None or last in self.shipped:
+                continue
+            askers = self.asked[name]
+            rpaths = (each for _, binary in askers for each in binary.rpaths)
+            yield Need(
+                name=name,
+                family=family.key,
+                files=tuple(dict.fromkeys(file for file, _ in askers)),
+                late=all(name in binary.delayed for _, binary in askers),
+                rpaths=tuple(dict.fromkeys(rpaths)) if name.startswith("@rpath/") else (),
+            )
+
+    def unlinked(self) -> Iterator[str]:
+        """Give the paths of shipped runtimes that no file in it links."""
+        passive = [each.path for each in self.ships if not each.static]
+        if passive:
+            linked = self.members.linked(passive)
+            yield from (path for path in passive if path not in linked)
 
 
 def scan(path: str | os.PathLike[str]) -> Scanned:
@@ -125,126 +229,60 @@ def scan(path: str | os.PathLike[str]) -> Scanned:
     archive = Archive(path)
     match = _WHEEL.search(os.path.basename(path))
     name, version = (match[1], match[2]) if match else (None, None)
-    ships: list[Library] = []
-    asked: dict[str, list[tuple[str, bool]]] = {}
-    shipped: set[str] = set()
-    platforms: set[str] = set()
+    found = _Found({"owner": name, "owner_version": version})
     count = 0
     for member, data in archive.files():
         count += 1
         try:
-            binaries = _read(data)
+            found.add(member, data)
         except ParseError as error:
             archive.notes.append(f"{printable(member)}: {error}")
             if archive.kind == "file":
                 raise ScanError(path, "no machine code", "ELF, Mach-O or PE files") from None
-            continue
-        file_name = member.rpartition("/")[2]
-        shipped.add(file_name.lower())
-        for binary in binaries:
-            platforms.add(binary.platform)
-            shipped.add((binary.name or file_name).rpartition("/")[2].lower())
-            for needed in binary.needed | binary.delayed:
-                late = needed not in binary.needed
-                asked.setdefault(needed, []).append((member, late))
-        family = family_of(file_name.lower())
-        held = _held(data) if family is None else None
-        if (runtime := family or held) is not None:
-            soname = binaries[0].name if binaries else None
-            ships.append(
-                _library(
-                    runtime,
-                    soname=soname and soname.rpartition("/")[2],
-                    path=member,
-                    owner=name,
-                    owner_version=version,
-                    static=held is not None,
-                )
-            )
     if archive.kind == "folder":
-        _add_bundled(path, asked, shipped, ships)
+        _add_bundled(path, found)
     return Scanned(
         path=path,
         kind=archive.kind,
-        platforms=tuple(sorted(platforms)),
+        platforms=tuple(sorted(found.platforms)),
         name=name,
         version=version,
-        ships=tuple(ships),
-        needs=tuple(_needs(asked, shipped)),
+        ships=tuple(found.ships),
+        needs=tuple(found.needs()),
         binaries=count,
+        unlinked=() if archive.kind == "file" else tuple(found.unlinked()),
         notes=tuple(archive.notes),
     )
 
 
-def _add_bundled(
-    path: str, asked: dict[str, list[tuple[str, bool]]], shipped: set[str], ships: list[Library]
-) -> None:
-    """Add what an installed package has beside its folder: auditwheel's NAME.libs."""
-    for name, files in asked.items():
-        family = family_of(name)
-        if family is None or name.lower() in shipped:
-            continue
-        for file, _ in files:
-            requester = Reader().open(os.path.join(path, file))
-            found = beside(name, requester.path, requester.elf) if requester is not None else None
-            if found is not None:
-                shown = os.path.relpath(found, path).replace(os.sep, "/")
-                ships.append(_library(family, soname=name, path=shown))
-                shipped.add(name.lower())
-                break
+def _add_bundled(path: str, found: _Found) -> None:
+    """Add what an installed package has beside its folder, and what that needs: NAME.libs."""
+    files = Disk()
+    looked: set[str] = set()
+    while names := [name for name in found.asked if name not in looked]:
+        for name in names:
+            looked.add(name)
+            if name.rpartition("/")[2].lower() not in found.shipped:
+                _add_one_bundled(name, path, found, files)
 
 
-def _needs(asked: dict[str, list[tuple[str, bool]]], shipped: set[str]) -> Iterator[Need]:
-    for name in sorted(asked):
-        last = name.rpartition("/")[2].lower()
-        family = family_of(last)
-        if family is None or last in shipped:
+def _add_one_bundled(name: str, path: str, found: _Found, files: Disk) -> None:
+    runtime = family_of(name.rpartition("/")[2].lower()) is not None
+    for file, binary in tuple(found.asked[name]):
+        place = beside(name, os.path.normpath(os.path.join(path, file)), binary, path, files)
+        if place is None or not (runtime or os.path.dirname(place).endswith((".libs", ".dylibs"))):
             continue
-        files = tuple(dict.fromkeys(file for file, _ in asked[name]))
-        late = all(late for _, late in asked[name])
-        yield Need(name=name, family=family.key, files=files, late=late)
+        shown = os.path.relpath(place, path).replace(os.sep, "/")
+        try:
+            with open(place, "rb") as opened:
+                data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+            with data:
+                found.add(shown, data)
+        except (OSError, ValueError, ParseError):
+            continue
+        return
 
 
 def _library(family: Family, **facts: Any) -> Library:
     given: dict[str, Any] = {"initialized": False, "note": "not loaded yet", **facts}
     return Library(family=family.key, label=family.label, api=family.api, kin=family.kin, **given)
-
-
-def _read(data: bytes | mmap.mmap) -> tuple[_Binary, ...]:
-    """Read a file of any platform; a Mach-O file may hold several.
-
-    Raises
-    ------
-    ParseError
-        When it is none, or a broken one.
-    """
-    head = bytes(data[:8])
-    if head[:4] == b"\x7fELF":
-        elf = parse_elf(data)
-        return (_Binary("linux", elf.soname, frozenset(elf.needed)),)
-    if is_macho(head):
-        return tuple(
-            _Binary("macos", part.install_name, frozenset(part.needed))
-            for part in parse_macho(data)
-        )
-    windows = parse_pe(data)
-    delayed = frozenset(windows.delayed)
-    return (_Binary("windows", windows.name, frozenset(windows.needed), delayed),)
-
-
-def _held(data: bytes | mmap.mmap) -> Family | None:
-    """Give the family of the OpenMP runtime that is linked into a file, or None."""
-    if len(data) < _SMALLEST_BYTES:
-        return None
-    parts: tuple[tuple[int, int], ...] = ((0, len(data)),)
-    if data[:4] == b"\x7fELF":
-        try:
-            parts = parse_constants(data)
-        except ParseError:
-            return None
-    for offset, length in parts:
-        for mark, family in STATIC_MARKS:
-            if data.find(mark, offset, offset + length) >= 0:
-                intel = data.find(INTEL_MARK, offset, offset + length) >= 0
-                return BY_KEY["libiomp5" if intel else family]
-    return None

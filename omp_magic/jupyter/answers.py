@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from ..api import check, explain, report
-from ..errors import OmpMagicError, ReportError, UnknownCodeError
+from ..api import check, check_on, explain, report
+from ..errors import OmpMagicError, ReportError, UnknownCodeError, nearest
 from ..reports import REPORTED
 from .asking import wrong_use
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from ..checks import Check
+    from ..checks import Check, Checks
     from ..views.explain import Page
+    from .watch import Watch
 
 _MAGIC = "%omp_report"
 
@@ -34,7 +35,7 @@ def explained(codes: list[str]) -> Page:
         raise UsageError(f"omp_explain: {error}") from None
 
 
-def checked(options: Namespace) -> Check:
+def checked(options: Namespace) -> Check | Checks:
     """Say what importing modules may load.
 
     Raises
@@ -44,9 +45,31 @@ def checked(options: Namespace) -> Check:
     """
     names = [name for word in options.modules for name in word.split(",") if name]
     try:
-        return check(*names, run=options.run, order=options.order)
+        places: dict[str, Any] = {"site": options.site, "requirements": options.requirements}
+        targets = [each.strip() for each in (options.target or "").split(",") if each.strip()]
+        if len(targets) > 1:
+            return check_on(*names, targets=targets, **places)
+        ways: dict[str, Any] = {"run": options.run, "order": options.order}
+        return check(*names, target=options.target, **ways, **places)
     except OmpMagicError as error:
         raise UsageError(f"omp_check: {error}") from None
+
+
+def guarded(words: list[str], watch: Watch, accepted: str) -> None:
+    """Set the guard's mode, and say how it stands.
+
+    Raises
+    ------
+    UsageError
+        When there is no such mode.
+    """
+    words = words or ["status"]
+    if len(words) > 1 or words[0] not in accepted.split(", "):
+        found, near = f"found {' '.join(words)!r}", nearest(words[0], accepted.split(", "))
+        raise UsageError(wrong_use("omp_guard", found, accepted, "%omp_guard raise", near))
+    if words[0] != "status":
+        watch.set_mode(words[0])
+    print(watch.tell())
 
 
 def reported(words: list[str], *, force: bool) -> None:

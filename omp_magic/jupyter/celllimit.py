@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import OmpMagicError
-from ..facts.libraries import Limit
+from ..facts.limits import Limit
 from ..facts.usage import Usage
 from ..here import HERE
 from ..limits.held import Held

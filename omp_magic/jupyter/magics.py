@@ -13,13 +13,12 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from ..errors import nearest
 from .asking import parsed, wrong_use
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from ..checks import Check
+    from ..checks import Check, Checks
     from ..views.explain import Page
     from .dashboard import Panel
     from .live import Live
@@ -121,9 +120,12 @@ class OmpMagics(Magics):
     @argument("modules", nargs="*", help="modules in the order of importing: torch faiss")
     @argument("--run", action="store_true", help="try the imports in a child process")
     @argument("--order", action="store_true", help="search an order that works, by running it")
+    @argument("--target", metavar="SYSTEM-CPU", help="another system: macos-arm64, windows-x86_64")
+    @argument("--site", metavar="FOLDER", help="another environment")
+    @argument("--requirements", metavar="FILE", help="what this would install")
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic
-    def omp_check(self, line: str) -> Check | None:
+    def omp_check(self, line: str) -> Check | Checks | None:
         """Say what importing modules may load, and what that would do in this kernel.
 
         Nothing is imported: files are read. With --run a child process imports them step by
@@ -131,8 +133,9 @@ class OmpMagics(Magics):
 
             %omp_check json
             %omp_check torch faiss --run
+            %omp_check torch faiss --target macos-arm64
         """
-        accepted = "MODULE ..., --run, --order"
+        accepted = "MODULE ..., --run, --order, --target, --site, --requirements"
         options = parsed(self.omp_check, line, accepted, "%omp_check torch faiss --run")
         if options is None:
             return None
@@ -177,13 +180,9 @@ class OmpMagics(Magics):
         options = parsed(self.omp_guard, line, accepted, "%omp_guard raise")
         if options is None:
             return
-        words = options.mode or ["status"]
-        if len(words) > 1 or words[0] not in ("warn", "raise", "off", "status"):
-            found, near = f"found {' '.join(words)!r}", nearest(words[0], accepted.split(", "))
-            raise UsageError(wrong_use("omp_guard", found, accepted, "%omp_guard raise", near))
-        if words[0] != "status":
-            self._watch.set_mode(words[0])
-        print(self._watch.tell())
+        from .answers import guarded  # noqa: PLC0415 - see the top of the file
+
+        guarded(options.mode, self._watch, accepted)
 
     @magic_arguments()
     @argument(

@@ -5,7 +5,7 @@ A failure of omp_magic itself becomes one logged line and the cell runs as if it
 
 from __future__ import annotations
 
-from ..facts.libraries import Limit
+from ..facts.limits import Limit
 from ..here import HERE
 from ..limits.held import Held
 from ..limits.notes import exceptions

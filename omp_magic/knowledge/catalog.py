@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
-
-from .package_variables import PACKAGE_VARIABLES
 
 AT_LOAD = "at load"
 AT_FIRST_CALL = "at the first call"
@@ -165,6 +164,20 @@ FAMILIES: tuple[Family, ...] = (
         variables=("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
         scope="thread",
     ),
+    # Apple's BLAS, a framework of macOS: no file of its own to read, and nothing to ask. How many
+    # threads it uses is its own choice, of which VECLIB_MAXIMUM_THREADS is the most.
+    Family(
+        key="accelerate",
+        label="Apple Accelerate",
+        api="blas",
+        kin="accelerate",
+        files=r"(?:[Aa]ccelerate|vec[Ll]ib)$",
+        getters=(),
+        setters=(),
+        starts=AT_FIRST_CALL,
+        variables=("VECLIB_MAXIMUM_THREADS",),
+        scope="process",
+    ),
     # bli_thread_get_num_threads calls bli_init_once, so only a limit asks it.
     Family(
         key="blis",
@@ -199,15 +212,6 @@ OPENBLAS_LAYERS = {0: "disabled", 1: "pthreads", 2: "openmp"}
 OMP_LAYERS = ("openmp", "intel", "gnu")
 """Threading layers of a BLAS whose threads are those of an OpenMP runtime."""
 
-STATIC_MARKS: tuple[tuple[bytes, str], ...] = (
-    (b"__KMP_REGISTERED_LIB_", "libomp"),
-    (b"GOMP_SPINCOUNT", "libgomp"),
-)
-"""Texts that only a runtime itself holds, by family: of 378 libraries of 100 kB and more in 20
-wheels, LLVM's code generators included, no other has them."""
-INTEL_MARK = b"libiomp5"
-"""Its own name, which tells Intel's runtime from LLVM's (KMP_LIBRARY_FILE)."""
-
 _PATTERNS = tuple((re.compile(family.files), family) for family in FAMILIES)
 _ANY = re.compile("|".join(family.files for family in FAMILIES))
 _LAYERS = tuple((re.compile(pattern), layer) for pattern, layer in MKL_LAYERS)
@@ -232,6 +236,34 @@ def is_family(file_name: str) -> bool:
     return _ANY.match(file_name) is not None
 
 
+def static_family(texts: Collection[str]) -> str | None:
+    """Give the key of the family whose runtime is linked into a file, by its texts, or None.
+
+    Parameters
+    ----------
+    texts
+        Those of `omp_magic.formats.binaries.MARKS` that the file holds.
+
+    Notes
+    -----
+    LLVM's and Intel's runtimes alone hold the name they register under: of 378 libraries of
+    100 kB and more in 20 wheels, LLVM's code generators included, no other has it. Intel's has its
+    own name beside it (KMP_LIBRARY_FILE). A variable's name is in lists of variables too: OpenVINO
+    (libopenvino 2026.4, on every system) holds GOMP_SPINCOUNT and no libgomp, so libgomp is known
+    by that and by what its messages begin with (libgomp/error.c, gomp_verror).
+
+    Examples
+    --------
+    >>> static_family(("GOMP_SPINCOUNT", "libgomp: "))
+    'libgomp'
+    >>> static_family(("GOMP_SPINCOUNT",)) is None
+    True
+    """
+    if "__KMP_REGISTERED_LIB_" in texts:
+        return "libiomp5" if "libiomp5" in texts else "libomp"
+    return "libgomp" if "GOMP_SPINCOUNT" in texts and "libgomp: " in texts else None
+
+
 @lru_cache(maxsize=4096)
 def mkl_layer_of(file_name: str) -> str | None:
     """Give the MKL threading layer that a file of this name is, or None."""
@@ -244,55 +276,6 @@ def answers_for(serving: str, kin: str) -> bool:
     libomp and libiomp5 have libgomp's functions too, libgomp does not have theirs.
     """
     return serving in (kin, "llvm")
-
-
-VARIABLES: dict[str, str] = {
-    "OMP_NUM_THREADS": "threads of an OpenMP parallel region; a list gives one number a level",
-    "OMP_THREAD_LIMIT": "threads that all OpenMP regions together may have",
-    "OMP_DYNAMIC": "lets OpenMP use fewer threads than asked",
-    "OMP_MAX_ACTIVE_LEVELS": "how deep parallel regions may nest",
-    "OMP_PROC_BIND": "whether OpenMP threads stay on their CPUs",
-    "OMP_PLACES": "the CPUs OpenMP threads are bound to",
-    "OMP_WAIT_POLICY": "whether idle OpenMP threads spin or sleep",
-    "OMP_SCHEDULE": "how loops with schedule(runtime) are dealt out",
-    "GOMP_CPU_AFFINITY": "CPUs of libgomp's threads",
-    "GOMP_SPINCOUNT": "how long libgomp's idle threads spin",
-    "KMP_DUPLICATE_LIB_OK": "silences Error #15 of LLVM and Intel OpenMP; unsafe by their own word",
-    "KMP_AFFINITY": "CPUs of LLVM and Intel OpenMP threads",
-    "KMP_BLOCKTIME": "how long LLVM and Intel OpenMP threads spin before they sleep",
-    "KMP_LIBRARY": "whether idle LLVM and Intel OpenMP threads spin or sleep",
-    "KMP_INIT_AT_FORK": "whether LLVM and Intel OpenMP prepare for fork",
-    "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
-    "OPENBLAS_DEFAULT_NUM_THREADS": "threads of OpenBLAS where OPENBLAS_NUM_THREADS is not set",
-    "GOTO_NUM_THREADS": "threads of OpenBLAS, older name",
-    "OPENBLAS_CORETYPE": "the CPU kernels OpenBLAS uses",
-    "MKL_NUM_THREADS": "threads of MKL",
-    "MKL_DOMAIN_NUM_THREADS": "threads of MKL by domain",
-    "MKL_DYNAMIC": "lets MKL use fewer threads than asked",
-    "MKL_THREADING_LAYER": "the threading runtime MKL uses",
-    "MKL_INTERFACE_LAYER": "the integer size MKL uses",
-    "MKL_SERVICE_FORCE_INTEL": "makes mkl-service accept a mix of OpenMP runtimes",
-    "BLIS_NUM_THREADS": "threads of BLIS",
-    "VECLIB_MAXIMUM_THREADS": "threads of Apple Accelerate",
-    "NUMEXPR_NUM_THREADS": "threads of numexpr",
-    "NUMEXPR_MAX_THREADS": "most threads numexpr may have",
-    "NUMBA_NUM_THREADS": "threads of numba",
-    "NUMBA_THREADING_LAYER": "the threading runtime numba uses",
-    "POLARS_MAX_THREADS": "threads of polars, read at import",
-    "OPENCV_FOR_THREADS_NUM": "threads of OpenCV",
-    "ARROW_IO_THREADS": "threads Arrow reads files with",
-    "BLOSC_NTHREADS": "threads of Blosc",
-    "TOKENIZERS_PARALLELISM": "whether tokenizers uses threads, forked children included",
-    "TF_NUM_INTRAOP_THREADS": "threads of TensorFlow within an operation",
-    "TF_NUM_INTEROP_THREADS": "threads of TensorFlow across operations",
-    **PACKAGE_VARIABLES,
-    "LOKY_MAX_CPU_COUNT": "most CPUs that loky and joblib count",
-    "PYTHON_CPU_COUNT": "what os.cpu_count() answers, Python 3.13 and later",
-    "SLURM_CPUS_PER_TASK": "CPUs the job asked for, by Slurm",
-    "SLURM_CPUS_ON_NODE": "CPUs the job has on this node, by Slurm",
-    "CPU_LIMIT": "CPUs promised by JupyterHub",
-}
-"""Environment variables that matter here, and what each does."""
 
 
 def readers_of(variable: str) -> tuple[str, ...]:

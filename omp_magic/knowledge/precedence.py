@@ -114,6 +114,11 @@ ORDERS: dict[str, Order] = {
         source="BLIS documentation, docs/Multithreading.md; not tried",
         default="one",
     ),
+    "accelerate": Order(
+        variables=("VECLIB_MAXIMUM_THREADS",),
+        read=AT_FIRST_CALL,
+        source="Apple's documentation of vecLib; not tried",
+    ),
     # Importing torch sets the count of its OpenMP runtime to MKL's (aten/src/ATen/
     # ParallelOpenMP.cpp, init_num_threads): a variable set after the import did nothing.
     "torch": Order(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Protocol
 
-from ..facts.libraries import Limit
+from ..facts.limits import Limit
 from ..facts.overruns import Overrun
 from .loops import isolates, running_loop
 from .spec import LimitSpec

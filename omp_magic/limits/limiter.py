@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..errors import LimitError
-from ..facts.libraries import Limit
+from ..facts.limits import Limit
 from ..hooks.loads import LOADS
 from ..probes.cpus.budget import probe_budget
 from ..probes.observe import Observer

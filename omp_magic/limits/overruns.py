@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..facts.libraries import Limit
+from ..facts.limits import Limit
 from ..facts.overruns import Overrun, Passing
 from ..knowledge.passed import ARGUMENTS, obeys
 from ..knowledge.spinning import spinning_s

@@ -20,7 +20,7 @@ BORROWERS = ("faiss", "xgboost")
 
 NAMES = (
     *APIS,
-    *BY_KEY,
+    *(key for key, family in BY_KEY.items() if family.setters),
     *("torch", "numexpr", "numba", "cv2", "pyarrow", "pyarrow-io", "blosc2", "lightgbm", "joblib"),
     *BORROWERS,
     *("polars", "tensorflow"),

@@ -13,11 +13,12 @@ from ..facts.changes import Change
 from ..facts.libraries import Library, Pool
 from ..facts.settings import OURS, EnvSetting, Reading
 from ..formats.procfs import parse_environ
-from ..knowledge.catalog import BY_KEY, VARIABLES, readers_of
+from ..knowledge.catalog import BY_KEY, readers_of
 from ..knowledge.dialects import DIALECTS
 from ..knowledge.meanings import meaning_of, problem_of
 from ..knowledge.readings import readings_of
 from ..knowledge.rivals import setters_of
+from ..knowledge.variables import VARIABLES
 from ..machine import Machine
 from ..machine.native import Native
 

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from ..facts.changes import Change, narrowed
 from ..facts.cpus import Budget
-from ..facts.libraries import Gap, Library, Limit, Pool
+from ..facts.libraries import Gap, Library, Pool
+from ..facts.limits import Limit
 from ..facts.processes import Child, PythonThreads, Sending
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..machine import Machine
 from ..machine.native import Native
+from ..machine.system import system_name
 from .cpus.budget import probe_budget, probe_throttling, unknown_budget, with_reason
 from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
@@ -223,6 +225,7 @@ class Observer:
             prefix=sys.prefix,
             budget=budget,
             conda=self._conda,
+            system=system_name(),
             libraries=libraries,
             pools=pools,
             num_os_threads=filed("thread count", gaps, lambda: count_threads(machine)),

@@ -18,11 +18,13 @@ from . import (
     settings,
     several,
     unheld,
+    unseen,
 )
 from .rule import SEVERITIES, Rule
 
 _GROUPS = (
     duplicates,
+    unseen,
     several,
     replaced,
     oversubscription,

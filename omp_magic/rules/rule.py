@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..facts.libraries import Finding, Library
 from ..facts.names import is_system, used_by
 from ..facts.snapshots import Snapshot
+from ..knowledge.elsewhere import words_at
 from .stories import STORIES
 from .story import Story
 
@@ -69,8 +70,8 @@ class Rule:
 def named(library: Library) -> str:
     """Give a library for a sentence: ``GNU libgomp (scikit-learn)``.
 
-    One that no distribution shipped is ``libgomp.so.1 of the system (used by lightgbm)``, or
-    its file, as far as it tells it from others.
+    One that no distribution shipped is ``libgomp.so.1 of the system (used by lightgbm)``,
+    ``Homebrew's libomp``, or its file, as far as it tells it from others.
     """
     return library.title if library.owner else bringer(library)
 
@@ -85,6 +86,8 @@ def bringer(library: Library) -> str:
     """Give who brought a library: its distribution, or its file and who uses it."""
     if library.owner:
         return library.whose
+    if words_at(library.path):
+        return words_at(library.path)
     name = library.place or library.file_name
     if is_system(library.path):
         name = f"{library.place or library.name} of the system"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..facts.libraries import Library
 from ..facts.snapshots import Snapshot
-from .duplicates import THREADPOOLCTL, module_of
+from .copies import module_of
+from .duplicates import THREADPOOLCTL
 from .rule import Case, Rule, described, named, pools_among
 
 
@@ -46,7 +47,8 @@ def _blas_copies(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator
             "brings its own. They matter when code calls both at once."
         ),
         evidence=tuple(map(described, copies)),
-        remedies=("For one cell: %%omp_limit blas=1",),
+        # Windows has no limits yet; nothing is turned in a process that is not here.
+        remedies=() if snapshot.is_foreseen else ("For one cell: %%omp_limit blas=1",),
     )
 
 

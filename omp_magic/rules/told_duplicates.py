@@ -108,6 +108,32 @@ STORIES: dict[str, Story] = {
             "One BLAS for all packages: conda install -c conda-forge numpy scipy",
         ),
     ),
+    "OMP107": Story(
+        "Copies of LLVM's and Intel's runtime look for one another where they register, and that "
+        "place has changed with their age: an environment variable, an object of shm_open, a file "
+        "below /tmp. On a Mac every package ships a copy of the age it likes. Two that look in "
+        "different places do not notice each other: there is no Error #15 and nothing for "
+        "KMP_DUPLICATE_LIB_OK to mask. What then ends the process is another thing: copies since "
+        "LLVM 12 export functions weakly, and macOS binds those to the first copy that is loaded, "
+        "also for the others. The threads of a later copy run __kmp_suspend of the first, which "
+        "does not know them: a segmentation fault at the first parallel region, also where the "
+        "first copy was never used. The package that is loaded first works. Two copies of which "
+        "one is older, such as scikit-learn's, mostly work side by side, a pool each.",
+        "Where each copy registers, and whether it exports those functions, is told by the texts "
+        "in its file. Only on macOS: on Windows all copies register in a variable, on Linux shared "
+        "ones in /dev/shm.",
+        (
+            (
+                "Import them in an order in which the second finds the first by its install name; "
+                "orders are tried by: omp-magic check torch lightgbm --target macos-arm64"
+            ),
+            (
+                "Install the packages from one source that shares its runtime, for example: "
+                "conda create -n one-openmp -c conda-forge ipykernel pytorch lightgbm"
+            ),
+            "Use only one of the packages in a kernel",
+        ),
+    ),
     "OMP110": Story(
         "pip install -U replaces files below a running kernel. What is mapped stays what it was; "
         "modules and libraries that are loaded from now on are the new ones. Symptoms are "

@@ -9,6 +9,7 @@ from ..checks import Check
 from ..facts.libraries import Gap
 from ..facts.trials import Step
 from ..installed.expected import Coming
+from . import foreseen
 from .finding_text import finding_lines, spoken
 from .lines import TONES, code, line, wrapped
 from .plain import for_display, joined, terminal_columns
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 def lead_of(check: Check) -> str:
     """Give what importing them may do, in a line."""
+    if check.target is not None:
+        return foreseen.lead_of(check)
     unknown = {gap.what for gap in check.unknown}
     names = ", ".join(name for name in check.modules if name not in unknown)
     if not names:
@@ -97,6 +100,13 @@ def layout(check: Check, *, magics: bool = True) -> list[Text]:
     magics
         Whether it is read where there are magics; a shell has none.
     """
+    if check.target is not None:
+        return foreseen.layout(check, magics=magics)
+    return _here(check, magics=magics)
+
+
+def _here(check: Check, *, magics: bool) -> list[Text]:
+    """Give a check of this very process in lines."""
     width = terminal_columns()
 
     def said(text: str, indent: int = 2, style: str = "") -> list[Text]:

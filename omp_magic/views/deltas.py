@@ -10,7 +10,8 @@ from typing import TypeVar
 from ..facts.changes import Change
 from ..facts.cpus import Bound, Budget, cpus_words
 from ..facts.differences import Delta, Difference
-from ..facts.libraries import Finding, Library, Limit, Pool
+from ..facts.libraries import Finding, Library, Pool
+from ..facts.limits import Limit
 from ..facts.processes import Child, ThreadOwner
 from ..facts.settings import OURS, EnvSetting
 from ..facts.tasks import TaskBound

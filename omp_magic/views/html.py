@@ -13,14 +13,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from ..checks import Check
+from ..checks import Check, Checks
 from ..facts.cpus import Bound
 from ..facts.libraries import Finding
 from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
-from . import links, tasks, variables, words
+from . import foreseen, links, systems, tasks, variables, words
 from .changed import changes_of
+from .matrix import matrix_of
 from .meanings import MEANINGS, meaning_in
 from .verdict import verdict_of
 
@@ -90,11 +91,28 @@ def render_alarm(
 def render_check(check: Check) -> str:
     """Give a check as one fragment with its own style."""
     template = environment().get_template("check.html")
-    tones = [edge_of(each.severity) for each in check.findings]
     return template.render(
-        check=check, c=check_words, w=words, l=links, prefix=sys.prefix,
+        check=check, c=check_words, f=foreseen, w=words, l=links, prefix=sys.prefix,
+        tone=_tone(check), said="", folded=False,
+    )  # fmt: skip
+
+
+def render_checks(checks: Checks) -> str:
+    """Give checks of several systems as one fragment with its own style."""
+    template = environment().get_template("matrix.html")
+    found = matrix_of(checks)
+    tones = [_tone(each) for each in checks.checks]
+    return template.render(
+        checks=checks, m=found, f=foreseen, s=systems, w=words, l=links, prefix="",
         tone=min(tones, key="ewk".index, default="k"), said="", folded=False,
     )  # fmt: skip
+
+
+def _tone(check: Check) -> str:
+    tones = [edge_of(each.severity) for each in check.findings]
+    if check.target and not check.whole:
+        tones.append("w")
+    return min(tones, key="ewk".index, default="k")
 
 
 def bar_of(snapshot: Snapshot) -> Bar:

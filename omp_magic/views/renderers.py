@@ -13,7 +13,7 @@ from ..facts.snapshots import Snapshot
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..checks import Check
+    from ..checks import Check, Checks
 
 
 def _text(snapshot: Snapshot) -> str:
@@ -70,6 +70,26 @@ def _check_html(check: Check) -> str:
     return render_check(check)
 
 
+def _checks_text(checks: Checks) -> str:
+    from .matrix import render_text  # noqa: PLC0415 - only who asks about several systems pays
+
+    return render_text(checks)
+
+
+def _checks_display(checks: Checks) -> str:
+    from .matrix import render_display  # noqa: PLC0415 - as above
+
+    return render_display(checks)
+
+
+def _checks_html(checks: Checks) -> str:
+    from .html import render_checks  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_checks(checks)
+
+
+checks_renderers = {"text": _checks_text, "display": _checks_display, "html": _checks_html}
+"""For `Checks.renderers`."""
 check_renderers = {"text": _check_text, "display": _check_display, "html": _check_html}
 """For `Check.renderers`: views come with the first check."""
 

@@ -24,8 +24,9 @@ from places import ROOT, TESTS
 
 from omp_magic.errors import ParseError
 from omp_magic.loader.dlopens import UnknownLoaderError
+from omp_magic.loader.files import Disk
+from omp_magic.loader.glibc import Glibc
 from omp_magic.loader.imports import LoaderModel, predict_dlopen
-from omp_magic.loader.objects import Objects, Reader
 from omp_magic.loader.sharedobjects import WrongMachineError, read_object
 from omp_magic.machine import Machine
 from omp_magic.machine.native import Native
@@ -236,7 +237,7 @@ def test_the_library_path_comes_after_an_rpath_and_before_a_runpath(
     assert steps(new) == [["new.so", "leaf.so"]]
     # The model of what is only installed, and not loaded, has the same order.
     for top, leaf in ((old, own), (new, link)):
-        process = Objects(Reader(), found)
+        process = Glibc(Disk(), found)
         assert process.load(str(top)) is not None
         assert [each.path for each in process.loaded] == [str(top), str(leaf)]
 

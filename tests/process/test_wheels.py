@@ -161,14 +161,18 @@ def test_a_member_that_lies_about_its_size_is_passed_over(tmp_path: Path) -> Non
         assert not found.ships
 
 
-def test_a_runtime_linked_into_another_file_is_found(tmp_path: Path) -> None:
-    """LLVM's runtime from the Mac wheel, under a name that hides it."""
+def test_a_runtime_under_another_name_is_found_by_its_install_name(tmp_path: Path) -> None:
+    """LLVM's runtime from the Mac wheel; what is linked into a file is in tests/pure/test_scan."""
     source = wheel("scikit-learn==1.9.1", MAC)
     with zipfile.ZipFile(source) as archive:
         data = archive.read("sklearn/.dylibs/libomp.dylib")
     (tmp_path / "hidden.dylib").write_bytes(data)
     (held,) = scan(tmp_path).ships
-    assert (held.family, held.static, held.path) == ("libomp", True, "hidden.dylib")
+    assert (held.family, held.static, held.path) == ("libomp", False, "hidden.dylib")
+    assert (held.install_name, held.registers) == (
+        "/DLC/sklearn/.dylibs/libomp.dylib",
+        "environment",
+    )
 
 
 @pytest.mark.parametrize("platforms", [MAC, WINDOWS], ids=["mac", "windows"])

@@ -15,7 +15,8 @@ from omp_magic.errors import MissingRendererError
 from omp_magic.facts.changes import Change
 from omp_magic.facts.cpus import Bound
 from omp_magic.facts.differences import Difference, by, deltas
-from omp_magic.facts.libraries import Finding, Gap, Limit, Pool
+from omp_magic.facts.libraries import Finding, Gap, Pool
+from omp_magic.facts.limits import Limit
 from omp_magic.facts.processes import Child, PythonThreads, ThreadOwner
 from omp_magic.facts.snapshots import Snapshot
 from omp_magic.facts.tasks import TaskBound, TaskBudget

@@ -14,7 +14,8 @@ import pytest
 from facts_for_tests import budget, library, pool, snapshot
 from rich.cells import cell_len
 
-from omp_magic.facts.libraries import Finding, Gap, Limit, Pool
+from omp_magic.facts.libraries import Finding, Gap, Pool
+from omp_magic.facts.limits import Limit
 from omp_magic.facts.processes import Child, ThreadOwner
 from omp_magic.facts.ticks import ChildTick, OwnerTick, Tick
 from omp_magic.rules import judge

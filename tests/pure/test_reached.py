@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from omp_magic.installed.modules import Installed
-from omp_magic.installed.reached import Sources, Walk
+from omp_magic.installed.reached import Walk
+from omp_magic.installed.sources import Sources
 from omp_magic.installed.statements import imports_of
 
 

@@ -12,7 +12,7 @@ from remedies import read_remedy
 
 from omp_magic.errors import UnknownCodeError
 from omp_magic.facts.cpus import Load, Throttling
-from omp_magic.facts.libraries import Limit
+from omp_magic.facts.limits import Limit
 from omp_magic.facts.processes import Child, Package, Sending, ThreadOwner
 from omp_magic.facts.settings import Reading
 from omp_magic.probes.cpus.load import Sample, load_between
@@ -34,6 +34,19 @@ TRACKER = "python -c from multiprocessing.resource_tracker import main;main(5)"
 LIMIT = Limit(spec="1", set_by="%omp_limit 1", undo="%omp_limit off")
 NO_MKL = setting("MKL_THREADING_LAYER", "intel")
 LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", state="to come"),))
+
+
+# Where copies register on macOS, told from wheels: OMP107 cannot be had on Linux.
+# scikit-learn 1.0.1 to 1.9.1, torch 2.2.1 to 2.6.0, faiss 1.10 to 1.15.1, Homebrew's.
+ENV = replace(OMP, inode=21, owner="scikit-learn", registers="environment", coalesces=False)
+SHM = replace(OMP, inode=22, owner="torch", registers="shared memory", coalesces=True)
+FILE = replace(OMP, inode=23, owner="faiss-cpu", registers="file", coalesces=True)
+BREW = replace(
+    OMP, inode=24, owner=None, path="/opt/homebrew/opt/libomp/lib/libomp.dylib", coalesces=True
+)
+INSIDE = replace(OMP, inode=25, owner="faiss-cpu", static=True)  # 1.7: linked into _swigfaiss
+MAC: dict[str, Any] = {"system": "macos"}
+WINDOWS: dict[str, Any] = {"system": "windows"}
 
 
 POOL = pool(2)
@@ -338,6 +351,83 @@ def test_an_idle_process_does_not_starve(
     load = load_between(before, after, None)
     assert load.starved_share == share
     assert ("OMP206" in codes(load=load, budget=budget(affinity=2))) == (share is not None)
+
+
+UNSEEN: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "a variable and a file": ({**MAC, "libraries": (ENV, FILE)}, {"OMP107"}),
+    "shared memory and a file": ({**MAC, "libraries": (SHM, FILE)}, {"OMP107"}),
+    "three places": ({**MAC, "libraries": (ENV, SHM, FILE)}, {"OMP107"}),
+    "one that is linked in, and a file": ({**MAC, "libraries": (INSIDE, FILE)}, {"OMP107"}),
+    "one that does not tell is new": ({**MAC, "libraries": (SHM, BREW)}, {"OMP107"}),
+    "two in one place, one in another": (
+        {**MAC, "libraries": (ENV, FILE, replace(FILE, inode=26, owner="torch"))},
+        {"OMP101", "OMP107"},
+    ),
+    "masked, and one of them older": (
+        {**MAC, "libraries": (ENV, FILE), "environment": (MASK,)},
+        {"OMP102", "OMP303"},
+    ),
+    "masked, and both new": (
+        {**MAC, "libraries": (SHM, FILE), "environment": (MASK,)},
+        {"OMP102", "OMP107", "OMP303"},
+    ),
+    "masked, new and in one place": (
+        {**MAC, "libraries": (FILE, replace(FILE, inode=28)), "environment": (MASK,)},
+        {"OMP102", "OMP107", "OMP303"},
+    ),
+    "one place": (
+        {**MAC, "libraries": (FILE, replace(FILE, inode=27, owner="torch"))},
+        {"OMP101"},
+    ),
+    "a place that is not known": ({**MAC, "libraries": (FILE, BREW)}, {"OMP107"}),
+    "one that is linked in, and a variable": ({**MAC, "libraries": (INSIDE, ENV)}, {"OMP101"}),
+    "one that nobody calls": ({**MAC, "libraries": (ENV, replace(FILE, idle=True))}, set()),
+    "one copy": ({**MAC, "libraries": (ENV, GOMP)}, set()),
+    "on Windows all are in variables": ({**WINDOWS, "libraries": (ENV, FILE)}, {"OMP101"}),
+    "on Linux shared ones are in /dev/shm": ({"libraries": (ENV, FILE)}, {"OMP101"}),
+    "on Linux one that is linked in is another's": ({"libraries": (INSIDE, FILE)}, set()),
+}
+
+
+@pytest.mark.parametrize("case", UNSEEN)
+def test_copies_notice_each_other_where_they_register_in_one_place(case: str) -> None:
+    facts, expected = UNSEEN[case]
+    duplicates = {"OMP101", "OMP102", "OMP103", "OMP107", "OMP303"}
+    assert codes(**facts) & duplicates == expected
+    for finding in judge(snapshot(**facts)):
+        for text in finding.remedies:
+            read_remedy(text)
+
+
+def test_what_is_unseen_is_told_by_its_places_and_by_what_is_shared() -> None:
+    (crash,) = judge(snapshot(libraries=(SHM, BREW), system="macos"))
+    assert "torch in shared memory (shm_open)" in crash.why
+    assert "Homebrew's libomp in a place that is not known" in crash.why
+    assert "once Homebrew's libomp works in parallel" in crash.title
+    assert "binds functions" in crash.why
+    assert "Error #15" not in crash.title
+    (apart,) = judge(snapshot(libraries=(ENV, FILE), system="macos"))
+    assert "may crash in silence" in apart.title
+    assert "binds functions" not in apart.why
+    masked = judge(snapshot(libraries=(SHM, FILE), system="macos", environment=(MASK,)))
+    told = next(each for each in masked if each.code == "OMP107")
+    assert "KMP_DUPLICATE_LIB_OK, which is set, does not help" in told.why
+    (error15,) = judge(snapshot(libraries=(FILE, replace(FILE, inode=29)), system="macos"))
+    assert error15.code == "OMP101"
+    assert "__kmp_suspend" in error15.why
+
+
+def test_no_library_is_made_global_where_names_have_two_levels() -> None:
+    """macOS and Windows bind a name to the library that it was linked with: RTLD_GLOBAL is void."""
+    for system in ("macos", "windows"):
+        for copies in ((IOMP, OMP), (ENV, FILE), (SHM, FILE, ENV), (IOMP, INSIDE)):
+            for mask in ((), (MASK,)):
+                facts = snapshot(libraries=copies, system=system, environment=mask)
+                told = [line for each in judge(facts) for line in each.remedies]
+                assert told
+                assert not any("RTLD_GLOBAL" in line for line in told)
+    (linux,) = judge(snapshot(libraries=(IOMP, OMP)))
+    assert any("RTLD_GLOBAL" in line for line in linux.remedies)
 
 
 def test_an_empty_process_has_no_findings() -> None:

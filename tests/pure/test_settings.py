@@ -14,13 +14,14 @@ from omp_magic.errors import ParseError
 from omp_magic.facts.libraries import Library, Pool
 from omp_magic.facts.settings import EnvSetting, Reading
 from omp_magic.formats.procfs import Mapped
-from omp_magic.knowledge.catalog import BY_KEY, FAMILIES, VARIABLES, Family, readers_of
+from omp_magic.knowledge.catalog import BY_KEY, FAMILIES, Family, readers_of
 from omp_magic.knowledge.dialects import DIALECTS
 from omp_magic.knowledge.envvars import llvm_boolean, threads_in
 from omp_magic.knowledge.meanings import meaning_of, problem_of
 from omp_magic.knowledge.precedence import ORDERS, order_of
 from omp_magic.knowledge.readings import readings_of
 from omp_magic.knowledge.rivals import RIVALRIES, SETTERS, setters_of
+from omp_magic.knowledge.variables import VARIABLES
 from omp_magic.probes.runtimes.libraries import Image
 from omp_magic.probes.runtimes.owners import Owner
 from omp_magic.probes.runtimes.pools import threads_at_start

@@ -7,9 +7,10 @@ from contextlib import suppress
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
-from ...formats.elf import ElfFile, parse_constants, parse_elf
+from ...formats.binaries import parse_texts
+from ...formats.elf import ElfFile, parse_elf
 from ...formats.procfs import Mapped
-from ...knowledge.catalog import INTEL_MARK, STATIC_MARKS
+from ...knowledge.catalog import static_family
 from ...machine import Machine
 
 _SMALLEST_BYTES = 100_000
@@ -84,11 +85,7 @@ class Files:
             if size_bytes < _SMALLEST_BYTES:
                 return None
             with self._opened(file) as data:
-                for offset, length in parse_constants(data):
-                    for mark, family in STATIC_MARKS:
-                        if data.find(mark, offset, offset + length) >= 0:
-                            intel = data.find(INTEL_MARK, offset, offset + length) >= 0
-                            return "libiomp5" if intel else family
+                return static_family(parse_texts(data))
         except (OSError, ValueError, ParseError):
             self.unsearched.add(file.path)
         return None

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from ...facts.cpus import cpus_words
-from ...facts.libraries import Limit
+from ...facts.limits import Limit
 from ..meanings import MEANINGS
 from ..words import DASH
 from .facts import PanelFacts

@@ -1,0 +1,53 @@
+"""The environment variables that matter here, as a table. A new one is a new row."""
+
+from __future__ import annotations
+
+from .package_variables import PACKAGE_VARIABLES
+
+VARIABLES: dict[str, str] = {
+    "OMP_NUM_THREADS": "threads of an OpenMP parallel region; a list gives one number a level",
+    "OMP_THREAD_LIMIT": "threads that all OpenMP regions together may have",
+    "OMP_DYNAMIC": "lets OpenMP use fewer threads than asked",
+    "OMP_MAX_ACTIVE_LEVELS": "how deep parallel regions may nest",
+    "OMP_PROC_BIND": "whether OpenMP threads stay on their CPUs",
+    "OMP_PLACES": "the CPUs OpenMP threads are bound to",
+    "OMP_WAIT_POLICY": "whether idle OpenMP threads spin or sleep",
+    "OMP_SCHEDULE": "how loops with schedule(runtime) are dealt out",
+    "GOMP_CPU_AFFINITY": "CPUs of libgomp's threads",
+    "GOMP_SPINCOUNT": "how long libgomp's idle threads spin",
+    "KMP_DUPLICATE_LIB_OK": "silences Error #15 of LLVM and Intel OpenMP; unsafe by their own word",
+    "KMP_AFFINITY": "CPUs of LLVM and Intel OpenMP threads",
+    "KMP_BLOCKTIME": "how long LLVM and Intel OpenMP threads spin before they sleep",
+    "KMP_LIBRARY": "whether idle LLVM and Intel OpenMP threads spin or sleep",
+    "KMP_INIT_AT_FORK": "whether LLVM and Intel OpenMP prepare for fork",
+    "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
+    "OPENBLAS_DEFAULT_NUM_THREADS": "threads of OpenBLAS where OPENBLAS_NUM_THREADS is not set",
+    "GOTO_NUM_THREADS": "threads of OpenBLAS, older name",
+    "OPENBLAS_CORETYPE": "the CPU kernels OpenBLAS uses",
+    "MKL_NUM_THREADS": "threads of MKL",
+    "MKL_DOMAIN_NUM_THREADS": "threads of MKL by domain",
+    "MKL_DYNAMIC": "lets MKL use fewer threads than asked",
+    "MKL_THREADING_LAYER": "the threading runtime MKL uses",
+    "MKL_INTERFACE_LAYER": "the integer size MKL uses",
+    "MKL_SERVICE_FORCE_INTEL": "makes mkl-service accept a mix of OpenMP runtimes",
+    "BLIS_NUM_THREADS": "threads of BLIS",
+    "VECLIB_MAXIMUM_THREADS": "threads of Apple Accelerate",
+    "NUMEXPR_NUM_THREADS": "threads of numexpr",
+    "NUMEXPR_MAX_THREADS": "most threads numexpr may have",
+    "NUMBA_NUM_THREADS": "threads of numba",
+    "NUMBA_THREADING_LAYER": "the threading runtime numba uses",
+    "POLARS_MAX_THREADS": "threads of polars, read at import",
+    "OPENCV_FOR_THREADS_NUM": "threads of OpenCV",
+    "ARROW_IO_THREADS": "threads Arrow reads files with",
+    "BLOSC_NTHREADS": "threads of Blosc",
+    "TOKENIZERS_PARALLELISM": "whether tokenizers uses threads, forked children included",
+    "TF_NUM_INTRAOP_THREADS": "threads of TensorFlow within an operation",
+    "TF_NUM_INTEROP_THREADS": "threads of TensorFlow across operations",
+    **PACKAGE_VARIABLES,
+    "LOKY_MAX_CPU_COUNT": "most CPUs that loky and joblib count",
+    "PYTHON_CPU_COUNT": "what os.cpu_count() answers, Python 3.13 and later",
+    "SLURM_CPUS_PER_TASK": "CPUs the job asked for, by Slurm",
+    "SLURM_CPUS_ON_NODE": "CPUs the job has on this node, by Slurm",
+    "CPU_LIMIT": "CPUs promised by JupyterHub",
+}
+"""Environment variables that matter here, and what each does."""

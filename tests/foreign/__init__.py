@@ -1,0 +1,1 @@
+"""Sites of macOS and Windows: the real wheels, and what is recorded of them for the other tests."""
