@@ -184,7 +184,8 @@ def check(  # noqa: PLR0913 - what somebody may say of another system
         always tried, on the files.
     target
         Another system: ``"macos-arm64"``, ``"windows-x86_64"`` …; when None the system that the
-        files of `site` are for, else this process.
+        files of `site` are for, else this process. Several, with a comma between them, are what
+        `check_on` answers.
     site
         A folder with another environment: its site-packages, its prefix, an unpacked image. With
         it a process that has nothing yet is meant.
@@ -219,6 +220,11 @@ def check(  # noqa: PLR0913 - what somebody may say of another system
     """
     from .checks import Check, check_modules  # noqa: PLC0415 - only a check pays
 
+    if isinstance(target, str) and (names := _listed(target))[1:]:
+        places = {"site": site, "requirements": requirements, "wheels": wheels}
+        more = {"run": run, "env": env, "python": python, **places}
+        several: Any = check_on(*modules, targets=names, **more)
+        return several  # type: ignore[no-any-return]  # no type tells that a text has a comma
     Check.renderers.update(renderers.check_renderers)
     if all(each is None for each in (target, site, requirements, wheels, env, python)):
         return check_modules(modules, snapshot(), run=run, order=order)
@@ -232,6 +238,10 @@ def check(  # noqa: PLR0913 - what somebody may say of another system
         target = replace(target, environ={**target.environ, **(env or {})})
     place = Place.of(site=site, requirements=requirements, wheels=wheels)
     return answered(modules, target, place, snapshot())
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def check_on(*modules: str, targets: Sequence[str], **more: Any) -> Checks:

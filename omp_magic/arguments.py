@@ -90,6 +90,9 @@ def _add_places(checking: _Parser) -> None:
         action="store_true",
         help="where copies clash, also fetch and try other versions",
     )
+    elsewhere.add_argument(
+        "--whole", action="store_true", help="exit with 1 also where the answer is not whole"
+    )
     elsewhere.add_argument("--python", metavar="3.N", help="the target's Python")
     elsewhere.add_argument(
         "--env",

@@ -83,6 +83,12 @@ class Check(_Shown):
         Changes that were tried on the files and leave one copy of the LLVM family.
     where
         Module -> the line that asks for its distribution: ``requirements.txt:12``.
+    source
+        Where the files are that were looked into, for people; "" for the process itself.
+    folders
+        The environment's, packages' folders first: views say paths as they are below them.
+    masked_by
+        Who sets KMP_DUPLICATE_LIB_OK there, in words; "" where nobody does.
     """
 
     modules: tuple[str, ...]
@@ -98,6 +104,9 @@ class Check(_Shown):
     branches: tuple[Branch, ...] = ()
     cures: tuple[Cure, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict, hash=False)
+    source: str = ""
+    folders: tuple[str, ...] = ()
+    masked_by: str = ""
 
     renderers: ClassVar[dict[str, Callable[[Any], str]]] = {}
     """Filled by `omp_magic.views`, as `Snapshot.renderers` is."""
@@ -128,6 +137,8 @@ class Check(_Shown):
         """Give it as plain dicts, lists, strings and numbers."""
         return {
             "target": self.target,
+            "source": self.source,
+            "masked_by": self.masked_by,
             "modules": list(self.modules),
             "runtimes": as_plain(self.runtimes),
             "brought_by": as_plain(tuple(each.brought_by for each in self.coming)),

@@ -115,7 +115,8 @@ def _foresee(names: list[str], options: argparse.Namespace) -> int:
         print(f"omp-magic check: {unknown_words(gap)}", file=sys.stderr)
     if unknown:
         return _WRONG_USE
-    return _FOUND if _is_found(found.findings, options.fail_on) else _FINE
+    partial = options.whole and not all(each.whole for each in found.checks)
+    return _FOUND if partial or _is_found(found.findings, options.fail_on) else _FINE
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ _CPU_NAMES = {
     "m4": "arm64", "silicon": "arm64",
 }  # fmt: skip
 _USUAL_CPU = {"linux": "x86_64", "macos": "arm64", "windows": "x86_64"}
+_OLDEST_PYTHON = 8
 _VERSION = re.compile(r"3\.(\d{1,2})$")
 
 
@@ -129,7 +130,11 @@ def parse_target(text: str, *, python: tuple[int, int] = (3, 12)) -> Target:
         When no system is called so, with the nearest that is.
     """
     words = [
-        each for each in re.split(r"[^a-z0-9]+", text.lower().replace("x86_64", "amd64")) if each
+        each
+        for each in re.split(
+            r"[^a-z0-9]+", text.lower().replace("x86_64", "amd64").replace("mac-os", "macos")
+        )
+        if each
     ]
     words = [re.sub(r"^(?:many|musl)linux\d*$", "linux", each) for each in words]
     words = [re.sub(r"^darwin\d+$", "darwin", each) for each in words]
@@ -160,7 +165,7 @@ def parse_python(text: str) -> tuple[int, int]:
         When it is none.
     """
     found = _VERSION.match(text)
-    if found is None:
+    if found is None or int(found[1]) < _OLDEST_PYTHON:
         raise RequestError(text, "a version of CPython, 3.8 or later", "--python 3.12")
     return 3, int(found[1])
 

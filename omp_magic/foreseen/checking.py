@@ -13,6 +13,8 @@ from ..facts.targets import Target
 from ..installed.cures import cures
 from ..installed.expected import Cure, MayLoad
 from ..installed.foreign import Site
+from ..installed.openers import MASK
+from ..knowledge.envvars import is_true
 from ..knowledge.variables import VARIABLES
 
 _DUPLICATES = frozenset(("OMP101", "OMP102", "OMP107"))
@@ -26,6 +28,7 @@ def foresee(  # noqa: PLR0913 - what is known of the environment
     unknown: Sequence[Gap] = (),
     notes: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
+    source: str = "",
     further: Sequence[Callable[[Sequence[str], MayLoad], Cure | None]] = (),
 ) -> Check:
     """Check modules against a process of another system that has nothing yet.
@@ -44,6 +47,8 @@ def foresee(  # noqa: PLR0913 - what is known of the environment
         What could not be told of the environment itself.
     where
         Module -> the line that asks for its distribution.
+    source
+        Where the files are, for people; the site's own folders when "".
     further
         Other ways to one copy, tried where there are more.
     """
@@ -52,6 +57,7 @@ def foresee(  # noqa: PLR0913 - what is known of the environment
     names = checked_modules(tuple(modules))
     answer = site.may_load(names)
     tried = cures(site, names, answer)
+    version = ".".join(map(str, site.target.python))
     if answer.copies > 1:
         others = (way(names, answer) for way in further)
         tried = (*tried, *(each for each in others if each is not None))
@@ -67,7 +73,18 @@ def foresee(  # noqa: PLR0913 - what is known of the environment
         branches=answer.branches,
         cures=tried,
         where=dict(where or {}),
+        source=f"{source or ', '.join(site.path)}, CPython {version}",
+        folders=tuple(dict.fromkeys((*site.path, *site.roots))),
+        masked_by=_masked_by(answer, site.target),
     )
+
+
+def _masked_by(answer: MayLoad, target: Target) -> str:
+    """Give who lets a second copy start, in words; "" where nobody does."""
+    if is_true(target.environ.get(MASK)):
+        return "it is set there"
+    by = dict.fromkeys(each.partition(".")[0] for each in answer.sets.get(MASK, ()))
+    return f"importing {' or '.join(by)} sets it" if by else ""
 
 
 def _findings(

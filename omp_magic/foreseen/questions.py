@@ -9,9 +9,11 @@ from functools import partial
 
 from ..checks import Check
 from ..errors import RequestError
+from ..experiments.trial import checked_modules
 from ..facts.snapshots import Snapshot
 from ..facts.targets import Target
 from ..installed.expected import Cure, MayLoad
+from ..knowledge.imported_as import module_of
 from .checking import foresee
 from .sites import here_site, site_of
 from .versions import other_versions
@@ -97,6 +99,8 @@ def answered(modules: Sequence[str], target: Target, place: Place, facts: Snapsh
     RequestError, RequirementsError, TrialError
         When there is nothing to ask about, or the place cannot be used.
     """
+    if modules:
+        _named(modules)  # before anything is fetched
     if place.site:
         return foresee(_named(modules), site_of(place.site, target), facts)
     if place.requirements is None and place.store.wheels is None and target.local:
@@ -113,12 +117,21 @@ def answered(modules: Sequence[str], target: Target, place: Place, facts: Snapsh
         unknown=shelved.unknown,
         notes=shelved.notes,
         where=dict(shelved.where),
+        source=_source(shelved, place),
         further=(partial(_versions, shelved=shelved),) if tried else (),
     )
 
 
 def _versions(modules: Sequence[str], found: MayLoad, *, shelved: Shelved) -> Cure | None:
     return other_versions(modules, shelved, found)
+
+
+def _source(shelved: Shelved, place: Place) -> str:
+    number = len(shelved.gathered.wheels)
+    packages = f"{number} package{'s' * (number != 1)}"
+    if place.requirements is not None:
+        return f"{packages} of {os.path.basename(place.requirements)}"
+    return f"{packages} in {place.store.wheels}" if place.store.wheels else f"wheels of {packages}"
 
 
 def _shelved(modules: Sequence[str], target: Target, place: Place) -> Shelved:
@@ -133,4 +146,9 @@ def _named(modules: Sequence[str]) -> tuple[str, ...]:
     if not modules:
         accepted = "modules, or --requirements with packages that have wheels"
         raise RequestError("no modules", accepted, "omp-magic check torch faiss")
-    return tuple(modules)
+    for name in modules:
+        meant = module_of(name)
+        if meant and meant != name:
+            accepted = "names of modules, as import takes them"
+            raise RequestError(name, accepted, f"omp-magic check {meant}", meant)
+    return checked_modules(tuple(modules))

@@ -164,7 +164,7 @@ def from_modules(
         for dist in installed.distributions():
             known[canonical(dist.name)] = f"=={_public(dist.version)}"
     wanted = Wanted(
-        path="this environment",
+        path="this environment" if known else "these modules",
         kind="requirements.txt",
         pins=tuple(pins),
         direct=tuple(pin.name for pin in pins),

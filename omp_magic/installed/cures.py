@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from ..facts.libraries import Library
+from ..knowledge.elsewhere import words_at
 from .expected import Cure, MayLoad
 from .foreign import Site
 
@@ -101,6 +102,8 @@ def _by_link(site: Site, modules: Sequence[str], found: MayLoad) -> Cure | None:
         if _is_cured(answer, found):
             lines = (f"ln -sf {_written(site, kept.path)} {_written(site, o)}" for o in others)
             words = "Make one file of them, until the next installation"
+            if not kept.path.startswith(site.roots):  # what only may be there
+                words = f"Where {words_at(kept.path)} is there, make one file of them"
             return Cure(kind="link", words=words, code="; ".join(lines), copies=answer.copies)
     return None
 

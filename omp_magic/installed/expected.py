@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..facts.libraries import Gap, Library
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +91,27 @@ class Branch:
 
     @property
     def sentence(self) -> str:
-        """It as a sentence: ``with Homebrew's libomp: 2 copies; without it: …``."""
+        """It as a sentence: ``with Homebrew's libomp: 2 copies; without it: …``.
+
+        "" where nothing is otherwise without it.
+        """
         without = _copies(self.copies_without)
         if self.failing:
-            *most, last = self.failing
-            names = f"{', '.join(most)} and {last}" if most else last
-            brings = f" ({self.remedy} brings it)" if self.remedy else ""
-            without = f"importing {names} fails{brings}"
-        return f"with {self.words}: {_copies(self.copies)}; without it: {without}"
+            without = f"importing {_listed(self.failing)} fails{self._brought}"
+        elif self.copies == self.copies_without:
+            return ""
+        if self.copies > 1 and self.copies != self.copies_without:
+            return f"with {self.words}: {_copies(self.copies)}; without it: {without}"
+        return f"without {self.words}: {without}"
+
+    @property
+    def _brought(self) -> str:
+        """What brings it, in brackets: a command, or where it comes from."""
+        if not self.remedy:
+            return ""
+        is_command = not re.search("[:;,]", self.remedy)
+        words = f"{self.remedy} brings it" if is_command else f"it comes with {self.remedy}"
+        return f" ({words})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,5 +188,12 @@ class MayLoad:
 
 def _copies(number: int) -> str:
     if not number:
-        return "no copy of LLVM's or Intel's OpenMP"
-    return f"{number} {'copies' if number > 1 else 'copy'} of LLVM's or Intel's OpenMP"
+        return "no copy"
+    return f"{number} {'copies' if number > 1 else 'copy'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Give names in words, of many the first: ``a, b, c and 2 more``."""
+    first, more = names[:_MOST_NAMED], len(names) - _MOST_NAMED
+    *most, last = (*first, f"{more} more") if more > 0 else first
+    return f"{', '.join(most)} and {last}" if most else last

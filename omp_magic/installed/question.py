@@ -207,6 +207,9 @@ class Question:
         self, image: Image, family: Family, *, static: bool
     ) -> tuple[bool | None, bool | None]:
         """Tell whether a runtime will serve the global scope, and whether it will be idle."""
+        if family.key == "vcomp":
+            # scikit-learn opens its own by name; who is linked with it takes the first of all.
+            return None, not any(image in each.needed for each in self.loader.loaded)
         if family.api != "openmp" or self._target.system != "linux":
             return None, None
         serves = None if self._serving is None else image is self._provider

@@ -6,6 +6,7 @@ comes with it, and what comes without it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -111,6 +112,8 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     ),
 )
 
+_CELLAR = re.compile(r"/Cellar/([^/@]+)(?:@\d+)?/[^/]+/")
+"""Where Homebrew's links below ``opt`` lead: ``/opt/homebrew/Cellar/libomp/19.1.0/lib``."""
 KEYS = tuple(dict.fromkeys(each.key for each in ELSEWHERE))
 
 
@@ -127,5 +130,6 @@ def words_at(path: str) -> str:
     >>> words_at("/opt/homebrew/opt/libomp/lib/libomp.dylib")
     "Homebrew's libomp"
     """
-    found = (each for each in ELSEWHERE if path.lower() == each.path.lower())
+    plain = _CELLAR.sub(r"/opt/\1/", path.replace("\\", "/")).lower()
+    found = (each for each in ELSEWHERE if plain == each.path.lower())
     return next((each.words for each in found if each.system != "linux"), "")

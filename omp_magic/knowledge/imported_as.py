@@ -42,3 +42,15 @@ def distribution_of(module: str) -> str:
     ('scikit-learn', 'torch')
     """
     return _DISTRIBUTIONS.get(module, module.replace("_", "-"))
+
+
+def module_of(distribution: str) -> str:
+    """Give the module of a distribution that is called otherwise, or "".
+
+    Examples
+    --------
+    >>> module_of("faiss-cpu"), module_of("scikit_learn")
+    ('faiss', 'sklearn')
+    """
+    name = distribution.lower().replace("_", "-")
+    return next((module for module, dist in _DISTRIBUTIONS.items() if dist == name), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from .steps import Step
 from .tags import best, parse_wheel_name, why_none
 
 _MOST_ROUNDS = 40
+_FRESH_S = 86_400.0
 _MOST_DISTRIBUTIONS = 5_000
 
 
@@ -198,7 +200,9 @@ class _Gatherer:
         if offered is not None and offered.path and os.path.isfile(offered.path):
             return offered.path
         if pin.version is None and offered is None and self._fetcher is not None:
-            return None  # which one is the newest is not known here
+            # Which one is the newest is known of what was fetched today.
+            path = self._shelf.find(pin, self._target, self._specifier(pin), None)
+            return path if path is not None and _age_s(path) < _FRESH_S else None
         specifier = self._specifier(pin)
         file = offered.name if offered else None
         path = self._shelf.find(pin, self._target, specifier, file)
@@ -278,6 +282,13 @@ def place_of(cache: str, target: Target) -> str:
     """Give the folder of a target's wheels: which wheel is the best differs between targets."""
     name = f"{target.name}-cp{target.python[0]}{target.python[1]}"
     return os.path.join(cache, "wheels", f"{name}-here" if target.here else name)
+
+
+def _age_s(path: str) -> float:
+    try:
+        return time.time() - os.path.getmtime(path)
+    except OSError:
+        return _FRESH_S
 
 
 def _size(path: str) -> int:

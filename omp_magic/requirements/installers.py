@@ -15,7 +15,7 @@ from ..facts.targets import Target
 from .lines import parse_lines
 from .markers import python_of
 from .pins import Pin, RequirementsError, canonical, shown
-from .tags import platforms_of
+from .tags import MACOS, platforms_of
 
 _LONGEST_SECONDS = 3600
 _UNREACHABLE = re.compile(
@@ -170,7 +170,7 @@ def resolve(
     command += ["--python-version", python_of(target)]
     # It would download a whole Python of the target's version otherwise (measured with uv 0.13.9).
     command += ["--python", sys.executable, "--no-python-downloads"]
-    variables = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0", **_as_pip_is_set_up()}
+    variables = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": f"{MACOS[0]}.0", **_as_pip_is_set_up()}
     answer, said = _run([*command, _written(folder, options, lines)], variables)
     pins: list[Pin] = []
     for line in parse_lines(said if answer.done else ""):

@@ -57,9 +57,8 @@ def kind_of(path: str) -> str:
     }.get(name)
     near = nearest(name, FORMATS)
     example = f"--requirements {near or 'requirements.txt'}"
-    raise RequirementsError(
-        path, "a file of no kind that is known", hint or ", ".join(FORMATS), example
-    )
+    found = "a folder" if os.path.isdir(path) else "a file of no kind that is known"
+    raise RequirementsError(path, found, hint or ", ".join(FORMATS), example)
 
 
 def read_requirements(path: str | os.PathLike[str], target: Target) -> Wanted:

@@ -13,7 +13,8 @@ from packaging.utils import parse_wheel_filename
 from ..facts.targets import Target
 from .pins import Offered, canonical
 
-_MACOS = (14, 0)
+MACOS = (26, 0)
+"""The newest of today: a wheel for macOS 15 alone is no gap (infomap 2.10.1)."""
 _NEWEST_GLIBC_MINOR = 39
 _OLDEST_GLIBC_MINOR = {"x86_64": 5, "aarch64": 17}
 _LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
@@ -70,12 +71,12 @@ def _ranks(system: str, cpu: str, python: tuple[int, int], here: bool) -> dict[T
 def platforms(system: str, cpu: str) -> Iterator[str]:
     """Give the names that a system has in tags of wheels, the newest first.
 
-    macOS 14 and glibc 2.39 are taken for systems that are not here (PEP 425, PEP 600).
+    macOS 26 and glibc 2.39 are taken for systems that are not here (PEP 425, PEP 600).
     """
     if system == "windows":
         yield "win_amd64" if cpu == "x86_64" else f"win_{cpu}"
     elif system == "macos":
-        yield from mac_platforms(_MACOS, cpu)
+        yield from mac_platforms(MACOS, cpu)
     else:
         for minor in range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR[cpu] - 1, -1):
             yield f"manylinux_2_{minor}_{cpu}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 
 from ..facts.libraries import Library
 from ..facts.snapshots import Snapshot
@@ -59,12 +61,25 @@ def one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
             "One runtime for all, in an environment of its own: "
             f"conda create -n one-openmp -c conda-forge {first} {packages}"
         )
-    who = (" or ".join(_packages(each)) or bringer(each) for each in copies)
-    *most, last = dict.fromkeys(who) if snapshot.is_foreseen else map(bringer, copies)
-    where = "process" if snapshot.is_foreseen else "kernel"
-    if most:
-        ways.append(f"Or use only one of {', '.join(most)} and {last} in a {where}")
+    if snapshot.is_foreseen:
+        return (*ways, *_fewer(copies))
+    *most, last = map(bringer, copies)
+    ways.append(f"Or use only one of {', '.join(most)} and {last} in a kernel")
     return tuple(ways)
+
+
+def _fewer(copies: tuple[Library, ...]) -> Iterator[str]:
+    """Give the way that leaves packages out; one that brings several copies never helps."""
+    number = Counter(name for each in copies for name in _packages(each))
+    several = [name for name in number if number[name] > 1]
+    left = [each for each in copies if not set(several).intersection(_packages(each))]
+    who = dict.fromkeys(" or ".join(_packages(each)) or bringer(each) for each in left)
+    without = f", without {' and '.join(several)}, where several come" if several else ""
+    if len(who) > 1:
+        *most, last = who
+        yield f"Or use only one of {', '.join(most)} and {last} in a process{without}"
+    elif several and who:
+        yield f"Or use {', '.join(who)} alone in a process{without}"
 
 
 def _serving(snapshot: Snapshot, library: Library) -> str:

@@ -74,7 +74,8 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
             title=title,
             why=why,
             evidence=tuple(map(described, copies)),
-            remedies=(first, *refuse, *others, _WORKAROUND, *there),
+            # A Mac's copies that share functions crash with the variable too.
+            remedies=(first, *refuse, *others, *([] if silent else [_WORKAROUND]), *there),
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
 from .concerned import lines_of
-from .shell import in_shell
+from .shell import in_shell, remedy_in_shell
+from .words import split_remedy
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 _MOST_REMEDIES = 3
@@ -31,10 +32,12 @@ def annotated(checks: Checks) -> list[str]:
 def _found(finding: Finding, check: Check) -> str:
     where = {}
     for file, number in lines_of(finding, check)[:1]:
-        where = {"file": file, "line": str(number)}
+        where = {"file": file.replace("\\", "/"), "line": str(number)}
     title = " ".join(filter(None, (finding.code, check.target)))
-    text = [finding.title, finding.why, *finding.remedies[:_MOST_REMEDIES]]
-    message = "\n".join(in_shell(each) for each in text if each)
+    remedies = (split_remedy(each, "") for each in finding.remedies[:_MOST_REMEDIES])
+    text = [in_shell(finding.title), in_shell(finding.why)]
+    text += [" ".join(remedy_in_shell(*each)).rstrip() for each in remedies]
+    message = "\n".join(filter(None, text))
     return _line(_COMMANDS[finding.severity], {**where, "title": title}, message)
 
 

@@ -24,9 +24,10 @@ def lead_of(check: Check) -> str:
     if check.target is not None:
         return foreseen.lead_of(check)
     unknown = {gap.what for gap in check.unknown}
-    names = ", ".join(name for name in check.modules if name not in unknown)
-    if not names:
-        return f"What importing {', '.join(check.modules)} loads is not known"
+    known = [name for name in check.modules if name not in unknown]
+    if not known:
+        return f"What importing {foreseen.modules_words(check.modules)} loads is not known"
+    names = foreseen.modules_words(known)
     if not check.coming:
         return f"Importing {names} loads no further OpenMP or BLAS runtime, judging by files"
     number = len(check.coming)

@@ -14,7 +14,7 @@ def modules_of(finding: Finding, check: Check) -> tuple[str, ...]:
         who.module
         for coming in check.coming
         if finding.code not in _COPIES or coming.library.kin == "llvm"
-        if coming.library.api == "openmp" or finding.code == "OMP106"
+        if coming.library.api == ("blas" if finding.code == "OMP106" else "openmp")
         for who in coming.brought_by
     }
     return tuple(name for name in check.modules if name in found) or check.modules[:1]

@@ -19,14 +19,15 @@ from ..facts.libraries import Finding
 from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
-from . import foreseen, links, systems, tasks, variables, words
+from . import foreseen, links, matrix, tasks, variables, words
 from .changed import changes_of
-from .matrix import matrix_of
 from .meanings import MEANINGS, meaning_in
+from .systems import verdict_on
 from .verdict import verdict_of
 
 _WIDTH = 570
 _EDGES = {"error": "e", "warning": "w"}
+_EDGES_OF = {"bad": "e", "warning": "w", "good": "k"}
 _LATER = ("OMP101", "OMP103")
 """What ends a kernel not when it is loaded, but at a later call."""
 
@@ -100,18 +101,16 @@ def render_check(check: Check) -> str:
 def render_checks(checks: Checks) -> str:
     """Give checks of several systems as one fragment with its own style."""
     template = environment().get_template("matrix.html")
-    found = matrix_of(checks)
-    tones = [_tone(each) for each in checks.checks]
     return template.render(
-        checks=checks, m=found, f=foreseen, s=systems, w=words, l=links, prefix="",
-        tone=min(tones, key="ewk".index, default="k"), said="", folded=False,
+        checks=checks, found=matrix.matrix_of(checks), m=matrix, f=foreseen, w=words, l=links,
+        prefix="", tone=_EDGES_OF[matrix.tone_of(checks)], said="", folded=False,
     )  # fmt: skip
 
 
 def _tone(check: Check) -> str:
+    if check.target is not None:
+        return _EDGES_OF[verdict_on(check)[1]]
     tones = [edge_of(each.severity) for each in check.findings]
-    if check.target and not check.whole:
-        tones.append("w")
     return min(tones, key="ewk".index, default="k")
 
 

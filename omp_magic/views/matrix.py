@@ -1,6 +1,6 @@
-"""The same imports on several systems -> one table: rows imports, columns systems.
+"""Checks of several systems -> a table: rows are imports, columns are systems; one glance.
 
-Under it stands for each system only what is wrong there; what several systems share is told once.
+Below it stands what is wrong on each; what several systems share is told once.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from ..checks import Check, Checks
 from ..facts.libraries import Finding, Library
+from . import foreseen
 from .finding_text import finding_lines
-from .lines import TONES, line, table, wrapped
+from .lines import TONES, line, table, verdict_lines, wrapped
 from .plain import for_display, joined, terminal_columns
-from .systems import copies_words, short_of, system_of, verdict_on
+from .systems import copies_words, listed, short_of, system_of, verdict_on
 from .words import DASH, counted
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 12
 _TOLD = ("error", "warning")
+_TONES = {"bad": "error", "warning": "warning", "good": "fine"}
+_OUTCOMES = {
+    "bad": "clash on",
+    "warning": "a warning for",
+    "unknown": "not known for",
+    "good": "fine on",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +59,27 @@ class Matrix:
     systems
         Names of the columns.
     rows
-        Module, and its cell on each system.
+        Module, and its cell on each system; those that clash or fail come first.
     folded
         How many further modules bring a runtime and clash nowhere.
     verdicts
         The last row: each system's.
-    shared
-        Findings below it, each with the systems that it is about.
+    told
+        Below it: systems, and the findings that are the same on them.
     """
 
     systems: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     folded: int
     verdicts: tuple[Cell, ...]
-    shared: tuple[tuple[str, Finding], ...]
+    told: tuple[tuple[str, tuple[Finding, ...]], ...]
+
+    @property
+    def folded_words(self) -> str:
+        """Give what has no row, in words; "" where all have one."""
+        if not self.folded:
+            return ""
+        return f"and {counted(self.folded, 'more import')} with a runtime and no clash"
 
 
 def matrix_of(checks: Checks) -> Matrix:
@@ -75,18 +90,49 @@ def matrix_of(checks: Checks) -> Matrix:
         cells = tuple(_cell(name, check) for check in checks.checks)
         if any(each.text != DASH for each in cells):
             rows.append((name, cells))
-    rows.sort(key=lambda row: all(each.tone == "plain" for each in row[1]))
-    verdicts = (verdict_on(each) for each in checks.checks)
+    rows.sort(key=lambda row: _is_plain(row[1]))
+    shown = max(_MOST_ROWS, sum(not _is_plain(cells) for _, cells in rows))
     return Matrix(
         systems=tuple(map(system_of, checks.checks)),
-        rows=tuple(rows[:_MOST_ROWS]),
-        folded=len(rows[_MOST_ROWS:]),
-        verdicts=tuple(
-            Cell(copies_words(check), tone)
-            for check, (_, tone) in zip(checks.checks, verdicts, strict=True)
-        ),
-        shared=tuple(_shared(checks)),
+        rows=tuple(rows[:shown]),
+        folded=len(rows[shown:]),
+        verdicts=tuple(Cell(copies_words(each), verdict_on(each)[1]) for each in checks.checks),
+        told=_told(checks),
     )
+
+
+def _is_plain(cells: tuple[Cell, ...]) -> bool:
+    return all(each.tone == "plain" for each in cells)
+
+
+def lead_of(checks: Checks) -> str:
+    """Give the verdict on all: ``Clash on macOS arm64; fine on Linux x86_64``."""
+    systems: dict[str, list[str]] = {}
+    for check in checks.checks:
+        tone = verdict_on(check)[1]
+        if tone == "warning" and not any(each.severity in _TOLD for each in check.findings):
+            tone = "unknown"
+        systems.setdefault(tone, []).append(system_of(check))
+    parts = (f"{_OUTCOMES[tone]} {listed(systems[tone])}" for tone in _OUTCOMES if tone in systems)
+    said = "; ".join(parts)
+    return said[:1].upper() + said[1:]
+
+
+def tone_of(checks: Checks) -> str:
+    """Give the tone of the worst of them."""
+    tones = {verdict_on(each)[1] for each in checks.checks}
+    return next((tone for tone in _OUTCOMES if tone in tones), "good")
+
+
+def gaps_of(checks: Checks) -> tuple[str, ...]:
+    """Give for each system whose answer is not whole what stops it: it is said first."""
+    return tuple(foreseen.lead_of(each) for each in checks.checks if not each.whole)
+
+
+def asked_of(checks: Checks) -> str:
+    """Give what was asked, of the system that has the most of it."""
+    most = max(checks.checks, key=lambda each: len(each.modules))
+    return foreseen.asked_of(most)
 
 
 def _cell(name: str, check: Check) -> Cell:
@@ -104,20 +150,19 @@ def _cell(name: str, check: Check) -> Cell:
     if not brought:
         return Cell(DASH)
     clash = check.copies > 1 and any(each.kin == "llvm" and not each.idle for each in brought)
-    words = dict.fromkeys(_short(each, name, check) for each in brought)
-    return Cell(", ".join(words), "bad" if clash else "plain")
+    words = short_of([(each, _is_own(each, name, check)) for each in brought])
+    return Cell(words, verdict_on(check)[1] if clash else "plain")
 
 
-def _short(library: Library, name: str, check: Check) -> str:
-    """Give a copy in a few characters: ``own libomp``, ``torch's libomp``, ``Homebrew's``."""
+def _is_own(library: Library, name: str, check: Check) -> bool:
+    """Tell whether a module's own distribution brings a copy, and a module of its own loads it."""
     top = name.partition(".")[0]
-    own = any(
+    return any(
         _same(who.distribution, library.owner) and who.through.partition(".")[0] == top
         for coming in check.coming
         if coming.library is library
         for who in coming.brought_by
     )
-    return short_of(library, own=own)
 
 
 def _same(one: str | None, other: str | None) -> bool:
@@ -126,22 +171,43 @@ def _same(one: str | None, other: str | None) -> bool:
     return one.lower().replace("-", "_") == other.lower().replace("-", "_")
 
 
-def _shared(checks: Checks) -> list[tuple[str, Finding]]:
+def _told(checks: Checks) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
     """Give findings that are errors or warnings; what is the same on several systems once."""
-    told: dict[tuple[object, ...], tuple[list[str], Finding]] = {}
+    told: set[str] = set()
+    same: dict[tuple[str, ...], tuple[list[str], Finding]] = {}
     for check in checks.checks:
-        for finding in check.findings:
-            if finding.severity in _TOLD:
-                key = finding.code, finding.title, finding.remedies
-                systems, _ = told.setdefault(key, ([], finding))
-                systems.append(system_of(check))
-    seen: set[str] = set()
-    found = []
-    for systems, finding in told.values():
-        new = tuple(each for each in finding.remedies if each not in seen)
-        seen.update(new)
-        found.append((", ".join(systems), replace(finding, remedies=new)))
-    return found
+        plain = replace(
+            check, findings=tuple(each for each in check.findings if each.severity in _TOLD)
+        )
+        # A system's own words first: which remedies were told is asked when they are.
+        for finding in foreseen.findings_of(plain, set()):
+            key = finding.code, finding.title, finding.why, *finding.remedies
+            same.setdefault(key, ([], finding))[0].append(system_of(check))
+    groups: dict[str, list[Finding]] = {}
+    for systems, finding in same.values():
+        groups.setdefault(listed(systems), []).append(foreseen.told_once(finding, told))
+    return tuple((systems, tuple(findings)) for systems, findings in groups.items())
+
+
+def branches_of(checks: Checks) -> tuple[str, ...]:
+    """Give what is otherwise on a system without something that it is supposed to have."""
+    return tuple(
+        f"{system_of(check)}: {said}"
+        for check in checks.checks
+        for said in foreseen.branches_of(check)
+    )
+
+
+def further_of(checks: Checks) -> tuple[str, ...]:
+    """Give the notes, each once: with its systems where it is not of all."""
+    systems: dict[str, list[str]] = {}
+    for check in checks.checks:
+        for said in foreseen.further_of(check):
+            systems.setdefault(said, []).append(system_of(check))
+    return tuple(
+        said if len(whose) == len(checks.checks) else f"{listed(whose)}: {said}"
+        for said, whose in systems.items()
+    )
 
 
 def render_text(checks: Checks) -> str:
@@ -167,25 +233,25 @@ def layout(checks: Checks, *, magics: bool = True) -> list[Text]:
     width = terminal_columns()
     found = matrix_of(checks)
     lines: list[Text] = []
-    for check in checks.checks:
-        for gap in (*check.unknown, *check.lacking, *check.failing):
-            said = f"{system_of(check)}: not the whole answer: {gap.what}: {gap.why}"
-            lines += wrapped(said, width, further="  ", style=TONES["bad"])
+    for said in gaps_of(checks):
+        lines += verdict_lines(said, "warning", width)
+    lines += verdict_lines(lead_of(checks), _TONES[tone_of(checks)], width)
+    lines += wrapped(asked_of(checks), width, first="  ", further="    ", style="dim")
     body: list[list[Cell]] = [[Cell(name), *cells] for name, cells in found.rows]
     body.append([Cell("together"), *(replace(each, bold=True) for each in found.verdicts)])
     drawn = [[(each.text, each.style) for each in row] for row in body]
-    lines += table(["import", *found.systems], drawn, width, indent=0)
+    lines += [line(), *table(["import", *found.systems], drawn, width)]
     if found.folded:
-        said = f"{counted(found.folded, 'more import')} with a runtime, and no clash"
-        lines += wrapped(said, width, style="dim")
-    for check in checks.checks:
-        for branch in check.branches:
-            lines += wrapped(
-                f"{system_of(check)}: {branch.sentence}", width, further="  ", style="dim"
-            )
-    for systems, finding in found.shared:
-        lines += [line(), line((systems, "bold"))]
-        lines += finding_lines(finding, "", width=width, magics=magics)
-    for note in dict.fromkeys(note for check in checks.checks for note in check.notes):
-        lines += wrapped(f"not known: {note}", width, further="  ", style="dim")
+        lines += wrapped(found.folded_words, width, first="  ", style="dim")
+    branches = branches_of(checks)
+    lines += [line()] * bool(branches)
+    for said in branches:
+        lines += wrapped(said, width, first="  ", further="    ")
+    for systems, findings in found.told:
+        lines += [line(), line("  ", (systems, "bold"))]
+        for finding in findings:
+            lines += finding_lines(finding, "", width=width, magics=magics)
+    lines.append(line())
+    for said in (*further_of(checks), foreseen.JUDGED):
+        lines += wrapped(said, width, first="  ", further="    ", style="dim")
     return lines

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
 from ..rules.judgement import RULES
 from .concerned import lines_of, modules_of
 from .links import page_of
-from .shell import in_shell
-from .words import printable
+from .shell import in_shell, remedy_in_shell
+from .words import printable, split_remedy
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -67,36 +69,51 @@ def sarif(checks: Checks, version: str) -> dict[str, Any]:
 
 
 def _results(check: Check) -> Iterator[dict[str, Any]]:
+    codes: list[str] = []
     for finding in check.findings:
+        codes.append(finding.code)
+        number = codes.count(finding.code)
         yield {
             "ruleId": finding.code,
             "level": _LEVELS[finding.severity],
             "message": {"text": _message(finding, check)},
             "locations": [*_locations(finding, check)],
-            "partialFingerprints": {"omp-magic/v1": _fingerprint(finding, check)},
+            "partialFingerprints": {"omp-magic/v1": _fingerprint(finding, check, number)},
             "properties": {"target": check.target or "here", "evidence": list(finding.evidence)},
         }
 
 
 def _message(finding: Finding, check: Check) -> str:
     target = f"{check.target}: " if check.target else ""
-    parts = [f"{target}{finding.title}", finding.why]
-    parts += [f"- {each}" for each in finding.remedies]
-    return "\n".join(printable(in_shell(each)) for each in parts if each)
+    parts = [in_shell(f"{target}{finding.title}"), in_shell(finding.why)]
+    for remedy in finding.remedies:
+        says, run = remedy_in_shell(*split_remedy(remedy, ""))
+        parts.append(f"- {says} {run}".rstrip())
+    return "\n".join(printable(each) for each in parts if each)
 
 
 def _locations(finding: Finding, check: Check) -> Iterator[dict[str, Any]]:
     names = [{"fullyQualifiedName": name, "kind": "module"} for name in modules_of(finding, check)]
     for file, number in lines_of(finding, check):
-        place = {"artifactLocation": {"uri": file}, "region": {"startLine": number}}
+        place = {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": number}}
         yield {"physicalLocation": place, "logicalLocations": names}
     if not lines_of(finding, check):
         yield {"logicalLocations": names}
 
 
-def _fingerprint(finding: Finding, check: Check) -> str:
+def _uri(path: str) -> str:
+    """Give a path as a reference (RFC 3986, section 4.2); a whole one begins with its scheme."""
+    path = path.replace("\\", "/").removeprefix("./")
+    if re.match("[A-Za-z]:/", path):
+        path = f"/{path}"
+    quoted = quote(path, safe="/", errors="surrogateescape")
+    return f"file://{quoted}" if path.startswith("/") else quoted
+
+
+def _fingerprint(finding: Finding, check: Check, number: int) -> str:
     """Give what stays the same from run to run: versions and paths may change."""
-    parts = (finding.code, check.target or "", *modules_of(finding, check))
+    which = (str(number),) * (number > 1)  # of findings of one code
+    parts = (finding.code, check.target or "", *modules_of(finding, check), *which)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -9,6 +9,7 @@ import re
 
 _SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
 _LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
+_GUARD = re.compile(r"%omp_guard \w+")
 _PHRASES = (
     (re.compile(r"%omp_(status|explain|check|report)\b"), r"omp-magic \1"),
     (re.compile(r"%omp_guard (\w+)"), r"the notebook's guard on \1"),
@@ -41,6 +42,8 @@ def remedy_in_shell(says: str, run: str) -> tuple[str, str]:
     >>> remedy_in_shell("For this session:", "%omp_limit auto")
     ('For this program, in Python:', 'with omp_magic.limit("auto"): ...')
     """
+    if _GUARD.fullmatch(run):  # a shell has no guard
+        return f"{in_shell(says).removesuffix(':')}, in a notebook:", run
     limit = _LIMIT.fullmatch(run)
     if limit is None:
         return in_shell(says), in_shell(run)

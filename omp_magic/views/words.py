@@ -107,6 +107,8 @@ def shortened(text: str, prefix: str) -> str:
     ``PREFIX/lib/python3.12/site-packages/x`` becomes ``site-packages/x`` and any other
     ``PREFIX/x`` becomes ``…/x``.
     """
+    if not prefix.rstrip("/\\"):
+        return text
     root = re.escape(prefix.rstrip("/\\")) + r"[/\\]"
     packages = root + r"(?:lib\w*[/\\]python[\w.]+|Lib)[/\\]site-packages[/\\]"
     text = re.sub(packages, "site-packages/", text)

@@ -96,7 +96,7 @@ def test_a_second_danger_of_the_same_code_is_told_and_the_first_not_again(
     )
     assert codes(first) == codes(second) == [("this cell", ["OMP101"])]
     (one,), (other,) = ([title for _, title in each[0][1]] for each in (first, second))
-    assert one.startswith("This kernel will die once two of ")
+    assert one.startswith("This kernel will die once both ")
     assert other.startswith("This kernel will die at the first call of")
     assert same == again == []
 

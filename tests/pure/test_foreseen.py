@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from binaries import X86_64, dylib, universal
+from facts_for_tests import library
 from madewheels import make_wheel
 from memoryfiles import MemoryFiles
 
@@ -18,6 +19,7 @@ from omp_magic.foreseen.targets import target_of
 from omp_magic.formats.binaries import Binary
 from omp_magic.installed.layout import image_root_of, prefix_of, python_of, sites_in
 from omp_magic.loader.here import this_target
+from omp_magic.views.systems import short_of
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -266,7 +268,7 @@ WRONG = {
     ),
     "a distribution's name": (
         ["scikit-learn", "--target", "mac", "--site", "{mac}"],
-        "example: sklearn",
+        "example: omp-magic check sklearn",
     ),
     "no Python": (["torch", "--site", "{mac}", "--python", "2.7"], "example: --python 3.12"),
     "a variable without a value": (["torch", "--site", "{mac}", "--env", "KMP"], "NAME=VALUE"),
@@ -332,3 +334,10 @@ def test_python_code_is_told_the_same(tmp_path: Path) -> None:
     for facts in ({"run": True}, {"python": "2.7"}, {"site": "", "target": "mac"}):
         with pytest.raises(RequestError):
             omp_magic.check("pkg", **{"target": "mac", **facts})  # type: ignore[arg-type]  # a row
+
+
+def test_of_two_copies_of_one_name_each_is_somebodys() -> None:
+    system = library("vcomp", owner=None, path="C:/Windows/System32/vcomp140.dll")
+    own = library("vcomp", owner="scikit-learn", path="/s/sklearn/.libs/vcomp140.dll")
+    assert short_of([(system, False)]) == "vcomp140"
+    assert short_of([(system, False), (own, True)]) == "the system's, own vcomp140"

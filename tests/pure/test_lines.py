@@ -215,7 +215,9 @@ def test_a_shell_has_no_magics() -> None:
     for text in told:
         says, run = remedy_in_shell(*split_remedy(text, ""))
         assert "%omp" not in in_shell(text)
-        assert "%omp" not in f"{says} {run}"
+        assert "%omp" not in f"{says} {run}" or (
+            says.endswith("in a notebook:") and run == "%omp_guard raise"
+        )
     for code in [rule.code for rule in RULES]:
         assert "%omp_" not in joined(page_of([code]).lines(magics=False))
     assert "%omp_" not in joined(layout(facts, magics=False))

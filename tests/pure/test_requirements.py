@@ -404,7 +404,7 @@ def test_the_best_wheel_is_pips() -> None:
     assert chosen("windows-x86_64", "cp312-cp312-win32", "cp38-abi3-win_amd64") is not None
     assert chosen("windows-x86_64", "cp312-cp312t-win_amd64") is None
     assert chosen("windows-x86_64", "1-py3-none-any", "2-py3-none-any") == "2-py3-none-any"
-    assert platforms_of(MAC)[0] == "macosx_14_0_arm64"
+    assert platforms_of(MAC)[0] == "macosx_26_0_arm64"
     told = why_none([Offered(name="a-1-cp310-cp310-macosx_11_0_arm64.whl")], MAC)
     assert told == (
         "no wheel for macos-arm64 with Python 3.12: there are those for macosx_11_0_arm64 and cp310"
