@@ -47,6 +47,9 @@ _IMPORT = re.compile(
     rb"(\([^)#]*(?:#[^\n]*\n[^)#]*)*\)|[^\n\\#;]*(?:\\\r?\n[^\n\\#;]*)*)"
     rb")"
 )
+_UNSURE = re.compile(rb"[\"':]")
+"""In a line before an import: a block's head, or what is perhaps in a string."""
+_LONG = 1_000
 _CALL = re.compile(rb"import_module\(\s*[\"']([\w.]+)[\"']")
 _COMMENT = re.compile(rb"#[^\n]*")
 _TOP = re.compile(rb"\n(?=[^\s#)\]}])")
@@ -85,14 +88,20 @@ def imports_of(source: bytes) -> tuple[Import, ...]:
         begin = text.rfind(b"\n", 0, word.start())
         if begin > 0 and text[begin - 1 : begin] == b"\\":
             begin = text.rfind(b"\n", 0, begin)
-        if begin < searched:
+        if word.start() < searched:
             continue
-        match = _IMPORT.match(text, begin + 1)
+        match = _IMPORT.match(text, begin + 1) if begin >= searched else None
+        certain, space = True, b"" if match is None else match[1]
+        near = max(begin, word.start() - _LONG)  # so that no line makes it slow
+        if match is None and begin == near and text.rfind(b";", begin, word.start()) >= 0:
+            before = text[begin + 1 : word.start()]
+            match, certain = _after(text, begin + 1, before), not _UNSURE.search(before)
+            space = before[: len(before) - len(before.lstrip())]
         if match is not None:
             searched = match.end()
-            indent = len(match[1].expandtabs())
+            indent = len(space.expandtabs())
             if blocks.runs(begin, indent):
-                certain = indent == 0 and match[0][:4] != b"try:"
+                certain = certain and indent == 0 and match[0][:4] != b"try:"
                 found += _statements(match, certain, blocks.when)
         elif call := _CALL.match(text, word.start()):
             line = text[begin + 1 : word.start()]
@@ -100,6 +109,16 @@ def imports_of(source: bytes) -> tuple[Import, ...]:
             if b"#" not in line and blocks.runs(begin, len(line[:indent].expandtabs())):
                 found.append(Import(0, call[1].decode("ascii", "replace"), (), False, blocks.when))
     return tuple(found)
+
+
+def _after(text: bytes, begin: int, before: bytes) -> re.Match[bytes] | None:
+    """Give an import that follows another statement on its line; None for what is in a string."""
+    at = before.rindex(b";")
+    said = before[:at]
+    if b"#" in said or said.count(b'"') % 2 or said.count(b"'") % 2:
+        return None
+    found = _IMPORT.match(text, begin + at + 1)
+    return found if found is not None and found.end() > begin + len(before) else None
 
 
 def _statements(match: re.Match[bytes], certain: bool, when: str) -> list[Import]:

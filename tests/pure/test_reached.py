@@ -30,6 +30,23 @@ def test_a_compared_text_tells_only_where_nothing_else_lets_the_block_run(
 
 
 @pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("import a; import b", [("a", True), ("b", True)]),
+        ("import a; from b.c import d; import e", [("a", True), ("b.c", True), ("e", True)]),
+        ("import a; x['k'] = '1'; import b", [("a", True), ("b", False)]),
+        ("if x: import a; import b", [("b", False)]),
+        ("run('import a; import b')", []),
+        ("run('x; import a'); import b", [("b", False)]),
+        ("x = 1  # no; import a", []),
+        ("def f():\n    import a; import b", []),
+    ],
+)
+def test_each_import_of_a_line_is_found(line: str, found: list[tuple[str, bool]]) -> None:
+    assert [(each.module, each.certain) for each in imports_of(f"{line}\n".encode())] == found
+
+
+@pytest.mark.parametrize(
     ("environ", "reached"),
     [({}, "for_tensorflow"), ({"KERAS_BACKEND": "torch"}, "for_torch")],
 )
