@@ -106,7 +106,7 @@ def answered(modules: Sequence[str], target: Target, place: Place, facts: Snapsh
     if place.requirements is None and place.store.wheels is None and target.local:
         asked = _named(modules)
         if not target.named or are_here(asked):
-            return foresee(asked, here_site(target), facts)
+            return foresee(asked, here_site(target), facts, source="this environment")
     shelved = _shelved(modules, target, place)
     asked = tuple(modules) or shelved.modules
     tried = place.versions or place.store.wheels is not None

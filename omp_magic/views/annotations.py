@@ -32,7 +32,7 @@ def annotated(checks: Checks) -> list[str]:
 def _found(finding: Finding, check: Check) -> str:
     where = {}
     for file, number in lines_of(finding, check)[:1]:
-        where = {"file": file.replace("\\", "/"), "line": str(number)}
+        where = {"file": file.replace("\\", "/").removeprefix("./"), "line": str(number)}
     title = " ".join(filter(None, (finding.code, check.target)))
     remedies = (split_remedy(each, "") for each in finding.remedies[:_MOST_REMEDIES])
     text = [in_shell(finding.title), in_shell(finding.why)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..checks import Check
@@ -13,6 +14,7 @@ from . import foreseen
 from .finding_text import finding_lines, spoken
 from .lines import TONES, code, line, wrapped
 from .plain import for_display, joined, terminal_columns
+from .systems import stops_of
 from .words import counted, from_of, split_remedy, title_of
 
 if TYPE_CHECKING:
@@ -23,15 +25,26 @@ def lead_of(check: Check) -> str:
     """Give what importing them may do, in a line."""
     if check.target is not None:
         return foreseen.lead_of(check)
-    unknown = {gap.what for gap in check.unknown}
+    unknown = dict.fromkeys(gap.what for gap in check.unknown)
     known = [name for name in check.modules if name not in unknown]
     if not known:
         return f"What importing {foreseen.modules_words(check.modules)} loads is not known"
-    names = foreseen.modules_words(known)
-    if not check.coming:
-        return f"Importing {names} loads no further OpenMP or BLAS runtime, judging by files"
+    said = f"Importing {foreseen.modules_words(known)} "
     number = len(check.coming)
-    return f"Importing {names} may load {counted(number, 'more runtime')}, judging by files"
+    if number:
+        said += f"may load {counted(number, 'more runtime')}, judging by files"
+    else:
+        said += "loads no further OpenMP or BLAS runtime, judging by files"
+    if unknown:
+        said += f"; nothing is known of {foreseen.modules_words(tuple(unknown))}"
+    stops = stops_of(replace(check, unknown=()))
+    return f"Not the whole answer: {'; '.join(stops)}. {said}" if stops else said
+
+
+def notes_of(check: Check) -> tuple[str, ...]:
+    """Give what could not be told, without what the first line says."""
+    said = tuple(f"importing {gap.what} would fail" for gap in check.failing)
+    return tuple(note for note in check.notes if not said or not note.startswith(said))
 
 
 def bringer_of(coming: Coming) -> str:
@@ -134,7 +147,7 @@ def _here(check: Check, *, magics: bool) -> list[Text]:
         lines += [line(), *said(says or order_of(check)), *(code(run, 6) if run else [])]
     for gap in check.unknown:
         lines += said(unknown_words(gap))
-    for note in check.notes:
+    for note in notes_of(check):
         lines += said(f"not known: {note}", style="dim")
     if check.trial is None and len(check.unknown) < len(check.modules):
         told = "Nothing was run: --run tries it in a child process, --order searches an order"

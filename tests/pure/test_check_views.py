@@ -148,6 +148,21 @@ def test_a_branch_says_only_what_is_otherwise(facts: dict[str, Any], said: str) 
     assert Branch(key="k", words="W", **facts).sentence == said
 
 
+def test_a_check_of_this_process_says_first_what_is_not_known() -> None:
+    gap = Gap(what="lightgbm", why="narwhals is not installed")
+    notes = (f"importing lightgbm would fail: {gap.why}", "odd")
+    here = check(target=None, findings=(), branches=(), failing=(gap,), notes=notes)
+    told = (
+        "Not the whole answer: importing lightgbm stops at narwhals, which is not there. Importing "
+    )
+    assert lead_of(here).startswith(told)
+    assert str(here).count("narwhals") == 1
+    assert "not known: odd" in str(here)
+    unknown = replace(here, failing=(), unknown=(Gap(what="torch", why="no such module"),))
+    assert lead_of(unknown).startswith("Importing lightgbm may load")
+    assert lead_of(unknown).endswith("; nothing is known of torch")
+
+
 def test_a_walk_that_stopped_says_so_before_anything_else() -> None:
     gap = Gap(what="lightgbm", why="narwhals is not installed")
     answer = check(failing=(gap,), notes=("importing lightgbm would fail: " + gap.why, "odd"))

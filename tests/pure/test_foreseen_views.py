@@ -176,3 +176,8 @@ def test_annotations_are_one_line_each_and_escaped() -> None:
     assert second == (
         "::warning title=macos-arm64%3A not the whole answer::lightgbm: narwhals is not installed"
     )
+
+
+def test_an_annotation_names_a_file_as_the_repository_does() -> None:
+    inside = check(where={"torch": "./requirements.txt:3"})
+    assert annotated(Checks(checks=(inside,)))[0].startswith("::error file=requirements.txt,line=3")
