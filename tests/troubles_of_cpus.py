@@ -56,7 +56,9 @@ def throttled(at: Places) -> tuple[Trouble, ...]:
             # that it is stopped for a moment now and then.
             harm=(
                 "load(); omp_magic.snapshot(); load(); now = omp_magic.snapshot().load\n"
-                "assert now.throttled_share < 0.3, now\n"
+                # One thread that takes its whole CPU may wait for a moment in every period.
+                "short = now.throttled_s < 0.05 * now.interval_s\n"
+                "assert now.throttled_share < 0.3 or short, now\n"
                 "time.sleep(0.2)  # a look right after another has no rate\n"
             ),
             env={"OPENBLAS_NUM_THREADS": "2"},
