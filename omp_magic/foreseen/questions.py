@@ -99,19 +99,17 @@ def answered(modules: Sequence[str], target: Target, place: Place, facts: Snapsh
     RequestError, RequirementsError, TrialError
         When there is nothing to ask about, or the place cannot be used.
     """
-    if modules:
-        _named(modules)  # before anything is fetched
+    listed = place.requirements is not None or place.store.wheels is not None
+    if modules or not listed:
+        modules = _named(modules)  # before anything is fetched
     if place.site:
-        return foresee(_named(modules), site_of(place.site, target), facts)
-    if place.requirements is None and place.store.wheels is None and target.local:
-        asked = _named(modules)
-        if not target.named or are_here(asked):
-            return foresee(asked, here_site(target), facts, source="this environment")
+        return foresee(modules, site_of(place.site, target), facts)
+    if not listed and target.local and (not target.named or are_here(modules)):
+        return foresee(modules, here_site(target), facts, source="this environment")
     shelved = _shelved(modules, target, place)
-    asked = tuple(modules) or shelved.modules
     tried = place.versions or place.store.wheels is not None
     return foresee(
-        _named(asked),
+        modules or _named(shelved.modules),
         shelved.site,
         facts,
         unknown=shelved.unknown,
@@ -139,7 +137,7 @@ def _shelved(modules: Sequence[str], target: Target, place: Place) -> Shelved:
         return from_requirements(place.requirements, target, place.store)
     if place.store.wheels is not None:
         return from_folder(place.store.wheels, target, place.store)
-    return from_modules(_named(modules), target, place.store)
+    return from_modules(modules, target, place.store)
 
 
 def _named(modules: Sequence[str]) -> tuple[str, ...]:

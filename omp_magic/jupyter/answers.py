@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from ..api import check, check_on, explain, report
+from ..api import check, explain, report
 from ..errors import OmpMagicError, ReportError, UnknownCodeError, nearest
 from ..reports import REPORTED
 from .asking import wrong_use
@@ -45,12 +45,14 @@ def checked(options: Namespace) -> Check | Checks:
     """
     names = [name for word in options.modules for name in word.split(",") if name]
     try:
-        places: dict[str, Any] = {"site": options.site, "requirements": options.requirements}
-        targets = [each.strip() for each in (options.target or "").split(",") if each.strip()]
-        if len(targets) > 1:
-            return check_on(*names, targets=targets, **places)
-        ways: dict[str, Any] = {"run": options.run, "order": options.order}
-        return check(*names, target=options.target, **ways, **places)
+        return check(
+            *names,
+            run=options.run,
+            order=options.order,
+            target=options.target,
+            site=options.site,
+            requirements=options.requirements,
+        )
     except OmpMagicError as error:
         raise UsageError(f"omp_check: {error}") from None
 
