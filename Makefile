@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS_VENV ?= .venv-notebooks
 
 .PHONY: help demo environment test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
-.PHONY: test-foreign record-foreign test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
+.PHONY: test-foreign record-foreign test-wine test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
 .PHONY: package screenshots docs bench lint format clean
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
 	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
 	@echo "make test-foreign compare what is recorded of macOS' and Windows' wheels with the wheels (7 GB)"
+	@echo "make test-wine    run a real CPython for Windows and real wheels under Wine (Debian, root)"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make docs         write docs/findings, reference/pools.md and words.md, build the site in docs/_build/html"
 	@echo "make screenshots  take the pictures in docs/images, in a real JupyterLab and Chromium"
@@ -122,6 +123,15 @@ test-ipython: | $(BIN)/python
 # Wheels that cannot be had are skipped, told and counted; FOREIGN_WHEELS=FOLDER has them already.
 test-foreign: $(VENV)/.test
 	FOREIGN_TESTS=1 $(TEST) tests/foreign $(ARGS)
+
+# Wine is Debian's, for 64 bits alone and without a display; what Windows' Python needs comes from pip.
+WINE = command -v wineserver >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq --no-install-recommends wine wine64 >/dev/null; } \
+  || echo "Wine cannot be installed here: its tests are skipped"
+
+test-wine: $(VENV)/.test
+	@$(WINE)
+	WINE_TESTS=1 $(TEST) tests/wine -n $(WORKERS) --dist loadfile $(ARGS)
 
 # After a change of what is read of wheels, or of tests/data/foreign/reports.json.
 record-foreign: $(VENV)/.test

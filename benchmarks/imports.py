@@ -30,11 +30,11 @@ ROOT = Path(__file__).parent.parent
 CHILD = """
 import ctypes, importlib, importlib.machinery, json, sys, time
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 from omp_magic.loader.imports import LoaderModel
 clock, took = time.perf_counter, []
 begin = clock()
-model = LoaderModel(Machine.here(), Native())
+model = LoaderModel(Machine.here(), native_here())
 start = clock() - begin
 loader = importlib.machinery.ExtensionFileLoader
 create, dlopen = loader.create_module, ctypes._dlopen

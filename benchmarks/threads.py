@@ -53,7 +53,7 @@ def threads_in(number: int, team: Team) -> list[tuple[str, float, float]]:
 
     from omp_magic.formats.procfs import Segments
     from omp_magic.machine import Machine
-    from omp_magic.machine.native import Native
+    from omp_magic.machine.here import native_here
     from omp_magic.probes.threads.stacks import ThreadOwners
     from omp_magic.probes.threads.threads import probe_threads
 
@@ -62,7 +62,7 @@ def threads_in(number: int, team: Team) -> list[tuple[str, float, float]]:
     for thread in ours:
         thread.start()
     team.grow(number - len(os.listdir("/proc/self/task")))
-    machine, native, process = Machine.here(), Native(), psutil.Process()
+    machine, native, process = Machine.here(), native_here(), psutil.Process()
     segments = Segments(machine.read("/proc/self/maps"))
     owners = ThreadOwners(machine, native)
     tids = [thread.id for thread in process.threads()]

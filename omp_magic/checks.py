@@ -89,6 +89,8 @@ class Check(_Shown):
         The environment's, packages' folders first: views say paths as they are below them.
     masked_by
         Who sets KMP_DUPLICATE_LIB_OK there, in words; "" where nobody does.
+    can_run
+        Whether this system can try imports in a child process.
     """
 
     modules: tuple[str, ...]
@@ -107,6 +109,7 @@ class Check(_Shown):
     source: str = ""
     folders: tuple[str, ...] = ()
     masked_by: str = ""
+    can_run: bool = True
 
     renderers: ClassVar[dict[str, Callable[[Any], str]]] = {}
     """Filled by `omp_magic.views`, as `Snapshot.renderers` is."""
@@ -219,6 +222,7 @@ def check_modules(
     """
     from .experiments.order import find_order  # noqa: PLC0415 - only trials pay for it
     from .experiments.trial import checked_modules, run_trial  # noqa: PLC0415 - as above
+    from .machine.python.trials import why_no_trials  # noqa: PLC0415 - as above
 
     names = checked_modules(modules)
     answer = may_load(names, present=facts.libraries, imported=frozenset(sys.modules))
@@ -234,6 +238,7 @@ def check_modules(
         notes=answer.notes,
         trial=trial,
         search=search,
+        can_run=not why_no_trials(),
     )
 
 

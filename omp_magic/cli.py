@@ -28,6 +28,7 @@ from .rules.stories import STORIES
 from .views.explain import page_of
 from .views.plain import write_lines
 from .views.shell import in_shell
+from .views.signs import ERRORS
 
 _FINE, _FOUND, _WRONG_USE, _NO_READER = 0, 1, 2, 141
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parsed(arguments, __version__)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
+        sys.stdout.reconfigure(errors=ERRORS)  # a terminal may know ASCII only
     commands = {"explain": _explain, "check": _check, "scan": _scan, "status": _status}
     commands["report"] = _report
     commands |= {"enable": _profile, "disable": _profile}

@@ -39,6 +39,11 @@ class Here:
             self._limiter = Limiter(observer)
         return self._limiter
 
+    def rest(self) -> None:
+        """Take back what looking needs of the system, until somebody looks again."""
+        if self._observer is not None and self._pid == os.getpid():
+            self._observer.rest()
+
     @property
     def limits(self) -> tuple[Limit, ...]:
         """The limits that are in force now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from .errors import ReportError
 
@@ -81,11 +82,10 @@ def write_report(path: str, text: str, *, force: bool, command: str = "") -> Non
 
 def _aside(path: str, data: bytes) -> str:
     """Write a new file beside a place; give its path. It has the mode of any new file."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     folder, name = os.path.split(path)
     aside = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
-        with os.fdopen(os.open(aside, flags, 0o666), "wb") as file:
+        with open(aside, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -106,10 +106,10 @@ def _put(aside: str, path: str, *, force: bool) -> None:
     """
     if not force:
         try:
-            os.link(aside, path)
+            Path(path).hardlink_to(aside)
         except FileExistsError:
             raise
-        except (OSError, AttributeError):  # a file system without hard links
+        except (OSError, NotImplementedError):  # a file system, or a system, without hard links
             if os.path.lexists(path):
                 raise FileExistsError from None
         else:

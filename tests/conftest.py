@@ -111,7 +111,12 @@ def _state() -> dict[str, Any]:
             for name, value in os.environ.items()
             if name not in ("PYTEST_CURRENT_TEST", "PYDEVD_USE_FRAME_EVAL")
         },
-        "threads": sorted(thread.name for thread in threading.enumerate()),
+        # Where there is no SIGALRM, pytest-timeout has a thread, which outlives a test that fails.
+        "threads": sorted(
+            thread.name
+            for thread in threading.enumerate()
+            if not thread.name.startswith("pytest_timeout ")
+        ),
         "meta_path": list(map(repr, sys.meta_path)),
         "C variable": _c_getenv("KMP_DUPLICATE_LIB_OK"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import omp_magic.views.renderers  # noqa: F401 - a snapshot has its views, whichever test is first
@@ -13,6 +14,9 @@ from omp_magic.facts.settings import EnvSetting
 from omp_magic.facts.snapshots import Snapshot
 from omp_magic.knowledge.catalog import BY_KEY, readers_of
 from omp_magic.rules import judge
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+"""The unit of /proc's clocks; of a machine in a folder, where this system has no /proc: USER_HZ."""
 
 
 def library(family: str, **facts: Any) -> Library:

@@ -16,7 +16,7 @@ from typing import Any
 
 import omp_magic
 from omp_magic.api import HERE
-from omp_magic.machine.native import call_get, call_set
+from omp_magic.machine.python.calls import call_get, call_set
 
 _GETENV = ctypes.PyDLL(None).getenv
 _GETENV.restype = ctypes.c_char_p

@@ -16,9 +16,9 @@ from typing import Any
 
 from omp_magic.loader.imports import LoaderModel
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 
-NATIVE = Native()
+NATIVE = native_here()
 MODEL = LoaderModel(Machine.here(), NATIVE)
 
 

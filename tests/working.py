@@ -26,7 +26,7 @@ from typing import Any, cast
 
 from omp_magic.formats.procfs import Segments
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 from omp_magic.probes.threads.stacks import ThreadOwners
 
 QUIET = {
@@ -139,7 +139,7 @@ def without_dearest(rounds: list[dict[int, float]]) -> dict[int, float]:
 def owners(tids: Work) -> dict[str, int]:
     """Give how many of the threads each file owns."""
     machine = Machine.here()
-    known = ThreadOwners(machine, Native()).of(tids, Segments(machine.read("/proc/self/maps")))
+    known = ThreadOwners(machine, native_here()).of(tids, Segments(machine.read("/proc/self/maps")))
     counts: dict[str, int] = {}
     for tid in tids:
         owner = known.get(tid)

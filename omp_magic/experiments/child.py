@@ -23,12 +23,14 @@ from ..facts.plain import as_plain
 from ..knowledge.rivals import setters_of
 from ..knowledge.variables import VARIABLES
 from ..machine import Machine
-from ..machine.native import Native
-from ..probes.runtimes.libraries import Image, LibraryProbe
+from ..machine.here import native_here
+from ..machine.python.own import affinity_cpus
+from ..machine.python.trials import end_with_parent, leave_no_core
+from ..probes.runtimes.images import Image
+from ..probes.runtimes.libraries import LibraryProbe
 from ..probes.runtimes.owners import Owner, Owners
 from ..probes.runtimes.pools import probe_libraries
 
-_PARENT_DEATH = 1  # PR_SET_PDEATHSIG, prctl(2)
 _SIZE = 128
 """OpenBLAS multiplies matrices of up to 64 x 64 x 64 on one thread, whatever its count
 (interface/gemm.c, GEMM_MULTITHREAD_THRESHOLD)."""
@@ -50,8 +52,8 @@ def main(config_text: str) -> None:
     # What the modules start must not hold the pipes open.
     os.set_inheritable(report, False)
     os.set_inheritable(faults, False)
-    _end_with_parent(config["parent"])
-    _leave_no_core()
+    end_with_parent(config["parent"])
+    leave_no_core()
     faulthandler.enable(file=faults, all_threads=True)
     if config["path"] is not None:
         sys.path[:] = config["path"]
@@ -64,27 +66,6 @@ def main(config_text: str) -> None:
     finally:
         # Without the exit handlers of the modules: a thread left behind would be waited for.
         os._exit(0)
-
-
-def _end_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the one that asks is gone, on Linux."""
-    if not sys.platform.startswith("linux"):
-        return
-    import signal  # noqa: PLC0415 - Linux only
-
-    ctypes.CDLL(None).prctl(_PARENT_DEATH, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-def _leave_no_core() -> None:
-    """Let a crash leave no core file in the user's folder."""
-    try:
-        import resource  # noqa: PLC0415 - there is none on Windows
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    except (ImportError, OSError, ValueError):
-        pass
 
 
 class _Nobody(Owners):
@@ -107,7 +88,7 @@ class _Run:
         self._report = report
         self._pid = os.getpid()
         self._machine = Machine.here()
-        self._native = Native()
+        self._native = native_here()
         self._probe = LibraryProbe(self._machine, self._native)
         self._probe.owners = _Nobody(self._machine)
         self._at_start = dict(os.environ)
@@ -218,7 +199,7 @@ class _Run:
 
 def _cpus() -> int:
     """Give the CPUs in the affinity mask; all where there is none (macOS)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return affinity_cpus() or os.cpu_count() or 1
 
 
 def _why_not(image: Image, library: Library) -> str:

@@ -21,7 +21,8 @@ from ..facts.libraries import Library
 from ..facts.trials import Trial, Withheld
 from ..knowledge.variables import VARIABLES
 from ..machine import Machine
-from ..machine.native import Native
+from ..machine.here import native_here
+from ..machine.python.trials import why_no_trials
 from ..probes.environment import probe_at_exec, probe_environment
 from ..probes.runtimes.owners import Owners
 from .log import Log
@@ -73,7 +74,7 @@ def run_trial(
     Raises
     ------
     TrialError
-        When the names are no module names, or this system has no pipes to pass on (Windows).
+        When the names are no module names, or no child can be watched here (Windows).
     OSError
         When the interpreter cannot be started.
 
@@ -85,9 +86,10 @@ def run_trial(
     names = checked_modules(modules)
     if not 0 < timeout_s < math.inf:
         raise TrialError(str(timeout_s), "seconds above 0", "run_trial(['numpy'], timeout_s=60)")
-    if os.name != "posix" or not python:
-        where = sys.platform if python else "no sys.executable"
-        raise TrialError(where, "trials on Linux and macOS, in a Python that knows its file", "-")
+    where = why_no_trials() if python else "no sys.executable"
+    if where:
+        accepted = "trials on Linux and macOS, in a Python that knows its file; else files tell it"
+        raise TrialError(where, accepted, "%omp_check torch faiss")
     withheld: tuple[Withheld, ...] = ()
     if env is None:
         env, withheld = fresh_environment()
@@ -176,7 +178,7 @@ def fresh_environment() -> tuple[dict[str, str], tuple[Withheld, ...]]:
         at_exec = {}
     variables = dict(os.environ)
     withheld = []
-    for setting in probe_environment(machine, Native(), at_exec):
+    for setting in probe_environment(machine, native_here(), at_exec):
         now = setting.native if setting.python is None else setting.python
         if now is None or not (setting.set_by or setting.python is None):
             continue

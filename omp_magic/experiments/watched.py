@@ -13,10 +13,11 @@ import secrets
 import selectors
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+
+from ..machine.python.trials import has_ended, map_of, with_variable
 
 _MARK = "_OMP_MAGIC_TRIAL"
 _TAIL_BYTES = 16 * 1024
@@ -127,13 +128,7 @@ class Watched:
         """Tell whether it has ended, without waiting for it: its number stays its own."""
         if self._process is None:
             return True
-        if not hasattr(os, "waitid"):  # macOS before Python 3.13
-            return self._process.poll() is not None
-        try:
-            how = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            return os.waitid(os.P_PID, self._process.pid, how) is not None
-        except ChildProcessError:
-            return True
+        return has_ended(self._process)
 
     def _read_ready(self, selector: selectors.BaseSelector) -> None:
         for key, _ in selector.select(_LOOK_S):
@@ -164,8 +159,7 @@ class Watched:
         process = self._process
         if process is None:
             return
-        with suppress(OSError), open(f"/proc/{process.pid}/maps", encoding="utf-8") as maps:
-            self.maps = maps.read()
+        self.maps = map_of(process.pid)
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGABRT)
         until = time.monotonic() + _LAST_WORDS_S
@@ -173,12 +167,13 @@ class Watched:
             self._read_ready(selector)
 
     def _end_marked(self) -> set[int]:
-        """End all that has inherited our variable, whatever session or parent it has by now."""
+        """End all that has inherited our variable, whatever session or parent it has by now.
+
+        Where variables of others are not told its process group must do.
+        """
         ended: set[int] = set()
-        if not sys.platform.startswith("linux"):
-            return ended  # its process group must do there
         for _ in range(_ROUNDS):
-            found = list(_marked(f"{_MARK}={self._mark}".encode()))
+            found = list(with_variable(f"{_MARK}={self._mark}".encode()))
             if not found:
                 break
             ended.update(found)
@@ -187,15 +182,6 @@ class Watched:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(_LOOK_S / 10)
         return ended
-
-
-def _marked(mark: bytes) -> Iterator[int]:
-    """Give the processes with this variable; one that has ended has none any more."""
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with suppress(OSError), open(f"/proc/{name}/environ", "rb") as environ:
-                if mark in environ.read().split(b"\0"):
-                    yield int(name)
 
 
 def _forget_registrations(pids: set[int]) -> None:

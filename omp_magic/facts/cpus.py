@@ -77,6 +77,8 @@ class Budget:
         All of them, cgroups from leaf to root.
     affinity_cpus, machine_cpus
         CPUs in the affinity mask, and CPUs online in the machine.
+    kinds
+        Where the machine's cores are not alike: (kind, logical CPUs), the fastest first.
     notes
         What a reader should know: what limits may be out of sight, what escapes the quota.
     """
@@ -87,8 +89,15 @@ class Budget:
     bounds: tuple[Bound, ...]
     affinity_cpus: int
     machine_cpus: int
+    kinds: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
+
+    @property
+    def machine_words(self) -> str:
+        """The machine's CPUs, ``8`` or ``12: 8 performance + 4 efficiency``."""
+        kinds = " + ".join(f"{number} {name}" for name, number in self.kinds)
+        return f"{self.machine_cpus}: {kinds}" if kinds else f"{self.machine_cpus}"
 
     @property
     def cpus(self) -> float:

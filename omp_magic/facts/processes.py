@@ -2,28 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-
-
-def descendants(pid: int, parents: Mapping[int, int]) -> set[int]:
-    """Give the children of a process and theirs, from the parent of each process.
-
-    Examples
-    --------
-    >>> sorted(descendants(1, {2: 1, 3: 2, 4: 9}))
-    [2, 3]
-    """
-    children: dict[int, list[int]] = {}
-    for each, parent in parents.items():
-        children.setdefault(parent, []).append(each)
-    found: set[int] = set()
-    waiting = [pid]
-    while waiting:
-        below = [each for each in children.get(waiting.pop(), ()) if each not in found]
-        found.update(below)
-        waiting += below
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

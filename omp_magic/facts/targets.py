@@ -5,13 +5,87 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ..errors import RequestError, nearest
 
-SYSTEMS = ("linux", "macos", "windows")
-_CPUS = {"linux": ("x86_64", "aarch64"), "macos": ("arm64", "x86_64"), "windows": ("x86_64",)}
-TARGETS = tuple(f"{system}-{cpu}" for system in SYSTEMS for cpu in _CPUS[system])
+
+class _Python(NamedTuple):
+    """What CPython says of a system, on whatever machine it runs there.
+
+    Parameters
+    ----------
+    cpus
+        The processors that wheels are made for, as the system calls them; the usual one first.
+    sys_platform, os_name, platform_system
+        ``sys.platform``, ``os.name`` and ``platform.system()``.
+    suffixes
+        What extension modules may end in, the first wins (importlib.machinery): with the version
+        of Python, the processor, and what ``platform.machine()`` is in lower case.
+    folds_case
+        Whether names of files that differ in case alone are one: NTFS (learn.microsoft.com,
+        "Naming Files, Paths, and Namespaces"), and APFS as Macs are set up (Disk Utility User
+        Guide, "File system formats").
+    own_cpu_names
+        What the system calls a processor, where others call it otherwise.
+    machines
+        What ``platform.machine()`` is there, where that is not the processor's name.
+    """
+
+    cpus: tuple[str, ...]
+    sys_platform: str
+    os_name: str
+    platform_system: str
+    suffixes: tuple[str, ...]
+    folds_case: bool
+    own_cpu_names: Mapping[str, str] = {}
+    machines: Mapping[str, str] = {}
+
+
+_PYTHONS = {
+    "linux": _Python(
+        cpus=("x86_64", "aarch64"),
+        sys_platform="linux",
+        os_name="posix",
+        platform_system="Linux",
+        suffixes=(".cpython-{version}-{cpu}-linux-gnu.so", ".abi3.so", ".so"),
+        folds_case=False,
+        own_cpu_names={"arm64": "aarch64"},
+    ),
+    "macos": _Python(
+        cpus=("arm64", "x86_64"),
+        sys_platform="darwin",
+        os_name="posix",
+        platform_system="Darwin",
+        suffixes=(".cpython-{version}-darwin.so", ".abi3.so", ".so"),
+        folds_case=True,
+    ),
+    "windows": _Python(
+        cpus=("x86_64",),
+        sys_platform="win32",
+        os_name="nt",
+        platform_system="Windows",
+        suffixes=(".cp{version}-win_{machine}.pyd", ".pyd"),
+        folds_case=True,
+        machines={"x86_64": "AMD64", "arm64": "ARM64"},
+    ),
+}
+SYSTEMS = tuple(_PYTHONS)
+TARGETS = tuple(f"{system}-{cpu}" for system in SYSTEMS for cpu in _PYTHONS[system].cpus)
 """Names of the targets that are known."""
+
+_TRUE_ON: dict[str, frozenset[str]] = {
+    word: frozenset(
+        system
+        for system, row in _PYTHONS.items()
+        if word in (row.sys_platform, row.os_name, row.platform_system)
+    )
+    for word in (
+        *("win32", "cygwin", "darwin", "linux", "emscripten", "nt", "posix"),
+        *("Windows", "Darwin", "Linux"),
+    )
+}
+"""What sources compare ``sys.platform``, ``os.name``, ``platform.system()`` with -> where it is."""
 
 _SYSTEM_NAMES = {
     "linux": "linux", "gnu": "linux", "ubuntu": "linux", "debian": "linux",
@@ -23,7 +97,6 @@ _CPU_NAMES = {
     "arm64": "arm64", "aarch64": "arm64", "m1": "arm64", "m2": "arm64", "m3": "arm64",
     "m4": "arm64", "silicon": "arm64",
 }  # fmt: skip
-_USUAL_CPU = {"linux": "x86_64", "macos": "arm64", "windows": "x86_64"}
 _OLDEST_PYTHON = 8
 _VERSION = re.compile(r"3\.(\d{1,2})$")
 
@@ -74,39 +147,48 @@ class Target:
     @property
     def sys_platform(self) -> str:
         """What ``sys.platform`` is there."""
-        return {"linux": "linux", "macos": "darwin", "windows": "win32"}[self.system]
+        return _PYTHONS[self.system].sys_platform
 
     @property
     def os_name(self) -> str:
         """What ``os.name`` is there."""
-        return "nt" if self.system == "windows" else "posix"
+        return _PYTHONS[self.system].os_name
 
     @property
     def platform_system(self) -> str:
         """What ``platform.system()`` is there."""
-        return {"linux": "Linux", "macos": "Darwin", "windows": "Windows"}[self.system]
+        return _PYTHONS[self.system].platform_system
 
     @property
     def platform_machine(self) -> str:
         """What ``platform.machine()`` is there."""
-        windows = {"x86_64": "AMD64", "arm64": "ARM64"}
-        return windows.get(self.cpu, self.cpu) if self.system == "windows" else self.cpu
+        return _PYTHONS[self.system].machines.get(self.cpu, self.cpu)
 
     @property
-    def words(self) -> frozenset[str]:
-        """What ``sys.platform``, ``os.name`` and ``platform.system()`` are there."""
-        return frozenset((self.sys_platform, self.os_name, self.platform_system))
+    def folds_case(self) -> bool:
+        """Whether names of files that differ in case alone are one there."""
+        return _PYTHONS[self.system].folds_case
 
     @property
     def extension_suffixes(self) -> tuple[str, ...]:
         """What extension modules may end in there, the first wins (importlib.machinery)."""
-        major, minor = self.python
-        if self.system == "windows":
-            arch = "win_amd64" if self.cpu == "x86_64" else "win_arm64"
-            return (f".cp{major}{minor}-{arch}.pyd", ".pyd")
-        if self.system == "macos":
-            return (f".cpython-{major}{minor}-darwin.so", ".abi3.so", ".so")
-        return (f".cpython-{major}{minor}-{self.cpu}-linux-gnu.so", ".abi3.so", ".so")
+        version = "".join(map(str, self.python))
+        machine = self.platform_machine.lower()
+        return tuple(
+            each.format(version=version, cpu=self.cpu, machine=machine)
+            for each in _PYTHONS[self.system].suffixes
+        )
+
+    def is_called(self, word: str) -> bool | None:
+        """Tell whether ``sys.platform``, ``os.name`` or ``platform.system()`` is this there.
+
+        Returns
+        -------
+        bool or None
+            None for a word that no source compares them with.
+        """
+        systems = _TRUE_ON.get(word)
+        return None if systems is None else self.system in systems
 
     def with_python(self, python: tuple[int, int]) -> Target:
         """Give the same system with another version of Python."""
@@ -138,20 +220,17 @@ def parse_target(text: str, *, python: tuple[int, int] = (3, 12)) -> Target:
     ]
     words = [re.sub(r"^(?:many|musl)linux\d*$", "linux", each) for each in words]
     words = [re.sub(r"^darwin\d+$", "darwin", each) for each in words]
-    systems = [_SYSTEM_NAMES[each] for each in words if each in _SYSTEM_NAMES]
-    cpus = [_CPU_NAMES[each] for each in words if each in _CPU_NAMES]
-    strange = [
-        each
-        for each in words
-        if each not in _SYSTEM_NAMES and each not in _CPU_NAMES and not _is_filler(each)
-    ]
-    if len(set(systems)) != 1 or len(set(cpus)) > 1 or strange:
+    systems = {_SYSTEM_NAMES[each] for each in words if each in _SYSTEM_NAMES}
+    cpus = {_CPU_NAMES[each] for each in words if each in _CPU_NAMES}
+    known = _SYSTEM_NAMES.keys() | _CPU_NAMES.keys()
+    strange = [each for each in words if each not in known and not _is_filler(each)]
+    if len(systems) != 1 or len(cpus) > 1 or strange:
         raise _unknown(text)
-    system = systems[0]
-    cpu = cpus[0] if cpus else _USUAL_CPU[system]
-    if system == "linux" and cpu == "arm64":
-        cpu = "aarch64"
-    if cpu not in _CPUS[system]:
+    (system,) = systems
+    there = _PYTHONS[system]
+    cpu = next(iter(cpus), there.cpus[0])
+    cpu = there.own_cpu_names.get(cpu, cpu)
+    if cpu not in there.cpus:
         raise _unknown(text)
     return Target(system=system, cpu=cpu, python=python)
 

@@ -225,7 +225,7 @@ def _shelved(wanted: Wanted, gathered: Gathered, target: Target, store: Store) -
 
 
 def _site(wheels: Sequence[str], target: Target, store: Store) -> tuple[Site, WheelFiles]:
-    cache = store.cache or cache_folder(os.environ, sys.platform)
+    cache = store.cache or cache_folder(os.environ)
     files = WheelFiles(wheels, target, cache=cache)
     # Nobody knows the machine that will install them, even where it is one like this.
     there = replace(target, local=False)

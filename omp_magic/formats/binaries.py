@@ -54,6 +54,8 @@ class Binary:
         DLLs that its exports are forwarded to.
     forwarder
         Whether all that it exports is forwarded, so that it has no code of its own to call.
+    folds_case
+        Whether names mean the same in whatever case (PE).
     size_bytes
         Size of the file, other processors' parts included.
     """
@@ -70,6 +72,7 @@ class Binary:
     sdk: tuple[int, int] | None = None
     forwards: tuple[str, ...] = ()
     forwarder: bool = False
+    folds_case: bool = False
     size_bytes: int = 0
 
 
@@ -122,6 +125,7 @@ def parse_binary(data: bytes | mmap.mmap) -> tuple[Binary, ...]:
             delayed=windows.delayed,
             forwards=windows.forwards,
             forwarder=windows.forwarder,
+            folds_case=True,
             size_bytes=size_bytes,
         ),
     )

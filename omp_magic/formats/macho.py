@@ -1,7 +1,7 @@
 """Bytes of a Mach-O file -> its install name, libraries, rpaths. See <mach-o/loader.h>.
 
-Files for several processors (<mach-o/fat.h>) give one answer for each. No offset in the file is
-trusted.
+Files for several processors (<mach-o/fat.h>) give one answer for each. An image in memory begins
+with the same header, which tells where its segments lie. No offset in the file is trusted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import ParseError
 
@@ -30,6 +30,12 @@ _LC_VERSION_MIN, _LC_BUILD_VERSION = 0x24, 0x32
 _LC_LOAD = frozenset((0x0C, _LC_LOAD_WEAK, 0x8000001F, 0x20, 0x80000023))
 _DYLIB_USE, _USE_WEAK = 0x1A741800, 0x01
 """A load command may say in flags how it is used (dyld, UnsafeHeader.h, dylib_use_command)."""
+_LC_SEGMENT_64, _SEGMENT_BYTES = 0x19, 72
+_PROT_WRITE, _PROT_EXECUTE = 2, 4
+_SG_READ_ONLY = 0x10
+_MH_DYLIB_IN_CACHE = 0x80000000
+HEADER_BYTES = 32
+"""Of struct mach_header_64, with which an image begins."""
 _MOST_SLICES = 64
 _MOST_COMMANDS = 4096
 _MOST_COMMAND_BYTES = 1 << 20
@@ -65,6 +71,135 @@ class MachO:
     weak: tuple[str, ...] = ()
     sdk: tuple[int, int] | None = None
     place: tuple[int, int] = field(default=(0, 0), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSegment:
+    """A segment of an image that is loaded.
+
+    Parameters
+    ----------
+    name
+        ``"__TEXT"``, ``"__DATA"`` …
+    address
+        Where it begins, from the address of the image's header; negative where dyld's shared
+        cache has put it before.
+    memory_bytes
+        Its size in memory.
+    offset, file_bytes
+        Where it lies in the file, or in this processor's part of it.
+    writable
+        Whether it still is after dyld's work: those with SG_READ_ONLY (``__DATA_CONST``) are not.
+    executable
+        Whether code lies in it.
+    """
+
+    name: str
+    address: int
+    memory_bytes: int
+    offset: int
+    file_bytes: int
+    writable: bool
+    executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the header of a loaded image says.
+
+    Parameters
+    ----------
+    segments
+        Those that are its own and can be read, in the header's order: no ``__PAGEZERO``, and of
+        an image in dyld's shared cache no ``__LINKEDIT``, which all its images share.
+    in_cache
+        Whether it lies in dyld's shared cache (MH_DYLIB_IN_CACHE), so that no file has it.
+    """
+
+    segments: tuple[LoadedSegment, ...]
+    in_cache: bool
+
+
+def loaded_header_bytes(head: bytes) -> int:
+    """Give how long the header of a loaded image is, its commands included.
+
+    Parameters
+    ----------
+    head
+        Its first `HEADER_BYTES`.
+
+    Raises
+    ------
+    ParseError
+        When no 64-bit image of this machine's byte order begins so.
+    """
+    if len(head) < HEADER_BYTES or head[:4] != b"\xcf\xfa\xed\xfe":
+        raise ParseError("loaded image", head[:8].hex(" "), "the header of a 64-bit Mach-O image")
+    (size,) = struct.unpack_from("<I", head, 20)
+    if size > _MOST_COMMAND_BYTES:
+        raise ParseError("loaded image", str(size), f"at most {_MOST_COMMAND_BYTES} command bytes")
+    return HEADER_BYTES + int(size)
+
+
+def parse_loaded(header: bytes) -> Loaded:
+    """Give the segments of an image from its header in memory.
+
+    dyld moves all segments of an image by the same distance, in its shared cache too, so one of
+    them tells where the others are: the header is the beginning of ``__TEXT`` (dyld,
+    common/MachOLoaded.cpp, getSlide).
+
+    Parameters
+    ----------
+    header
+        As many bytes as `loaded_header_bytes` says.
+
+    Raises
+    ------
+    ParseError
+        When it is no such header, or when a command leads outside.
+    """
+    end = min(loaded_header_bytes(header), len(header))
+    count, _, flags = struct.unpack_from("<III", header, 16)
+    in_cache = bool(flags & _MH_DYLIB_IN_CACHE)
+    try:
+        found = list(_segment_commands(header, count, end))
+    except (struct.error, IndexError):
+        raise ParseError("loaded image", f"{count} commands", "commands in the header") from None
+    base = next((each.address for each in found if each.name == "__TEXT"), None)
+    if base is None:
+        raise ParseError("loaded image", f"{len(found)} segments", "a segment __TEXT")
+    return Loaded(
+        segments=tuple(
+            replace(each, address=each.address - base)
+            for each in found
+            if each.memory_bytes and not (in_cache and each.name == "__LINKEDIT")
+        ),
+        in_cache=in_cache,
+    )
+
+
+def _segment_commands(header: bytes, count: int, end: int) -> Iterator[LoadedSegment]:
+    """Give each struct segment_command_64 that can be read, with its address as it stands there."""
+    at = HEADER_BYTES
+    for _ in range(min(count, _MOST_COMMANDS)):
+        command, length = struct.unpack_from("<II", header, at)
+        if length < 8 or at + length > end:
+            raise IndexError(at)
+        if command == _LC_SEGMENT_64 and length >= _SEGMENT_BYTES:
+            form = "<16s4Q4xI4xI"
+            fields = struct.unpack_from(form, header, at + 8)
+            name, address, size, offset, file_size, allowed, flags = fields
+            if allowed:
+                yield LoadedSegment(
+                    name=name.split(b"\0", 1)[0].decode("utf-8", "replace"),
+                    address=address,
+                    memory_bytes=size,
+                    offset=offset,
+                    file_bytes=file_size,
+                    writable=bool(allowed & _PROT_WRITE) and not flags & _SG_READ_ONLY,
+                    executable=bool(allowed & _PROT_EXECUTE),
+                )
+        at += length
 
 
 def is_macho(head: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import ParseError
@@ -100,6 +101,21 @@ class Segments:
         self._text: str | None = text
         self._starts: list[int] = []
         self._rows: list[tuple[str, str, str, str]] = []
+
+    @classmethod
+    def of_images(cls, images: Iterable[tuple[int, int, str]]) -> Segments:
+        """Give the same for a system that lists whole images: (base, size in bytes, path).
+
+        All of an image counts as code: a start routine is asked for, which is.
+        """
+        found = cls("")
+        found._text = None
+        rows = sorted(images)
+        found._starts = [base for base, _, _ in rows]
+        found._rows = [
+            (f"{base:x}", f"{base + size_bytes:x}", "x", path) for base, size_bytes, path in rows
+        ]
+        return found
 
     def _row(self, address: int) -> tuple[str, str, str, str] | None:
         if self._text is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Refusal, UnsendableFunctionError
 from ..facts.processes import Sending
+from ..machine.port.rows import FORKS, THREAD_OWNERS
 from ..rules import judge
 from .guard import Alarm, sentence
 from .unsendable import unsendable
@@ -57,12 +58,15 @@ class ChildGuard:
         20 us when no thread came or went since the last look. It waits for nobody: a fork in
         another thread while one is looked at is let through.
         """
-        if self.mode == "off" or self._pid != os.getpid() or not self._observer.machine.linux:
-            return  # elsewhere the owners of threads are not known
+        if self.mode == "off" or self._pid != os.getpid():
+            return
+        system = self._observer.machine.system
+        if system.lacks(THREAD_OWNERS) or system.lacks(FORKS):
+            return
         if not self._lock.acquire(blocking=False):
             return
         try:
-            threads = self._observer.machine.entries("/proc/self/task")
+            threads = system.starts(self._observer.native).listed()
             if len(threads) < 2 or threads == self._threads:
                 return
             found = judge(self._observer.take())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 
 from ..facts.libraries import Library
 from ..knowledge.catalog import AT_LOAD, answers_for, family_of
+from ..knowledge.registration import told_on
+from ..loader.files import Disk
 from ..machine import Machine
 from ..probes.runtimes.owners import Owners
+
+_FILES = Disk()
+"""Keeps what was read of files."""
 
 
 def coming_libraries(
@@ -42,6 +48,10 @@ def coming_libraries(
         idle = None
         if family.api == "openmp":
             idle = serving is not None and answers_for(serving.kin, family.kin)
+        registers = shares = None
+        if family.kin == "llvm":
+            texts = functools.partial(_FILES.texts, path)
+            registers, shares = told_on(machine.system.name, texts, static=False)
         libraries.append(
             Library(
                 family=family.key,
@@ -56,6 +66,8 @@ def coming_libraries(
                 serves=False if serving is not None and family.api == "openmp" else None,
                 idle=idle,
                 replaced=False,
+                registers=registers,
+                coalesces=shares,
                 note="not loaded yet",
             )
         )

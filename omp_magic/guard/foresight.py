@@ -7,17 +7,22 @@ no runtime ever endangers another does not load them while it imports.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Set as AbstractSet
+from types import SimpleNamespace
 
 from ..errors import OmpMagicError
 from ..knowledge.catalog import family_of, is_family
-from ..loader.imports import LoaderModel
-from ..loader.needed import glance
+from ..loader.imports import model_of
+from ..loader.predicted import Opened
 from ..loader.sharedobjects import read_object
 from ..machine import Machine
-from ..machine.native import Native
+from ..machine.here import native_here
+from ..machine.port.native import Native
+from ..machine.python.own import real_path
 
+_MOST_SOURCE_BYTES = 4 * 1024 * 1024
 _IN_C = {"mkl._mklinit": ("libiomp5.so",)}
 """Extension modules that dlopen runtimes in C, and which: mkl-service, mkl/_mklinitmodule.c."""
 
@@ -38,7 +43,7 @@ class Foresight:
         self.opened: set[str] = set()
         """Files that were opened to be called through their handle."""
         self._native = native
-        self._model = LoaderModel(machine, native)
+        self._model = model_of(machine, native)
         self._pid = os.getpid()
         self._lock = threading.RLock()
 
@@ -86,15 +91,37 @@ class Foresight:
                 self.opened.add(new[0])
         return new if endangers(new) else None
 
+    def of_folder(self, folder: str, source: str) -> tuple[str, ...] | None:
+        """Give what the code that opens a folder will load from there itself, as its file says.
+
+        None where no danger is in that; what others need from there is seen when they come.
+        """
+        if not endangers(tuple(_names_in(folder))):
+            return None
+        with self.own_lock():
+            coming = SimpleNamespace(path=folder)
+            self._model.open_folder(coming)
+            new: list[str] = []
+            for path in opened_from(source, folder):
+                self.loads += 1
+                new += [each for each in self._model.predict(path).new if each not in new]
+            coming.path = None
+        return tuple(new) if endangers(tuple(new)) else None
+
+    def opened_folder(self, opened: Opened) -> None:
+        """Look in a folder too, until it is closed."""
+        with self.own_lock():
+            self._model.open_folder(opened)
+
     def _brings_only_itself(self, path: str) -> bool:
         """Tell by a file's own NEEDED that it maps nothing else; a tenth of a prediction.
 
         That is so for nine extension modules of ten.
         """
-        if self._native is None or is_family(path.rpartition("/")[2]):
+        if self._native is None or is_family(_base(path)):
             return False
         try:
-            seen = glance(path)
+            seen = self._model.glance(path)
             if seen.needed and not self._model.has_all(seen.needed):
                 return False
         except (OSError, ValueError, OmpMagicError):
@@ -109,7 +136,9 @@ class Foresight:
         threading layer is asked for (mkl/_mklinitmodule.c, _preload_threading_layer).
         """
         native = self._native
-        if native is None or native.global_symbol("omp_get_num_threads"):
+        if native is None or not native.has_global_scope:
+            return ()
+        if native.global_symbol("omp_get_num_threads"):
             return ()
         if library in self._model.names:  # dlopen then gives the one that has this SONAME
             return ()
@@ -127,7 +156,7 @@ class Foresight:
 def foresight_here() -> Foresight:
     """Give one for the running process."""
     try:
-        native = Native()
+        native = native_here()
     except OSError:
         native = None
     return Foresight(Machine.here(), native)
@@ -135,8 +164,47 @@ def foresight_here() -> Foresight:
 
 def endangers(new: tuple[str, ...]) -> bool:
     """Tell whether a runtime of the family that can end a process is among files."""
-    found = (family_of(path.rpartition("/")[2]) for path in new)
+    found = (family_of(_base(path)) for path in new)
     return any(family is not None and family.kin == "llvm" for family in found)
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def opened_from(source: str, folder: str) -> list[str]:
+    """Give the libraries of a folder that running a Python file opens, in its order."""
+    # Only who opens a folder with a runtime in it pays for what reads sources.
+    from ..installed.openers import steps_of  # noqa: PLC0415 - as above
+    from ..loader.files import Disk  # noqa: PLC0415 - as above
+    from ..loader.here import this_target  # noqa: PLC0415 - as above
+
+    try:
+        with open(source, "rb") as file:
+            text = file.read(_MOST_SOURCE_BYTES)
+    except OSError:
+        return []
+    path = os.path.abspath(source).replace("\\", "/")
+    site = next((each for each in _sites() if path.startswith(f"{each}/")), "")
+    wanted = real_path(folder)
+    return [
+        step.path
+        for step in steps_of(text, path, Disk(), this_target(), site)
+        if step.kind == "open" and real_path(os.path.dirname(step.path)) == wanted
+    ]
+
+
+def _sites() -> list[str]:
+    """Give the folders of packages, the longest first."""
+    found = {os.path.abspath(each).replace("\\", "/").rstrip("/") for each in sys.path if each}
+    return sorted(found, key=len, reverse=True)
+
+
+def _base(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def opens_in_c(name: str) -> bool:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from ..errors import DuplicateRuntimeError, DuplicateRuntimeLoadError
 from ..facts.libraries import Finding, Library
 from ..facts.snapshots import Snapshot
-from ..hooks.loads import Watcher
+from ..hooks.watcher import Watcher
+from ..loader.predicted import Opened
 from ..rules import judge
 from .coming import coming_libraries
 from .foresight import Foresight, opens_in_c
@@ -113,6 +114,23 @@ class Guard(Watcher):
         """Judge what a library that ctypes loads would map, as `meet_extension` does."""
         with self._own_lock():
             alarm = self._alarm(f"ctypes.CDLL({name!r})", new)
+        self._act(alarm, DuplicateRuntimeLoadError)
+
+    def before_folder(self, folder: str, module: str, source: str) -> None:
+        """Look at what the code that opens a folder of libraries loads from it."""
+        new = self.foresight.of_folder(folder, source) if self.mode != "off" else None
+        if new is not None:
+            self.meet_folder(folder, module, new)
+
+    def after_folder(self, opened: Opened) -> None:
+        """Know the folder from now on."""
+        self.foresight.opened_folder(opened)
+
+    def meet_folder(self, folder: str, module: str, new: tuple[str, ...]) -> None:
+        """Judge what will be loaded from a folder, as `meet_extension` does."""
+        with self._own_lock():
+            who = "this code" if module == "__main__" else f"import {module}"
+            alarm = self._alarm(f"{who}, which loads what is in {folder.replace(os.sep, '/')}", new)
         self._act(alarm, DuplicateRuntimeLoadError)
 
     def _own_lock(self) -> threading.RLock:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import os
 import sys
 
+from ..machine.python.own import at_fork
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +38,10 @@ class Forks:
 
     def add(self, watcher: Callable[[str], object]) -> None:
         """Tell a function of every fork from now on, with who forks, before it happens."""
-        if not hasattr(os, "register_at_fork"):
-            return
         if not self._registered:
+            if not at_fork(self._before):
+                return
             self._registered = True
-            os.register_at_fork(before=self._before)
         self._pid = os.getpid()
         if watcher not in self._watchers:
             self._watchers = (*self._watchers, watcher)

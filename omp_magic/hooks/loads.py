@@ -1,9 +1,10 @@
-"""Three places that see what is loaded, before and after, and the way to let go of them.
+"""The places that see what is loaded, before and after, and the way to let go of them.
 
 `ExtensionFileLoader.create_module` and ctypes' `_dlopen` know the file before it is mapped;
-`SourceFileLoader.exec_module` knows a module before it runs, in an import as in a reload. No
-audit hook: that cannot be removed, and importing scikit-learn raises 65,000 events. No finder in
-``sys.meta_path``: that sees names, and look-ups that load nothing.
+`SourceFileLoader.exec_module` knows a module before it runs, in an import as in a reload.
+`os.add_dll_directory` (Windows) tells of a folder before libraries come from it, be they loaded
+by a call that nobody sees (PyTorch's of LoadLibraryExW). No audit hook: it cannot be removed, and
+importing scikit-learn raises 65,000 events. No finder: that sees look-ups that load nothing.
 
 All watchers share one set of wrappers, so that they may come and go in any order and the last
 one leaves nothing behind. A failure of a watcher is one logged line; the import goes on as if
@@ -12,15 +13,18 @@ nobody watched. Only what it raises as `Refusal` before a load stops an import.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader
 
+from ..machine.python.own import FOLDER_OPENER, RTLD_GLOBAL
+from .watcher import Watcher
 from .wrapping import Wrappings
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
     from typing import Any
 
     _Naming = Callable[[Any], tuple[Any, ...]]
@@ -28,48 +32,9 @@ if TYPE_CHECKING:
 _IMPORTLIB = "<frozen importlib._bootstrap>"
 
 
-class Watcher:
-    """What is told of loads; a method called before one may raise a `Refusal`.
-
-    What is not overridden is not called, and costs nothing.
-    """
-
-    sources: Container[str] | None = None
-    """Top-level names of the Python modules that it is told of, at each moment; None for all.
-
-    An import of scikit-learn runs 1,100 modules: one look into a dict each is 0.2 ms, and a call
-    before and after each was 11."""
-
-    def before_import(self, name: str) -> None:
-        """Be told that something is imported or loaded in a thread in which nothing else is.
-
-        That is once for ``import sklearn``, whatever it imports in turn, before any of it runs;
-        ``import sklearn.cluster`` is two, one after the other. Of a library that ctypes loads the
-        name is ``"loading "`` and what it was asked for.
-        """
-
-    def after_import(self, name: str) -> None:
-        """Be told that this import or load has ended, however it did."""
-
-    def before_extension(self, name: str, path: str) -> None:
-        """Be told of an extension module."""
-
-    def before_library(self, name: str, shared: bool) -> None:
-        """Be told of a library that ctypes loads, and whether into the global scope."""
-
-    def after_load(self) -> None:
-        """Be told that an extension module or a library was loaded, or failed to."""
-
-    def before_source(self, name: str) -> None:
-        """Be told of a Python module that is to be run, for the first time or again."""
-
-    def after_source(self, name: str) -> None:
-        """Be told that a Python module has run, or failed to."""
-
-
 _EVENTS = (
     *("before_import", "after_import", "before_extension", "before_library", "after_load"),
-    *("before_source", "after_source"),
+    *("before_source", "after_source", "before_folder", "after_folder"),
 )
 
 
@@ -94,6 +59,8 @@ class Hooks:
             # remove_importlib_frames); with a strange one among them it would show them all.
             put(ExtensionFileLoader, "create_module", self._around_create_module, _IMPORTLIB)
             put(SourceFileLoader, "exec_module", self._around_exec_module, _IMPORTLIB)
+            if FOLDER_OPENER:
+                put(os, FOLDER_OPENER, self._around_add_folder)
         self._set((*self._watchers, watcher))
         self.cover_ctypes()
 
@@ -172,6 +139,18 @@ class Hooks:
                 self._end(_loading, name)
 
         return _dlopen
+
+    def _around_add_folder(self, original: Any) -> Any:
+        def add_dll_directory(path: Any) -> Any:
+            caller = sys._getframe(1)  # noqa: SLF001 - who says so
+            refusal = self._tell("before_folder", _folder_and_who, (path, caller))
+            if refusal is not None:
+                raise refusal
+            added = original(path)
+            self._tell("after_folder", _one, added)
+            return added
+
+        return add_dll_directory
 
     def _is_nobodys(self, module: Any) -> bool:
         """Tell whether no watcher wants to hear of a Python module; 0.3 us."""
@@ -264,17 +243,21 @@ def _name_and_path(spec: Any) -> tuple[str, str]:
 
 
 def _loading(name: Any) -> tuple[str]:
-    import os  # noqa: PLC0415 - loading must stay cheap
-
     return (f"loading {os.fsdecode(name)}",)
 
 
 def _text_and_scope(asked: tuple[Any, tuple[Any, ...]]) -> tuple[str, bool]:
-    import os  # noqa: PLC0415 - loading must stay cheap
-
     name, mode = asked
-    # Windows has no such scope, and no such constant.
-    return os.fsdecode(name), bool(mode and mode[0] & getattr(os, "RTLD_GLOBAL", 0))
+    return os.fsdecode(name), bool(mode and mode[0] & RTLD_GLOBAL)
+
+
+def _folder_and_who(asked: tuple[Any, Any]) -> tuple[str, str, str]:
+    path, caller = asked
+    return os.fsdecode(path), str(caller.f_globals.get("__name__")), caller.f_code.co_filename
+
+
+def _one(thing: Any) -> tuple[Any]:
+    return (thing,)
 
 
 def _nothing(_: Any) -> tuple[()]:

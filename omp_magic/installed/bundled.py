@@ -1,10 +1,10 @@
-"""Where tools that repair wheels put libraries outside of a package's folder, on each system."""
+"""Where tools that repair wheels put libraries outside of a package's folder, each its own way."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..formats.binaries import Binary
 from ..loader.files import Files
@@ -28,17 +28,22 @@ def beside(name: str, path: str, binary: Binary, package: str, files: Files) -> 
     files
         What is seen with.
     """
-    if binary.system == "linux":
-        return beside_elf(name, path, binary, files)
-    places = (
-        _on_macos(name, path, binary)
-        if binary.system == "macos"
-        else _on_windows(name, path, package, files)
-    )
+    places = _PLACES[binary.system](name, path, binary, package, files)
     return next((each for each in places if files.is_file(each)), None)
 
 
-def _on_macos(name: str, path: str, binary: Binary) -> Iterator[str]:
+def _of_auditwheel(
+    name: str, path: str, binary: Binary, _package: str, files: Files
+) -> Iterator[str]:
+    """Give where the requester's DT_RPATH or DT_RUNPATH leads."""
+    found = beside_elf(name, path, binary, files)
+    if found is not None:
+        yield found
+
+
+def _of_delocate(
+    name: str, path: str, binary: Binary, _package: str, _files: Files
+) -> Iterator[str]:
     """Give where delocate's names lead: they say the place from the requester on."""
     here = os.path.dirname(path)
     if name.startswith("@loader_path/"):
@@ -48,7 +53,9 @@ def _on_macos(name: str, path: str, binary: Binary) -> Iterator[str]:
             yield os.path.normpath(here + rpath[12:] + name[6:])
 
 
-def _on_windows(name: str, path: str, package: str, files: Files) -> Iterator[str]:
+def _of_delvewheel(
+    name: str, path: str, _binary: Binary, package: str, files: Files
+) -> Iterator[str]:
     """Give the requester's folder, then the package's NAME.libs of delvewheel."""
     parent, package_name = os.path.split(os.path.normpath(package))
     beside_it = [
@@ -60,3 +67,11 @@ def _on_windows(name: str, path: str, package: str, files: Files) -> Iterator[st
         for each in files.names(folder):
             if each.lower() == name.lower():
                 yield os.path.join(folder, each)
+
+
+_PLACES: dict[str, Callable[[str, str, Binary, str, Files], Iterator[str]]] = {
+    "linux": _of_auditwheel,
+    "macos": _of_delocate,
+    "windows": _of_delvewheel,
+}
+"""By the form of the requester."""

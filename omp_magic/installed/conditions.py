@@ -8,8 +8,8 @@ from typing import Any
 
 from ..facts.targets import Target
 
-_HAS = {("os", "add_dll_directory"): "windows"}
-"""What ``hasattr`` finds on one system only."""
+_HAS = {("os", "add_dll_directory"): frozenset(("nt",))}
+"""What ``hasattr`` does not find everywhere -> with which ``os.name`` it does."""
 
 
 class Conditions:
@@ -84,7 +84,7 @@ class Conditions:
         if isinstance(function, ast.Name) and function.id == "hasattr" and len(node.args) == 2:
             name = node.args[1]
             key = ast.unparse(node.args[0]), name.value if isinstance(name, ast.Constant) else ""
-            return None if key not in _HAS else self._target.system == _HAS[key]
+            return None if key not in _HAS else self._target.os_name in _HAS[key]
         if isinstance(function, ast.Attribute) and function.attr in ("startswith", "endswith"):
             text = self._value(function.value)
             what = self._value(node.args[0]) if node.args else None

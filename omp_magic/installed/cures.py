@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..facts.libraries import Library
 from ..knowledge.elsewhere import words_at
+from ..knowledge.registration import ENVIRONMENT, FILE, SHARED_MEMORY
+from ..knowledge.remedies import CURES
 from .expected import Cure, MayLoad
 from .foreign import Site
 
@@ -31,9 +33,8 @@ def cures(site: Site, modules: Sequence[str], found: MayLoad) -> tuple[Cure, ...
     """
     if found.copies < 2:
         return ()
-    tried = [_other_order(site, modules, found)]
-    if site.target.system == "macos":
-        tried += [_by_variable(site, modules, found), _by_link(site, modules, found)]
+    kinds = CURES[site.target.system]
+    tried = (_WAYS[kind](site, modules, found) for kind in kinds)
     return tuple(each for each in tried if each is not None)
 
 
@@ -120,7 +121,15 @@ def _newest(found: MayLoad) -> list[Library]:
 
     A copy that does not tell where it registers is the system's own, which is kept up to date.
     """
-    ages = {"file": 0, None: 0, "shared memory": 1, "environment": 2}
+    ages = {FILE: 0, None: 0, SHARED_MEMORY: 1, ENVIRONMENT: 2}
     copies = [each for each in found.libraries if each.kin == "llvm"]
     newest = min((ages[each.registers] for each in copies), default=0)
     return [each for each in copies if ages[each.registers] == newest]
+
+
+_WAYS: dict[str, Callable[[Site, Sequence[str], MayLoad], Cure | None]] = {
+    "order": _other_order,
+    "variable": _by_variable,
+    "link": _by_link,
+}
+"""The kinds of cures, and what tries them."""

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..facts.libraries import Library
+from ..knowledge.manners import manners_of
 from ..loader.files import Disk
 from ..loader.here import this_target
 from ..loader.simulators import simulator
@@ -64,11 +65,12 @@ class Distributions:
         environ = os.environ if environ is None else environ
         self._installed.refresh()
         target, files = self._installed.target, self._installed.files
+        fails = manners_of(target.system).not_found_fails
         loader = simulator(
             target,
             files,
             environ,
-            matters=_nothing if target.system == "linux" else matters,
+            matters=matters if fails else _nothing,
             prefix=posix(sys.prefix),
             present=[(each.soname, each.path) for each in present],
         )

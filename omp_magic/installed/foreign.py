@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..facts.targets import Target
 from ..knowledge.elsewhere import elsewhere
+from ..knowledge.manners import manners_of
 from ..loader.files import Files
 from ..loader.simulators import simulator
 from .expected import Branch, MayLoad
@@ -52,7 +53,8 @@ class Site:
         self.path = tuple(path)
         self.on_disk = on_disk
         self._files = files
-        self._root = image_root_of(path[0], files) if path and target.system == "linux" else ""
+        in_images = manners_of(target.system).in_images
+        self._root = image_root_of(path[0], files) if path and in_images else ""
         self._prefix = prefix_of(path[0]) if path else "/"
         self.roots = tuple(
             dict.fromkeys((*path, *map(prefix_of, path), *filter(None, [self._root])))

@@ -9,12 +9,10 @@ from ..facts.libraries import Library
 from ..formats.binaries import Binary
 from ..knowledge.catalog import AT_LOAD, BY_KEY, Family, family_of, static_family
 from ..knowledge.elsewhere import words_at
-from ..knowledge.registration import coalesces, registers_of
+from ..knowledge.manners import manners_of
+from ..knowledge.registration import REGISTRIES, coalesces, registers_on
 from ..loader.images import Image, SimulatedLoader
 from .modules import Installed
-
-_SMALLEST_BYTES = 100_000
-"""A static runtime adds more than that to a file: smaller ELF files are not searched for one."""
 
 
 class ImageFacts:
@@ -48,13 +46,13 @@ class ImageFacts:
             family = family_of(self._compared(posixpath.basename(name)))
             if family is not None:
                 return family, False
-        if binary.system == "linux" and binary.size_bytes < _SMALLEST_BYTES:
+        if binary.size_bytes < manners_of(binary.system).smallest_host_bytes:
             return None
         held = static_family(self._texts(image))
         return (BY_KEY[held], True) if held is not None else None
 
     def _compared(self, name: str) -> str:
-        return name if self._target.system == "linux" else name.lower()
+        return name.lower() if self._target.folds_case else name
 
     def _texts(self, image: Image) -> tuple[str, ...]:
         return self._installed.files.texts(image.path, image.binary.cpu)
@@ -74,13 +72,14 @@ class ImageFacts:
         device, inode = image.identity
         binary = image.binary
         name = binary.name and posixpath.basename(binary.name)
-        known = self._target.here and self._target.system == "linux"  # as /proc/self/maps has it
+        manners = manners_of(binary.system)
+        known = self._target.here and manners.tells_inodes
         return Library(
             family=family.key,
             label=family.label,
             api=family.api,
             kin=family.kin,
-            soname=None if static and self._target.system != "linux" else name,
+            soname=name if manners.knows_by_soname or not static else None,
             path=image.path,
             device=_device(device) if known else None,
             inode=inode if known else None,
@@ -92,7 +91,7 @@ class ImageFacts:
             idle=idle,
             static=static,
             replaced=False,
-            install_name=binary.name if binary.system == "macos" and not static else None,
+            install_name=binary.name if manners.has_install_names and not static else None,
             registers=self._registers(image, binary, family, static=static),
             coalesces=self._coalesces(image, family),
             note="not loaded yet",
@@ -104,14 +103,16 @@ class ImageFacts:
         """Tell where a copy of the LLVM family registers; None where its file is not there."""
         if family.kin != "llvm":
             return None
-        if binary.system == "windows":
-            return "environment"
-        texts = self._texts(image)
-        return registers_of(texts, static=static) if texts else None
+        everywhere = REGISTRIES[binary.system].everywhere
+        texts = () if everywhere else self._texts(image)
+        if not everywhere and not texts:
+            return None
+        return registers_on(binary.system, texts, static=static)
 
     def _coalesces(self, image: Image, family: Family) -> bool | None:
         """Tell whether copies share functions; one that is only supposed to be there is new."""
-        if family.kin != "llvm" or image.binary.system != "macos":
+        shared = manners_of(image.binary.system).coalesces_weak_definitions
+        if family.kin != "llvm" or not shared:
             return None
         return coalesces(self._texts(image)) or bool(words_at(image.path))
 

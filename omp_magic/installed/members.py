@@ -6,11 +6,10 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from ..errors import ParseError
+from ..facts.targets import Target
 from ..formats.binaries import Binary
-from ..loader.dyld import Dyld
-from ..loader.glibc import Glibc
 from ..loader.images import SimulatedLoader
-from ..loader.windows import Windows
+from ..loader.simulators import simulator
 
 _TOP = "/wheel"
 
@@ -64,13 +63,11 @@ class Members:
             (each.system, each.cpu) for binaries in self._binaries.values() for each in binaries
         }
         for system, cpu in sorted(forms):
-            if system == "macos":
-                yield Dyld(self, cpu, {}, matters=lambda _: False)
-            elif system == "windows":
-                # Which folders the package opens stands in its Python files: any may be.
-                yield Windows(self, cpu, {}, folders=tuple(self._folders))
-            else:
-                yield Glibc(self, {}, cpu=cpu)
+            target = Target(system=system, cpu=cpu)
+            loader = simulator(target, self, {}, matters=lambda _: False, prefix="/usr/local")
+            # Which folders the package opens stands in its Python files: any may be.
+            loader.open_folders(tuple(self._folders))
+            yield loader
 
     # What a loader sees with: see `omp_magic.loader.files.Files`.
 

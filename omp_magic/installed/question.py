@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..facts.libraries import Gap, Library
 from ..knowledge.catalog import Family, answers_for, family_of
+from ..knowledge.manners import manners_of
 from ..loader.images import Image, SimulatedLoader
 from .entities import Dist
 from .expected import Asked, Bringer, Coming, MayLoad
@@ -51,6 +52,7 @@ class Question:
         self.loader = loader
         self._installed = installed
         self._target = installed.target
+        self._manners = manners_of(installed.target.system)
         self._mkl_layer = mkl_layer
         self._serving = serving
         self._provider: Image | None = None
@@ -114,10 +116,9 @@ class Question:
     def _is_variant(self, path: str) -> bool:
         """Tell whether a file is another form, for another processor, of one that was loaded.
 
-        Linux' packages share their runtime by name, so that it does not matter there which one it
-        is.
+        Where packages share their runtime by name it does not matter which one it is.
         """
-        if self._target.system == "linux":
+        if not self._manners.copies_by_folder:
             return False
         base = path.rpartition("/")[2]
         return self._variants.setdefault(stem_of(path), base) != base
@@ -210,7 +211,7 @@ class Question:
         if family.key == "vcomp":
             # scikit-learn opens its own by name; who is linked with it takes the first of all.
             return None, not any(image in each.needed for each in self.loader.loaded)
-        if family.api != "openmp" or self._target.system != "linux":
+        if family.api != "openmp" or not self._manners.has_global_scope:
             return None, None
         serves = None if self._serving is None else image is self._provider
         bound = self._bound.get(id(image))

@@ -31,13 +31,6 @@ NumPy's import_array(), and Cython's cimport with its error message: numba, jaxl
 name SciPy's modules too, and import them later.
 """
 
-_PLATFORMS = frozenset(
-    (
-        *("win32", "cygwin", "darwin", "linux", "emscripten", "nt", "posix"),
-        *("Windows", "Darwin", "Linux"),
-    )
-)
-"""What ``sys.platform``, ``os.name`` and ``platform.system()`` are compared with."""
 _KERAS = frozenset(("tensorflow", "jax", "torch", "numpy", "openvino"))
 """What Keras 3 compares the variable KERAS_BACKEND with (keras/src/backend/config.py)."""
 
@@ -257,8 +250,9 @@ class Walk:
                 yield from _prefixes(name, certain=False)
 
     def _passed_over(self, module: Module, when: str) -> bool:
-        if when in _PLATFORMS:
-            return when not in self.installed.target.words
+        there = self.installed.target.is_called(when)
+        if there is not None:
+            return not there
         if when in _KERAS and module.name.startswith("keras."):
             return when != self.environ.get("KERAS_BACKEND", "tensorflow")
         return False

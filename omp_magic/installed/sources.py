@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from ..facts.targets import Target
+from ..knowledge.manners import manners_of
 from ..loader.files import Disk, Files
 from ..loader.here import this_target
 from .lookups import NOTHING, Lookups, lookups_of
@@ -63,6 +64,7 @@ class Sources:
         self._files: Files = Disk() if files is None else files
         self._target = this_target() if target is None else target
         self._openers = _OPENERS[self._target.system]
+        self._by_folder = manners_of(self._target.system).copies_by_folder
         self._read: dict[str, Source] = {}
 
     def of(self, path: str, wanted: bool, site: str = "") -> Source:
@@ -87,11 +89,12 @@ class Sources:
     ) -> Source:
         keep = wanted and any(word in text for word in self._openers)
         steps: tuple[Step, ...] = ()
-        # Linux finds libraries by what they need and by their names: see `names`. Which folder
-        # they are opened from decides there only where the file says so by RTLD_GLOBAL.
-        if self._target.system != "linux" or MASK.encode() in text:
+        # Where packages share a runtime by name, libraries are found by what they need and by
+        # their names: see `names`. Which folder one is opened from decides there only where the
+        # file says so by RTLD_GLOBAL.
+        if self._by_folder or MASK.encode() in text:
             steps = steps_of(text, path, self._files, self._target, site)
-            if self._target.system == "linux":
+            if not self._by_folder:
                 steps = tuple(each for each in steps if each.kind == "set")
         return Source(
             identity,
@@ -105,7 +108,7 @@ class Sources:
         """Tell whether a text that opens libraries names this one."""
         base = posixpath.basename(path)
         stem = base.partition(".")[0].encode("utf-8", "surrogateescape")
-        if self._target.system == "linux" or stem not in text:
+        if not self._by_folder or stem not in text:
             return stem in text
         # A copy of a runtime is opened by its whole name or not at all, and 'mkl' is a word.
         quoted = rb"['\"{/\\]" + re.escape(stem) + rb"['\"}{.]"

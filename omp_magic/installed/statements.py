@@ -86,7 +86,7 @@ def imports_of(source: bytes) -> tuple[Import, ...]:
     # Looking for the word first is five times as fast as trying the pattern in every line.
     for word in _WORD.finditer(text):
         begin = text.rfind(b"\n", 0, word.start())
-        if begin > 0 and text[begin - 1 : begin] == b"\\":
+        if text.endswith((b"\\", b"\\\r"), 0, begin):
             begin = text.rfind(b"\n", 0, begin)
         if word.start() < searched:
             continue

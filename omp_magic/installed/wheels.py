@@ -13,7 +13,8 @@ from ..errors import ParseError
 from ..facts.libraries import Library
 from ..formats.binaries import Binary, parse_binary, parse_texts
 from ..knowledge.catalog import BY_KEY, Family, family_of, static_family
-from ..knowledge.registration import FILE, SHARED_MEMORY, registers_of
+from ..knowledge.manners import manners_of
+from ..knowledge.registration import registers_on
 from ..loader.dyld import ACCELERATE, is_accelerate
 from ..loader.files import Disk
 from .archives import Archive, ScanError, printable
@@ -23,9 +24,6 @@ from .variants import stem_of
 
 __all__ = ["Need", "ScanError", "Scanned", "scan"]
 
-_SMALLEST_BYTES = 100_000
-"""As in `omp_magic.probes.runtimes.files`, of ELF files: a runtime that is linked into another
-library adds more than that."""
 _WHEEL = re.compile(r"([^-]+)-([^-]+)(?:-\d[^-]*)?-[^-]+-[^-]+-([^-]+)\.whl$")
 
 
@@ -54,7 +52,7 @@ class Need:
     rpaths: tuple[str, ...] = ()
 
     @property
-    def system(self) -> bool:
+    def everywhere(self) -> bool:
         """Whether every system of its kind has it."""
         return self.family == "accelerate"
 
@@ -102,14 +100,15 @@ class Scanned:
         """All that it would bring, shipped or not, to be judged with ``judge(…, coming=…)``.
 
         A copy that nothing links is left out beside one of its kin that is linked (torch 1.13.1
-        and 2.0.1 for macOS), except on Windows, where torch opens every DLL of its folder. Of the
-        forms of one file for several processors one is taken (faiss 1.7 for macOS).
+        and 2.0.1 for macOS), except where packages open such (torch for Windows). Of the forms of
+        one file for several processors one is taken (faiss 1.7 for macOS).
         """
         used = {each.kin for each in self.ships if each.path not in self.unlinked}
+        opened = any(manners_of(each).opens_unlinked for each in self.platforms)
         brought = [
             each
             for each in self.ships
-            if each.path not in self.unlinked or each.kin not in used or "windows" in self.platforms
+            if opened or each.path not in self.unlinked or each.kin not in used
         ]
         forms = {stem_of(each.path): each for each in reversed(brought) if each.static}
         one_of_each = [each for each in brought if forms.get(stem_of(each.path), each) is each]
@@ -121,7 +120,7 @@ class Scanned:
             BY_KEY[need.family],
             soname=need.name.rpartition("/")[2],
             path=need.name,
-            note="the system's own" if need.system else missing,
+            note="the system's own" if need.everywhere else missing,
         )
 
 
@@ -162,23 +161,24 @@ class _Found:
     def _ship(self, name: str, binary: Binary, data: bytes | mmap.mmap) -> None:
         own = (binary.name or "").rpartition("/")[2]
         family = family_of(name.rpartition("/")[2].lower()) or family_of(own.lower())
-        small = binary.system == "linux" and len(data) < _SMALLEST_BYTES
+        manners = manners_of(binary.system)
+        small = len(data) < manners.smallest_host_bytes
         texts = () if small and family is None else parse_texts(data)
         static = family is None and static_family(texts)
         if static:
             family = BY_KEY[static]
         if family is None:
             return
-        registers = registers_of(texts, static=bool(static)) if family.kin == "llvm" else None
-        if registers == FILE and binary.system == "linux":
-            registers = SHARED_MEMORY  # which has a /dev/shm
+        registers = None
+        if family.kin == "llvm":
+            registers = registers_on(binary.system, texts, static=bool(static))
         self.ships.append(
             _library(
                 family,
                 soname=own or None,
                 path=name,
                 static=bool(static),
-                install_name=binary.name if binary.system == "macos" and not static else None,
+                install_name=binary.name if manners.has_install_names and not static else None,
                 registers=registers,
                 **self.owner,
             )

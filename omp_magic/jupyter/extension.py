@@ -87,6 +87,7 @@ class Loaded:
             if each is not None:
                 _undone(each.magics.end)
                 _undone(each.watch.remove)
+                _undone(each.watch.rest)
 
     def park(self) -> None:
         """Withdraw, and end if no load has followed when a cell ends or begins."""

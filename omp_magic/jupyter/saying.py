@@ -15,7 +15,7 @@ from ..limits.held import Held
 from ..limits.notes import is_error, topic
 from ..limits.spec import LimitSpec, more_than_cpus, parse_limit
 from ..probes.cpus.topology import probe_affinity
-from ..views.plain import encodable
+from ..views.signs import encodable
 
 _LOG = logging.getLogger("omp_magic")
 

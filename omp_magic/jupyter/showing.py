@@ -6,7 +6,7 @@ import sys
 
 from IPython.display import display
 
-from ..views.plain import encodable
+from ..views.signs import encodable
 
 
 def show(view: object) -> None:

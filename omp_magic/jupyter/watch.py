@@ -7,15 +7,16 @@ loaded the extension: its modules, with the rules and the probes, cost several t
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ..hooks.forks import FORKS
-from ..hooks.loads import LOADS, Watcher
+from ..hooks.loads import LOADS
+from ..hooks.watcher import Watcher
+from ..machine.python.own import main_mask, python_variables
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
     from typing import Any
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -38,7 +39,7 @@ class Watch(Watcher):
     Parameters
     ----------
     shell
-        The shell whose cells it shows alarms in.
+        In whose cells it shows alarms.
     mode
         ``"warn"``, ``"raise"`` or ``"off"``.
     """
@@ -69,7 +70,7 @@ class Watch(Watcher):
             self.remove()
         elif not self._watching:
             self._watching = True
-            self._before = _main_mask(), _variables()
+            self._before = main_mask(), dict(python_variables())
             # A limit that is set in this very cell is told to it, so it must not come later.
             if "omp_magic.probes.state" in sys.modules:
                 self.state()
@@ -90,12 +91,18 @@ class Watch(Watcher):
         self._covered = set()
         if self._watching:
             self._watching = False
-            if self._state is not None:
-                self._state.stop()
+            if (state := self._state) is not None:
                 self._state = None
+                state.stop()
+
+    def rest(self) -> None:
+        """Take back what looking needs of the system."""
+        here = sys.modules.get(f"{__package__.rpartition('.')[0]}.here")
+        if here is not None:
+            here.HERE.rest()
 
     def _cover_senders(self) -> None:
-        """Watch the calls that give something to another process, where there are new ones."""
+        """Watch the calls that give something to another process."""
         there = sys.modules.keys() & _SENDERS
         if self._watching and there != self._covered:
             from ..hooks.sends import SENDS  # noqa: PLC0415 - loading must stay cheap
@@ -104,10 +111,9 @@ class Watch(Watcher):
             self._covered = there
 
     def state(self) -> State | None:
-        """Give what compares the process, begun with what was when this began to watch.
+        """Give what compares the process with what it was; None while it is itself imported.
 
-        It comes with the first import or after the cell: loading must stay cheap. None while it
-        is itself imported, which the hooks see after a cell.
+        It comes with the first import or after the cell: loading must stay cheap.
         """
         if self._state is None and not self._coming:
             self._coming = True
@@ -115,7 +121,7 @@ class Watch(Watcher):
                 from ..probes.state import STATE  # noqa: PLC0415 - as above
             finally:
                 self._coming = False
-            mask, variables = self._before or (_main_mask(), _variables())
+            mask, variables = self._before or (main_mask(), dict(python_variables()))
             STATE.start(self._cell, mask, variables)
             self._state = STATE
         return self._state
@@ -135,7 +141,7 @@ class Watch(Watcher):
         """Give the guard of child processes, made when it is first needed."""
         if self._children is None:
             from ..guard.children import ChildGuard  # noqa: PLC0415 - loading must stay cheap
-            from ..here import HERE  # noqa: PLC0415 - loading must stay cheap
+            from ..here import HERE  # noqa: PLC0415 - as above
 
             self._children = ChildGuard(HERE.observer, self._report, self._mode)
         return self._children
@@ -147,32 +153,20 @@ class Watch(Watcher):
     def before_send(self, send: Send) -> Exception | None:
         """Be told of what another process is given; see `hooks.sends`."""
         refusal = self.children().before_send(send)
-        return None if refusal is None else self._shown(refusal)
-
-    def _shown(self, refusal: Exception) -> Exception:
-        from .refusals import ending_at_the_caller  # noqa: PLC0415 - only a refusal pays
-
-        return ending_at_the_caller(refusal, self._shell)
+        return None if refusal is None else _shown(refusal, self._shell)
 
     def _judge(self) -> Guard | None:
-        """Give the guard; None in the middle of an import of what it needs itself.
-
-        omp_magic.api may be half imported, for example. What is wrong for good is told after the
-        cell.
-        """
+        """Give the guard; None in the middle of an import of what it needs itself."""
         try:
             return self.guard()
         except Exception:  # noqa: BLE001 - made again, and told of, after the cell
             return None
 
     def _foresee(self) -> Foresight | None:
-        """Give what tells what a load brings; None in the middle of an import of what it needs.
-
-        ctypes loads _ctypes, for example.
-        """
+        """Give what tells what a load brings; None in the middle of an import of what it needs."""
         if self._foresight is None:
             try:
-                from ..guard.foresight import foresight_here  # noqa: PLC0415 - as in `guard`
+                from ..guard.foresight import foresight_here  # noqa: PLC0415 - as above
 
                 self._foresight = foresight_here() if self._guard is None else self._guard.foresight
             except Exception:  # noqa: BLE001 - made again at the next load
@@ -191,10 +185,25 @@ class Watch(Watcher):
         foresight = self._foresight or self._foresee()
         new = foresight.of_library(name, shared) if foresight is not None else None
         if new is not None and (guard := self._judge()) is not None:
-            try:
-                guard.meet_library(name, new)
-            except Exception as error:  # noqa: BLE001 - it is raised, and judged by the hooks
-                raise self._shown(error) from None
+            self._met(lambda: guard.meet_library(name, new))
+
+    def _met(self, meet: Callable[[], None]) -> None:
+        try:
+            meet()
+        except Exception as error:  # noqa: BLE001 - it is raised, and judged by the hooks
+            raise _shown(error, self._shell) from None
+
+    def before_folder(self, folder: str, module: str, source: str) -> None:
+        """Be told of a folder in which libraries are to be found; see `hooks`."""
+        foresight = self._foresight or self._foresee()
+        new = foresight.of_folder(folder, source) if foresight is not None else None
+        if new is not None and (guard := self._judge()) is not None:
+            self._met(lambda: guard.meet_folder(folder, module, new))
+
+    def after_folder(self, opened: Any) -> None:
+        """Be told that it is open."""
+        if (foresight := self._foresight or self._foresee()) is not None:
+            foresight.opened_folder(opened)
 
     def before_source(self, name: str) -> None:
         """Be told of a Python module that is to be run; see `hooks`."""
@@ -207,9 +216,8 @@ class Watch(Watcher):
         if state is not None:
             state.begin(name if " " in name else f"import {name}")
 
-    def after_import(self, name: str) -> None:
+    def after_import(self, name: str) -> None:  # noqa: ARG002 - whatever it was
         """Be told that it has ended; see `hooks`."""
-        del name
         if self._state is not None:
             self._state.end()
         self._cover_senders()
@@ -235,8 +243,7 @@ class Watch(Watcher):
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
             import logging  # noqa: PLC0415 - never needed when all goes well
 
-            log = logging.getLogger("omp_magic")
-            log.warning("omp_magic: not looked after the cell (%s)", error)
+            logging.getLogger("omp_magic").warning("omp_magic: not looked after: %s", error)
 
     def tell(self) -> str:
         """Give a line that says how it watches and what it has seen."""
@@ -281,17 +288,10 @@ class Watch(Watcher):
                 sys.stdout.flush()
 
 
-def _main_mask() -> frozenset[int] | None:
-    ask = getattr(os, "sched_getaffinity", None)
-    return None if ask is None else frozenset(ask(os.getpid()))
+def _shown(refusal: Exception, shell: InteractiveShell) -> Exception:
+    from .refusals import ending_at_the_caller  # noqa: PLC0415 - only a refusal pays
 
-
-def _variables() -> dict[bytes, bytes]:
-    # The dict below os.environ is copied in 1 us; to read it by os.environ decodes each text.
-    raw = getattr(os.environ, "_data", None)
-    if os.name == "posix" and isinstance(raw, dict):
-        return dict(raw)
-    return {os.fsencode(name): os.fsencode(text) for name, text in os.environ.items()}
+    return ending_at_the_caller(refusal, shell)
 
 
 def _named(result: Any) -> str:

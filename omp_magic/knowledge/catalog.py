@@ -171,7 +171,7 @@ FAMILIES: tuple[Family, ...] = (
         label="Apple Accelerate",
         api="blas",
         kin="accelerate",
-        files=r"(?:[Aa]ccelerate|vec[Ll]ib)$",
+        files=r"(?:accelerate|veclib)$",
         getters=(),
         setters=(),
         starts=AT_FIRST_CALL,
@@ -212,9 +212,10 @@ OPENBLAS_LAYERS = {0: "disabled", 1: "pthreads", 2: "openmp"}
 OMP_LAYERS = ("openmp", "intel", "gnu")
 """Threading layers of a BLAS whose threads are those of an OpenMP runtime."""
 
-_PATTERNS = tuple((re.compile(family.files), family) for family in FAMILIES)
-_ANY = re.compile("|".join(family.files for family in FAMILIES))
-_LAYERS = tuple((re.compile(pattern), layer) for pattern, layer in MKL_LAYERS)
+# Windows names a module as it was asked for: VCOMP140.DLL.
+_PATTERNS = tuple((re.compile(family.files, re.IGNORECASE), family) for family in FAMILIES)
+_ANY = re.compile("|".join(family.files for family in FAMILIES), re.IGNORECASE)
+_LAYERS = tuple((re.compile(pattern, re.IGNORECASE), layer) for pattern, layer in MKL_LAYERS)
 
 
 @lru_cache(maxsize=4096)

@@ -28,6 +28,11 @@ class Elsewhere:
         Other paths that lead to it.
     library
         Its SONAME, install name or the name in its export table.
+    short
+        Whose it is and what it is, in a few characters; what goes without saying is "".
+    own_place
+        Whether nobody else puts a file at its path. Else `words` are not its name: a
+        distribution's packages share a folder, which `omp_magic.facts.names.is_system` knows.
     usual
         Whether it is taken to be there unless somebody says that it is not.
     remedy
@@ -43,6 +48,8 @@ class Elsewhere:
     library: str
     cpu: str = ""
     names: tuple[str, ...] = ()
+    short: tuple[str, str] = ("", "")
+    own_place: bool = True
     usual: bool = True
     remedy: str = ""
     source: str = ""
@@ -55,6 +62,7 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         key="homebrew-libomp",
         words="Homebrew's libomp",
+        short=("Homebrew's", ""),
         system="macos",
         cpu="arm64",
         path="/opt/homebrew/opt/libomp/lib/libomp.dylib",
@@ -65,6 +73,7 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         key="homebrew-libomp",
         words="Homebrew's libomp",
+        short=("Homebrew's", ""),
         system="macos",
         cpu="x86_64",
         path="/usr/local/opt/libomp/lib/libomp.dylib",
@@ -75,6 +84,7 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         key="macports-libomp",
         words="MacPorts' libomp",
+        short=("MacPorts'", ""),
         system="macos",
         path="/opt/local/lib/libomp/libomp.dylib",
         library="/opt/local/lib/libomp/libomp.dylib",
@@ -85,6 +95,7 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         key="system32-vcomp140",
         words="System32's vcomp140.dll",
+        short=("", "vcomp140"),
         system="windows",
         path="C:/Windows/System32/vcomp140.dll",
         library="VCOMP140.DLL",
@@ -94,6 +105,7 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         key="system32-libomp140",
         words="System32's libomp140.x86_64.dll",
+        short=("", "libomp140"),
         system="windows",
         cpu="x86_64",
         path="C:/Windows/System32/libomp140.x86_64.dll",
@@ -104,6 +116,7 @@ ELSEWHERE: tuple[Elsewhere, ...] = (
     Elsewhere(
         key="system-libgomp",
         words="the system's libgomp.so.1",
+        own_place=False,
         system="linux",
         path="/usr/lib64/libgomp.so.1",
         library="libgomp.so.1",
@@ -122,6 +135,13 @@ def elsewhere(system: str, cpu: str) -> tuple[Elsewhere, ...]:
     return tuple(each for each in ELSEWHERE if each.system == system and each.cpu in ("", cpu))
 
 
+def known_at(path: str) -> Elsewhere | None:
+    """Give what has a path for itself; None where a package, or anybody, may have put a file."""
+    plain = _CELLAR.sub(r"/opt/\1/", path.replace("\\", "/")).lower()
+    found = (each for each in ELSEWHERE if plain == each.path.lower())
+    return next((each for each in found if each.own_place), None)
+
+
 def words_at(path: str) -> str:
     """Give what a runtime at a path is called, where no package brings it; "" for any other.
 
@@ -130,6 +150,5 @@ def words_at(path: str) -> str:
     >>> words_at("/opt/homebrew/opt/libomp/lib/libomp.dylib")
     "Homebrew's libomp"
     """
-    plain = _CELLAR.sub(r"/opt/\1/", path.replace("\\", "/")).lower()
-    found = (each for each in ELSEWHERE if plain == each.path.lower())
-    return next((each.words for each in found if each.system != "linux"), "")
+    found = known_at(path)
+    return found.words if found is not None else ""

@@ -8,9 +8,50 @@ each other: no Error #15 comes, and nothing keeps them apart.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 ENVIRONMENT, SHARED_MEMORY, FILE = "environment", "shared memory", "file"
+
+
+class Registry(NamedTuple):
+    """Where the copies of a system look for each other; those linked into others aside.
+
+    Parameters
+    ----------
+    everywhere
+        Where every copy registers, whatever its age; "" where its age decides, which its texts
+        tell.
+    seen_by_all
+        A place that copies of all ages are taken to share; "" where each looks in its own, and
+        one that does not tell it where no other does.
+    has_dev_shm
+        Whether there is a /dev/shm, so that a copy that looks for it makes no file below /tmp.
+    unnoticed_end
+        Whether copies that do not notice each other were seen to end the process.
+    """
+
+    everywhere: str
+    seen_by_all: str
+    has_dev_shm: bool
+    unnoticed_end: bool
+
+
+REGISTRIES = {
+    # A shared and a linked-in copy of one family were seen to work side by side there, each for
+    # its own library.
+    "linux": Registry(
+        everywhere="", seen_by_all=SHARED_MEMORY, has_dev_shm=True, unnoticed_end=False
+    ),
+    # Those that do not tell are taken for one kind: beside Homebrew's every report saw a crash,
+    # and none Error #15 (tests/data/foreign/reports.json).
+    "macos": Registry(everywhere="", seen_by_all="", has_dev_shm=False, unnoticed_end=True),
+    # Shared memory is for Unix alone; Intel's DLLs from 2021.4 to 2026.2 and torch's were seen to
+    # register in a variable, and to notice each other.
+    "windows": Registry(
+        everywhere=ENVIRONMENT, seen_by_all=ENVIRONMENT, has_dev_shm=False, unnoticed_end=False
+    ),
+}
 
 
 def registers_of(texts: Collection[str], *, static: bool) -> str:
@@ -30,6 +71,46 @@ def registers_of(texts: Collection[str], *, static: bool) -> str:
     if "/dev/shm" in texts:  # noqa: S108 - a text of the runtime, no file
         return FILE
     return SHARED_MEMORY if "shm_open" in texts else ENVIRONMENT
+
+
+def registers_on(system: str, texts: Collection[str], *, static: bool) -> str:
+    """Give where a copy for a system registers.
+
+    Parameters
+    ----------
+    system
+        By the form of the file: ``"linux"``, ``"macos"`` or ``"windows"``.
+    texts, static
+        As in `registers_of`.
+    """
+    there = REGISTRIES[system]
+    place = there.everywhere or registers_of(texts, static=static)
+    return SHARED_MEMORY if place == FILE and there.has_dev_shm else place
+
+
+def told_on(
+    system: str, texts: Callable[[], Collection[str]], *, static: bool
+) -> tuple[str | None, bool | None]:
+    """Give where a copy registers and whether it shares functions, where its age decides.
+
+    Parameters
+    ----------
+    system
+        As in `registers_on`.
+    texts
+        Gives its texts; asked only where copies of one system register in several places.
+    static
+        As in `registers_of`.
+
+    Returns
+    -------
+    tuple
+        None for what is the same for all copies there, or cannot be told.
+    """
+    if REGISTRIES[system].seen_by_all:
+        return None, None
+    found = texts()
+    return (registers_on(system, found, static=static), coalesces(found)) if found else (None, None)
 
 
 def coalesces(texts: Collection[str]) -> bool:

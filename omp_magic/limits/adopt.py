@@ -14,8 +14,11 @@ from functools import lru_cache
 from types import FunctionType, ModuleType
 
 from ..knowledge.catalog import family_of
-from ..machine.native import Native, call_get, call_set
-from ..probes.packages.answers import affinity_cpus, attribute, count, loaded, positive
+from ..machine.here import native_here
+from ..machine.port.native import Native
+from ..machine.python.calls import call_get, call_set
+from ..machine.python.own import affinity_cpus
+from ..probes.packages.answers import attribute, count, loaded, positive
 from ..probes.packages.tables import STOI
 
 _FIRST = r"\s*\+?(\d{1,9})\s*(?:,.*)?"
@@ -26,7 +29,7 @@ _FIRST = r"\s*\+?(\d{1,9})\s*(?:,.*)?"
 def native() -> Native | None:
     """Give the running process; None where it cannot be called."""
     try:
-        return Native()
+        return native_here()
     except OSError:
         return None
 
@@ -83,7 +86,7 @@ def _openmp_of_torch(module: ModuleType, native: Native, binary: str) -> int | N
     Where libgomp is not it, the other one has been started by torch's getter.
     """
     name = "omp_set_num_threads"
-    found = native.dependency_symbol(binary, name), native.global_symbol(name)
+    found = native.dependency_symbol(binary, name), _everyones(native, name)
     setters = list(dict.fromkeys(setter for setter in found if setter is not None))
     if "backend: OpenMP" not in attribute(loaded("torch.__config__"), "parallel_info")():
         return None
@@ -104,6 +107,11 @@ def _openmp_of_torch(module: ModuleType, native: Native, binary: str) -> int | N
     return None
 
 
+def _everyones(native: Native, name: str) -> int | None:
+    """Give a symbol of the global scope, which may answer for a library's own."""
+    return native.global_symbol(name) if native.has_global_scope else None
+
+
 def _is_libgomp(native: Native, address: int) -> bool:
     family = family_of(os.path.basename(native.path_of(address) or ""))
     return family is not None and family.key == "libgomp"
@@ -112,7 +120,7 @@ def _is_libgomp(native: Native, address: int) -> bool:
 def _openmp_count(native: Native, binary: str, setter: int) -> int | None:
     """Ask the runtime that the setter belongs to."""
     name = "omp_get_max_threads"
-    for getter in (native.dependency_symbol(binary, name), native.global_symbol(name)):
+    for getter in (native.dependency_symbol(binary, name), _everyones(native, name)):
         if getter is not None and native.base_of(getter) == native.base_of(setter):
             return call_get(getter)
     return None

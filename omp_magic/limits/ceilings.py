@@ -17,7 +17,7 @@ import ctypes
 import sys
 from types import ModuleType
 
-from ..machine.native import call_set
+from ..machine.python.calls import call_set
 from ..probes.packages.answers import attribute, loaded
 from .adopt import native
 

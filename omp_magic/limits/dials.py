@@ -6,10 +6,12 @@ from collections.abc import Hashable
 from types import ModuleType
 from typing import Protocol
 
-from ..machine.native import Native, call_get, call_set
-from ..probes.runtimes.libraries import Image
+from ..machine.port.native import Native
+from ..machine.python.calls import call_get, call_set
+from ..probes.runtimes.images import Image
 from ..probes.runtimes.startup import Startup
 from .pools import PoolDial
+from .spec import folded
 
 
 class Dial(Protocol):
@@ -173,5 +175,5 @@ def names_of(image: Image) -> tuple[str, ...]:
 
     A path names one file where two copies have the same SONAME.
     """
-    particular = (image.mapped.path, image.soname or image.mapped.file_name)
+    particular = (folded(image.mapped.path), image.soname or image.mapped.file_name)
     return (*particular, image.mapped.file_name, image.family.key, image.family.api, "")

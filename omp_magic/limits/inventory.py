@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from ..errors import LimitError, nearest
 from ..facts.libraries import Pool
-from ..machine.native import Native
+from ..machine.port.native import Native
 from ..probes.cpus.topology import probe_affinity, probe_topology
 from ..probes.observe import Observer
 from ..probes.packages.python_pools import is_whole
-from ..probes.runtimes.libraries import Image, Scan
+from ..probes.runtimes.images import Image, Scan
 from ..probes.runtimes.pools import provider_of, threads_at_start
 from ..probes.runtimes.startup import probe_startup
 from .ceilings import lightgbm_library

@@ -42,12 +42,12 @@ class Limiter:
     Raises
     ------
     LimitError
-        When the C library cannot be called.
+        When the libraries of this process cannot be called.
     """
 
     def __init__(self, observer: Observer) -> None:
         if observer.native is None:
-            raise LimitError("a C library without dlsym", "Linux or macOS", EXAMPLE)
+            raise LimitError("libraries that cannot be called", "a running process", EXAMPLE)
         self._machine = observer.machine
         self.variables = Variables(observer.native)
         self.inventory = Inventory(observer, observer.native, self.variables)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..hooks.loads import Watcher
+from ..hooks.watcher import Watcher
 from ..knowledge.catalog import family_of
 from ..loader.arrivals import Arrivals
-from ..machine.native import Native
+from ..machine.port.native import Native
 from ..probes.observe import Observer
 from ..probes.packages.python_pools import IMPORTED
 from .fixed import HIDDEN_AT_IMPORT, HIDDEN_WHILE_LOADED

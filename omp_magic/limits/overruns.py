@@ -12,9 +12,10 @@ from ..facts.limits import Limit
 from ..facts.overruns import Overrun, Passing
 from ..knowledge.passed import ARGUMENTS, obeys
 from ..knowledge.spinning import spinning_s
-from ..machine.native import call_get
+from ..machine.python.calls import call_get
+from ..machine.python.own import lies_in, real_path
 from ..probes.observe import Observer
-from ..probes.runtimes.libraries import Image
+from ..probes.runtimes.images import Image
 from ..probes.runtimes.pools import provider_of
 from ..probes.threads.stacks import ThreadOwners
 from .dials import Dial, PackageDial, RuntimeDial
@@ -222,9 +223,9 @@ class Judge:
                 continue
             if obeys(each, str(getattr(module, "__version__", ""))):
                 continue
-            folder = os.path.realpath(os.path.dirname(file)) + os.sep
+            folder = real_path(os.path.dirname(file))
             for mapped in scan.mapped:
-                if not mapped.path.startswith(folder):
+                if not lies_in(mapped.path, folder):
                     continue
                 address = native.dependency_symbol(mapped.path, _OMP)
                 base = native.base_of(address) if address is not None else None
@@ -244,5 +245,7 @@ def _path(dial: Dial) -> str:
 def _is_in(dial: PackageDial, path: str) -> bool:
     """Tell whether a file is one of a package's."""
     file = getattr(sys.modules.get(dial.pool.module), "__file__", None)
-    folder = os.path.realpath(os.path.dirname(file)) if file else ""
-    return bool(folder) and path.startswith((folder + os.sep, folder + ".libs" + os.sep))
+    if not file:
+        return False
+    folder = real_path(os.path.dirname(file))
+    return lies_in(path, folder) or lies_in(path, f"{folder}.libs")

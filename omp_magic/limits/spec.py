@@ -145,6 +145,7 @@ def parse_limit(
     amounts: dict[str, Amount] = {}
     for word in words:
         name, equals, value = word.rpartition("=")
+        name = folded(name)
         known = not equals or name in NAMES or family_of(name.rpartition("/")[2]) is not None
         amount = _amount(value) if known else None
         if amount is None:
@@ -157,6 +158,14 @@ def parse_limit(
             raise LimitError(" ".join(words), "each name once, one number for all pools", example)
         amounts[name] = amount
     return LimitSpec(" ".join(words), tuple(amounts.items()))
+
+
+def folded(path: str) -> str:
+    """Give a path with a drive or a server in the one form that all its forms have."""
+    if path[:1] == "/" != path[1:2]:
+        return path  # what is asked most often
+    plain = path.replace("\\", "/")
+    return plain.lower() if re.match(r"[A-Za-z]:/|//[^/]", plain) else path
 
 
 def more_than_cpus(spec: LimitSpec, affinity_cpus: int) -> str | None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..machine.native import Native, encoded
+from ..machine.port.native import Native
+from ..machine.python.own import encoded, encoded_environ
 from ..probes.packages.answers import positive
 from ..probes.state import STATE
 from .ceilings import CPU_COUNT
@@ -97,6 +98,7 @@ class _Page:
     python: str | None
     native: str | None
     ours: tuple[str, ...]
+    kept: tuple[str | None, ...] = ()
 
 
 class Variables:
@@ -156,10 +158,11 @@ class Variables:
         if value is None:
             if page is not None:
                 self._put_back(name, page)
-                del self._pages[name]
+                self._pages.pop(name, None)
             return
         if page is None or (page.ours[-1] != value and _python_value(name) not in page.ours):
-            page = _Page(_python_value(name), self._native.getenv(name), (value,))
+            kept = self._native.kept_env(name)
+            page = _Page(_python_value(name), kept[0], (value,), kept)
             self._pages[name] = page
         elif page.ours != (value,):
             # Both are ours, should an interrupt come between these lines.
@@ -167,27 +170,28 @@ class Variables:
         else:
             return
         os.environ[name] = value
+        # Windows has an environment for each C runtime, of which Python sets its own.
+        self._native.set_others(name, value)
         STATE.own(name, value, value)
         page.ours = (value,)
 
     def _put_back(self, name: str, page: _Page) -> None:
         if _python_value(name) not in page.ours:
             return
-        # os.environ sets C's variable too.
+        # os.environ sets C's variable too, one of them.
         if page.python is None:
-            del os.environ[name]
+            # Loads in two threads may both put it back.
+            with suppress(KeyError):
+                del os.environ[name]
         else:
             os.environ[name] = page.python
-        if page.native != page.python:
-            self._native.setenv(name, page.native)
+        self._native.give_back_env(name, page.kept, now=page.python)
         STATE.own(name, page.python, page.native)
 
 
 def _python_value(name: str) -> str | None:
-    # os.environ raises and catches two errors for a name it lacks, 0.7 us; the dict below it,
-    # private though the same in 3.10 to 3.14, costs nothing.
-    raw = getattr(os.environ, "_data", None)
-    if os.name != "posix" or not isinstance(raw, dict):
+    raw = encoded_environ()
+    if raw is None:
         return os.environ.get(name)
     value = raw.get(encoded(name))
     return None if value is None else os.fsdecode(value)

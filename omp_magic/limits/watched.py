@@ -21,8 +21,8 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from ..facts.overruns import Overrun
+from ..machine.port.rows import THREAD_CLOCKS
 from ..probes.observe import Observer
-from ..probes.threads.clocks import ThreadClocks
 from .held import Held
 from .inventory import Inventory
 from .overruns import Judge, Seen
@@ -112,8 +112,9 @@ class Watch:
         limited: Callable[[Held], set[int]],
         starts: Callable[[], int],
     ) -> None:
-        self._able = observer.machine.live and observer.machine.linux
-        self._clocks = ThreadClocks(observer.machine)
+        machine = observer.machine
+        self._able = machine.live and not machine.system.lacks(THREAD_CLOCKS)
+        self._clocks = machine.system.clock_reader()
         self._judge = Judge(observer, inventory)
         self._limited, self._starts = limited, starts
         self._base: tuple[_Mark, dict[int, int]] | None = None
@@ -140,7 +141,7 @@ class Watch:
         base = self._base
         if base is None or base[0].tid != mark.tid or _since(base[0], mark) >= _STALE_NS:
             try:
-                base = self._base = mark, self._clocks.read()
+                base = self._base = mark, self._clocks()
             except OSError:
                 return  # no file may be opened any more, say
         self._stretches[held.number] = _Stretch(
@@ -230,7 +231,7 @@ class Watch:
     def _used(self, stretch: _Stretch) -> dict[int, int]:
         """Give the CPU time of each thread but the caller in the stretch, in ns."""
         used = {}
-        for tid, ns in self._clocks.read().items():
+        for tid, ns in self._clocks().items():
             before = stretch.clocks.get(tid, 0)
             # A clock never goes back: this is a later thread of the same tid.
             used[tid] = ns - before if ns >= before else ns

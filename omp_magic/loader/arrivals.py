@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import ParseError
 from ..machine import Machine
-from ..machine.native import Native
+from ..machine.port.native import Native
 from .loaderlist import after, entries, head
 
 

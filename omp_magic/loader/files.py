@@ -112,7 +112,7 @@ class Disk:
 
     def real(self, path: str) -> str:
         """See `Files.real`."""
-        return os.path.realpath(path)
+        return os.path.realpath(path).replace(os.sep, "/")
 
     def identity(self, path: str) -> tuple[int, int] | None:
         """See `Files.identity`."""

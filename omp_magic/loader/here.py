@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 
 from ..facts.targets import Target
-from ..machine.system import system_name
+from ..machine.python.names import cpu_name, system_name
 
 _CPUS = {"amd64": "x86_64", "x64": "x86_64"}
 
 
 def this_target() -> Target:
     """Give the running interpreter's system, processor, Python and variables."""
-    cpu = platform.machine().lower()
+    cpu = cpu_name()
     cpu = _CPUS.get(cpu, cpu)
     system = system_name()
     return Target(

@@ -11,49 +11,25 @@ import struct
 import sys
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from ..errors import OmpMagicError
 from ..machine import Machine
-from ..machine.native import Native, call_text
+from ..machine.here import native_here
+from ..machine.port.native import Native
+from ..machine.python.calls import call_text
 from .dlopens import Load, UnknownLoaderError, folder_of
 from .linkmaps import LoadedObjects
 from .loaderlist import Loaded
-from .needed import Glance
+from .needed import Glance, glance
+from .predicted import NOTHING, Model, Opened, Prediction
 from .resolver import Asker, MissingLibraryError, Resolver
 from .sharedobjects import SharedObjects
+from .simulators import SIMULATED
 
 _EXTENSIONS = tuple(suffix for suffix in EXTENSION_SUFFIXES if suffix != ".so")
 """Nobody but CPython loads these, each once, so their list may be behind for a while."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What one dlopen would do.
-
-    Parameters
-    ----------
-    new
-        Files it would newly map, in the order of loading, as /proc/self/maps will show them:
-        absolute, with symbolic links resolved. Two paths that are links of one file are told
-        apart by stat(2) only.
-    missing
-        Name of the library for whose lack it would fail, so that nothing stays mapped; or None.
-    known
-        Whether this can be told at all.
-    why
-        What is wrong with `missing`, or why nothing is known; or None.
-    """
-
-    new: tuple[str, ...] = ()
-    missing: str | None = None
-    known: bool = True
-    why: str | None = None
-
-
-_NOTHING = Prediction()
 
 
 class LoaderModel:
@@ -119,6 +95,13 @@ class LoaderModel:
         loaded = self._loaded
         return loaded is not None and loaded.update() and all(map(loaded.is_there, names))
 
+    def glance(self, path: str) -> Glance:
+        """See `needed.glance`."""
+        return glance(path)
+
+    def open_folder(self, folder: Opened) -> None:
+        """See `predicted.Model.open_folder`: Linux has none."""
+
     def expect(self, seen: Glance) -> None:
         """Say that an extension module is about to be loaded, and nothing else with it."""
         if self._loaded is not None:
@@ -139,7 +122,7 @@ class LoaderModel:
             name without ``/``; that of ctypes' own extension module when None.
         """
         if name is None:
-            return _NOTHING
+            return NOTHING
         try:
             return self._predict(os.fsdecode(name), requester)
         except MissingLibraryError as error:
@@ -156,7 +139,7 @@ class LoaderModel:
         if not wanted.endswith(_EXTENSIONS):
             loaded.settle()
         if loaded.is_there(wanted):
-            return _NOTHING
+            return NOTHING
         # Who asks counts for a search and for $ORIGIN only.
         searched = "/" not in wanted or "$" in wanted
         asker = self._asker(loaded, requester) if searched else program
@@ -176,6 +159,15 @@ class LoaderModel:
             # ctypes is linked into the program or its libpython.
             return program or Asker(loaded.names[""].dynamic, "")
         return Asker(loaded.dynamic_of(found), folder_of(found.name))
+
+
+def model_of(machine: Machine, native: Native | None) -> Model:
+    """Give who follows the loader of the running process on its system."""
+    if machine.live and machine.system.name in SIMULATED:
+        from .simulatedmodel import SimulatedModel  # noqa: PLC0415 - one system's is loaded
+
+        return SimulatedModel(machine, native)
+    return LoaderModel(machine, native)
 
 
 def predict_dlopen(
@@ -200,9 +192,9 @@ def predict_dlopen(
     Raises
     ------
     UnknownLoaderError
-        When it cannot be told: no glibc, or not the running process.
+        When it cannot be told: another C library than glibc, or not the running process.
     """
-    model = _own_model() if machine is None else LoaderModel(machine, _native())
+    model = _own_model() if machine is None else model_of(machine, _native())
     told = model.predict(path_or_name)
     if not told.known:
         raise UnknownLoaderError(told.why or "no reason is known")
@@ -210,13 +202,13 @@ def predict_dlopen(
 
 
 @lru_cache(maxsize=1)
-def _own_model() -> LoaderModel:
-    return LoaderModel(Machine.here(), _native())
+def _own_model() -> Model:
+    return model_of(Machine.here(), _native())
 
 
 def _native() -> Native | None:
     try:
-        return Native()
+        return native_here()
     except OSError:
         return None
 
@@ -225,7 +217,7 @@ def _glibc(machine: Machine, native: Native | None) -> tuple[int, int] | str:
     """Give glibc's version, or why the loader is not known."""
     if not machine.live:
         return "only the running process's own loader can be followed"
-    if native is None or not sys.platform.startswith("linux"):
+    if native is None:
         return "this system's loader has other rules than glibc's"
     address = native.global_symbol("gnu_get_libc_version")
     if address is None:

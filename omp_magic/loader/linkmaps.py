@@ -7,7 +7,7 @@ import time
 
 from ..formats.procfs import Mapped, parse_maps
 from ..machine import Machine
-from ..machine.native import Native
+from ..machine.port.native import Native
 from .loaderlist import Loaded, after, entries, head, read_names
 from .needed import Glance
 from .sharedobjects import Dynamic, Identity, Read, SharedObject, SharedObjects, from_memory

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 
 from ..facts.targets import Target
-from .dyld import Dyld
+from .dyld import Dyld, is_accelerate
 from .files import Files
 from .glibc import Glibc
 from .images import Image, SimulatedLoader
 from .simulated import Mapped, Matters
-from .windows import Windows
+from .windows import Windows, is_of_the_system
+
+SIMULATED = frozenset({"macos", "windows"})
+"""Systems of which the running process's loader is followed by its simulator."""
 
 Present = Sequence[tuple[str | None, str]]
 """SONAME and path of what a process has already."""
@@ -61,3 +65,39 @@ def _images(present: Present, files: Files, target: Target) -> list[Image]:
     mapped = Mapped(files, target.system, target.cpu)
     found = (mapped.opened(path.replace("\\", "/"), None) for _, path in present)
     return [image for image in found if image is not None]
+
+
+def simulated_process(
+    target: Target,
+    files: Files,
+    environ: Mapping[str, str],
+    present: Sequence[Image],
+    *,
+    program: str,
+) -> SimulatedLoader:
+    """Give the running process as one in which files are loaded; no lack makes a load fail.
+
+    Parameters
+    ----------
+    target, files, environ
+        As in `simulator`.
+    present
+        What it has.
+    program
+        Its program's file.
+    """
+    if target.system == "macos":
+        return Dyld(files, target.cpu, environ, present, program=program, matters=_nothing)
+    folder = posixpath.dirname(program.replace("\\", "/"))
+    return Windows(files, target.cpu, environ, present, program_folder=folder, matters=_nothing)
+
+
+def system_has(target: Target, name: str) -> bool:
+    """Tell whether a needed library is the system's own, and no runtime."""
+    if target.system == "macos":
+        return name.startswith(("/usr/lib/", "/system/")) and not is_accelerate(name)
+    return is_of_the_system(name)
+
+
+def _nothing(_: str) -> bool:
+    return False

@@ -41,6 +41,11 @@ _SYSTEM = re.compile(
 """API sets, DLLs that every Windows has, and those that Python's folder has."""
 
 
+def is_of_the_system(name: str) -> bool:
+    """Tell whether a DLL of this name is Windows' own, or Python's."""
+    return _SYSTEM.match(name) is not None
+
+
 class Windows:
     """A process of Windows in which files are loaded one after the other; see `SimulatedLoader`.
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-_RESET_ON_FORK = 0x40000000
+if TYPE_CHECKING:
+    from .port.native import Native
+    from .port.rows import Memory
+    from .port.system import System
+
 _MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -29,6 +33,9 @@ class Machine:
         The process as cgroup.procs files name it; the running process when None.
     clock
         Seconds since some start, as a function.
+    system
+        Makes what tells of the process; that of the running system when None, and Linux' files
+        under another root.
 
     Examples
     --------
@@ -36,13 +43,15 @@ class Machine:
     4
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the door to all that tells of a process
         self,
         root: str | os.PathLike[str] = "/",
         environ: Mapping[str, str] | None = None,
         affinity: int | Collection[int] | None = None,
         pid: int | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        system: Callable[[Machine], System] | None = None,
     ) -> None:
         self.root = os.fspath(root)
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
@@ -52,22 +61,42 @@ class Machine:
         self.live = self.root == "/" and self.pid == os.getpid()
         """Whether this is the running process itself, so that it may be asked by calls too."""
         self._texts: dict[str, str] | None = None
+        self._make_system = system
+        self._system: System | None = None
+
+    @property
+    def system(self) -> System:
+        """What the system tells of this process; chosen once."""
+        if self._system is None:
+            if self._make_system is None:
+                from .systems import system_of  # noqa: PLC0415 - loading must stay cheap
+
+                self._make_system = system_of
+            # A copy: two that refer to each other stay, each with the files of its moment, until
+            # the garbage collector comes.
+            self._system = self._make_system(copy.copy(self))
+        return self._system
+
+    def native(self) -> Native:
+        """Give calls into the running process.
+
+        Raises
+        ------
+        OSError
+            When it is not the running process, or its C library lacks a function.
+        """
+        return self.system.native()
 
     def once(self) -> Machine:
         """Give the same machine at one moment: a file that is read twice is read once."""
         moment = copy.copy(self)
-        moment._texts = {}  # noqa: SLF001 - its own class
+        moment._texts, moment._system = {}, None  # noqa: SLF001 - its own class
         return moment
 
     @classmethod
     def here(cls) -> Machine:
         """Give the running process on its own machine."""
         return cls()
-
-    @property
-    def linux(self) -> bool:
-        """Whether /proc is to be expected: on Linux, and under any other root."""
-        return sys.platform.startswith("linux") or self.root != "/"
 
     def path(self, name: str) -> str:
         """Give where the absolute path `name` lies under the root."""
@@ -99,13 +128,6 @@ class Machine:
         finally:
             os.close(handle)
         return b"".join(parts).decode("utf-8", "surrogateescape")
-
-    def realtime_policy(self) -> str | None:
-        """Give the process's real-time scheduling policy, or None; see sched(7)."""
-        if not self.live or not hasattr(os, "sched_getscheduler"):
-            return None
-        names = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
-        return names.get(os.sched_getscheduler(0) & ~_RESET_ON_FORK)
 
     def user_limit(self) -> tuple[int, ...] | None:
         """Give this process's user and RLIMIT_NPROC; None where they are read from files."""
@@ -154,31 +176,23 @@ class Machine:
         OSError
             When the memory cannot be read. A plain pointer would end the process there.
         """
-        handle = os.open(self.path("/proc/self/mem"), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.pread(handle, size_bytes, address)
-        finally:
-            os.close(handle)
+        with self.memory() as read:
+            return read(address, size_bytes)
 
-    @contextmanager
-    def memory(self, process: str = "self") -> Iterator[Callable[[int, int], bytes]]:
-        """Give a `read_memory` that keeps its file open, for many reads in a row.
+    def memory(self, process: int | None = None) -> AbstractContextManager[Memory]:
+        """Give a `read_memory` that keeps its door open, for many reads in a row.
 
         Parameters
         ----------
         process
-            The process's folder below ``/proc``: ``"self"`` or a number.
+            A descendant; this process when None.
 
         Raises
         ------
         OSError
-            When the memory cannot be opened; for another process by the rules of ptrace(2).
+            When the memory cannot be opened.
         """
-        handle = os.open(self.path(f"/proc/{process}/mem"), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            yield lambda address, size_bytes: os.pread(handle, size_bytes, address)
-        finally:
-            os.close(handle)
+        return self.system.memory(process)
 
     def size_and_inode_of(self, name: str) -> tuple[int, int]:
         """Give the size in bytes and the inode of a file.

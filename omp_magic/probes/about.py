@@ -18,6 +18,7 @@ from importlib import metadata
 from ..facts.about import About, Personal
 from ..facts.snapshots import Snapshot
 from ..machine import Machine
+from ..machine.python.lacking import own_home, versions
 
 _TOOLS = ("IPython", "ipykernel", "ipywidgets", "jupyterlab", "notebook", "voila")
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
@@ -86,14 +87,10 @@ def _packages(snapshot: Snapshot, modules: Iterable[str]) -> tuple[tuple[str, st
 
 
 def _system(machine: Machine) -> tuple[tuple[str, str], ...]:
-    rows = [
-        ("platform", platform.platform()),
-        ("distribution", _distribution(machine)),
-        ("kernel", f"{platform.system()} {platform.release()}"),
-        ("C library", " ".join(platform.libc_ver()).strip()),
-        ("machine", platform.machine()),
-        ("Python build", f"{platform.python_implementation()} {sys.version}".replace("\n", " ")),
-    ]
+    rows = [("distribution", _distribution(machine)), *versions()]
+    rows.append(
+        ("Python build", f"{platform.python_implementation()} {sys.version}".replace("\n", " "))
+    )
     return tuple((name, value) for name, value in rows if value)
 
 
@@ -139,12 +136,7 @@ def _account() -> tuple[str, str]:
         name = getpass.getuser()
     except (OSError, KeyError, ImportError):  # no entry in the password database: docker run -u
         name = ""
-    try:
-        import pwd  # noqa: PLC0415 - Windows has none
-
-        return name, pwd.getpwuid(os.getuid()).pw_dir
-    except (ImportError, KeyError):
-        return name, ""
+    return name, own_home()
 
 
 def _each(names: Iterable[str]) -> tuple[str, ...]:

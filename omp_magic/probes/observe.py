@@ -16,8 +16,7 @@ from ..facts.processes import Child, PythonThreads, Sending
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..machine import Machine
-from ..machine.native import Native
-from ..machine.system import system_name
+from ..machine.port.native import Native
 from .cpus.budget import probe_budget, probe_throttling, unknown_budget, with_reason
 from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
@@ -26,7 +25,8 @@ from .environment import probe_at_exec, probe_environment
 from .filing import filed
 from .owned import Owned, OwnedThreads, by_runtime
 from .packages.python_pools import PythonPools
-from .runtimes.libraries import LibraryProbe, Scan
+from .runtimes.images import Scan
+from .runtimes.libraries import LibraryProbe
 from .runtimes.owners import Owners
 from .runtimes.pools import pools_of, probe_libraries
 from .runtimes.replaced import PackageProbe
@@ -60,7 +60,7 @@ class Observer:
         self._lasting: list[Gap] = []
         if machine.live:
             try:
-                self.native = Native()
+                self.native = machine.native()
             except OSError as error:
                 self._lasting.append(Gap.of("calls into libraries", error))
         self._libraries = LibraryProbe(machine, self.native)
@@ -76,6 +76,11 @@ class Observer:
             self._at_exec = probe_at_exec(machine)
         except OSError as error:
             self._lasting.append(Gap.of("environment at start", error))
+
+    def rest(self) -> None:
+        """Take back what looking needs of the system: on Windows its word of each load."""
+        if self.native is not None:
+            self.native.close()
 
     @property
     def owners(self) -> Owners:
@@ -225,7 +230,7 @@ class Observer:
             prefix=sys.prefix,
             budget=budget,
             conda=self._conda,
-            system=system_name(),
+            system=machine.system.name,
             libraries=libraries,
             pools=pools,
             num_os_threads=filed("thread count", gaps, lambda: count_threads(machine)),

@@ -10,10 +10,10 @@ from ..facts.changes import Change
 from ..facts.libraries import Gap, Library, Pool
 from ..facts.processes import Thread, ThreadOwner
 from ..machine import Machine
-from ..machine.native import Native
+from ..machine.port.native import Native
 from .filing import filed
 from .packages.strangers import owned_by, strange_pools, unreached_packages
-from .runtimes.libraries import Scan
+from .runtimes.images import Scan
 from .runtimes.owners import Owners
 from .threads.masks import probe_masks, with_own_cpus
 from .threads.stacks import ThreadOwners, Workers

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     Key = tuple[str, str]
     Value = str | tuple[int, int]
 
@@ -19,23 +16,6 @@ _START_METHOD = ("start method", "")
 _FLOATING_POINT = ("floating point", "")
 _DEFAULT = "the default"
 _FLUSHED = "subnormal numbers are zero"
-
-
-def main_mask() -> frozenset[int] | None:
-    """Give the main thread's CPUs; None where the system does not tell."""
-    if not hasattr(os, "sched_getaffinity"):
-        return None
-    # On Linux the main thread has the process's number; 0 would be the thread that asks.
-    return frozenset(os.sched_getaffinity(os.getpid()))
-
-
-def python_variables() -> Mapping[bytes, bytes]:
-    """Give ``os.environ`` as C would have it; not to be changed."""
-    # The dict below os.environ, private though the same in 3.10 to 3.14, is compared in 0.3 us.
-    raw = getattr(os.environ, "_data", None)
-    if os.name == "posix" and isinstance(raw, dict):
-        return raw
-    return {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
 
 
 def modes() -> dict[Key, str]:
@@ -61,24 +41,6 @@ def _start_method() -> str:
         return str(chosen)
     except (AttributeError, IndexError):
         return _DEFAULT  # its import is in progress
-
-
-_LIMITS: list[tuple[Key, int]] = []
-
-
-def rlimits() -> dict[Key, Value]:
-    """Give the RLIMITs; 1 us each."""
-    try:
-        import resource  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return {}
-    if not _LIMITS:
-        # RLIMIT_OFILE is another name of RLIMIT_NOFILE: the first of the alphabet stays.
-        names = (name for name in sorted(dir(resource), reverse=True) if name[:7] == "RLIMIT_")
-        by_number = {getattr(resource, name): name for name in names}
-        _LIMITS.extend((("rlimit", name), number) for number, name in by_number.items())
-    ask = resource.getrlimit
-    return {key: ask(number) for key, number in _LIMITS}
 
 
 def as_text(value: Value) -> str:

@@ -10,14 +10,15 @@ import os
 import sys
 import threading
 
-from .process import as_text, main_mask, modes, python_variables, rlimits
+from ..machine.python.own import main_mask, python_variables, rlimits
+from .process import as_text, modes
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..facts.changes import Change
-    from ..machine.cenviron import CEnvironment
+    from ..machine.port.native import Variables
     from .process import Key, Value
 
 _AFFINITY = ("affinity", "")
@@ -41,7 +42,7 @@ class State:
         self._values: dict[Key, Value] = {}
         self._python: dict[bytes, bytes] = {}
         self._native: dict[bytes, bytes] = {}
-        self._c: CEnvironment | None = None
+        self._c: Variables | None = None
         self._c_is_there = True
         self._first: dict[Key, str | None] = {}
         self._changes: dict[Key, Change] = {}
@@ -149,7 +150,7 @@ class State:
                 self._compare_variables(python)
             values: dict[Key, Value] = {**modes()}
             if limits:
-                values.update(rlimits())
+                values.update((("rlimit", name), each) for name, each in rlimits().items())
             if not values.items() <= self._values.items():
                 for key, value in values.items():
                     known = self._values.get(key, value)
@@ -163,10 +164,10 @@ class State:
         """Find C's environment once somebody has imported ctypes: we do not before the user."""
         if not hasattr(sys.modules.get("ctypes"), "PyDLL"):
             return
-        from ..machine.cenviron import CEnvironment  # noqa: PLC0415 - loading must stay cheap
+        from ..machine.here import variables_here  # noqa: PLC0415 - loading must stay cheap
 
         try:
-            self._c = CEnvironment()
+            self._c = variables_here()
         except OSError:
             self._c_is_there = False
             return

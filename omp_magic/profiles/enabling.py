@@ -13,6 +13,7 @@ import warnings
 from contextlib import suppress
 
 from ..errors import ProfileError
+from ..machine.python.lacking import give_to
 from .block import has_block, mentions, with_block, without_block
 from .look import Loading, look
 
@@ -208,9 +209,8 @@ def _replace(path: str, data: bytes) -> None:
             out.flush()
             os.fsync(out.fileno())
         os.chmod(made, stat.S_IMODE(known.st_mode) if known else 0o666 & ~_umask())
-        if known is not None and hasattr(os, "chown"):
-            with suppress(OSError):  # only root may give a file away
-                os.chown(made, known.st_uid, known.st_gid)
+        if known is not None:
+            give_to(made, known)
         os.replace(made, path)
     except BaseException:
         os.unlink(made)

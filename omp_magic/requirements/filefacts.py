@@ -121,13 +121,14 @@ class KeptFacts:
         # One write to a file opened for appending is not torn by another's (POSIX); a disk that
         # is full costs the next run some time.
         line = json.dumps(row).encode() + b"\n"
-        with suppress(OSError):
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            handle = os.open(self._file(member.wheel), flags, 0o644)
-            try:
-                os.write(handle, line)
-            finally:
-                os.close(handle)
+        name = self._file(member.wheel)
+        with suppress(OSError), open(name, "ab", buffering=0, opener=_mine_to_write) as file:
+            file.write(line)
+
+
+def _mine_to_write(path: str, flags: int) -> int:
+    """Open a file that others may read at most."""
+    return os.open(path, flags, 0o644)
 
 
 def read_facts(data: Any) -> FileFacts:

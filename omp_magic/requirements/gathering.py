@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -98,7 +97,7 @@ def gather(  # noqa: PLR0913 - the file, the system, and where wheels are
     if wheels is not None:
         gatherer = _Gatherer(wanted, target, Shelf(wheels, strict=False), None)
     else:
-        cache = cache or cache_folder(os.environ, sys.platform)
+        cache = cache or cache_folder(os.environ)
         shelf = Shelf(place_of(cache, target), strict=True)
         fetcher = Fetcher(shelf, target, wanted.options, progress) if fetch else None
         gatherer = _Gatherer(wanted, target, shelf, fetcher)

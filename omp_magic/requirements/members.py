@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..formats.zips import MOST_MEMBERS, leads_out, suspicion
+from ..machine.python.lacking import let_go
 from .pins import RequirementsError, printable
 
 _IN_MEMORY_BYTES = 32 << 20
@@ -150,9 +151,8 @@ class _Frugal(mmap.mmap):
         return -1
 
     def _let_go(self, begin: int, end: int) -> None:
-        if hasattr(self, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-            page = begin - begin % mmap.PAGESIZE
-            self.madvise(mmap.MADV_DONTNEED, page, end - page)
+        page = begin - begin % mmap.PAGESIZE
+        let_go(self, page, end)
 
 
 def members_of(path: str) -> list[Member]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from ..facts.targets import Target
 from .fetching import Fetcher
@@ -32,5 +31,5 @@ def versions_of(
     """
     if wheels is not None:
         return Shelf(wheels, strict=False).versions(name)
-    place = place_of(cache or cache_folder(os.environ, sys.platform), target)
+    place = place_of(cache or cache_folder(os.environ), target)
     return Fetcher(Shelf(place, strict=True), target, wanted.options, None).versions(name)

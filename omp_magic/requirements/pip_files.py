@@ -143,7 +143,11 @@ def _include(collected: Collected, path: str, value: str, where: str, *, constra
         collected.gap(value, "a file elsewhere is not fetched: save it beside this one", where)
         return
     inner = os.path.join(os.path.dirname(path), value)
-    real = os.path.realpath(inner)
+    try:
+        real = os.path.realpath(inner)
+    except ValueError as error:  # a NUL in it
+        collected.gap(value, f"the included file cannot be read: {error}", where)
+        return
     if real in collected.read:
         return  # pip refuses a file that includes itself; what it says is known already
     if len(collected.read) >= _MOST_FILES:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ..facts.targets import Target
+from ..machine.python.caches import cache_home
 from .markers import fits, newest_first, same_version
 from .pins import Pin, RequirementsError
 from .tags import WheelName, parse_wheel_name, rank
@@ -170,21 +171,12 @@ def _sha256(path: str) -> str:
     return digest.hexdigest()
 
 
-def cache_folder(environ: Mapping[str, str], system: str) -> str:
+def cache_folder(environ: Mapping[str, str]) -> str:
     """Give where wheels and facts are kept: the place that the system has for caches.
 
     Parameters
     ----------
     environ
         The variables of this process.
-    system
-        ``sys.platform``.
     """
-    home = os.path.expanduser("~")
-    if system == "win32":
-        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif system == "darwin":
-        base = os.path.join(home, "Library", "Caches")
-    else:
-        base = environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    return os.path.join(base, "omp_magic")
+    return os.path.join(cache_home(environ), "omp_magic")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -73,16 +73,23 @@ def platforms(system: str, cpu: str) -> Iterator[str]:
 
     macOS 26 and glibc 2.39 are taken for systems that are not here (PEP 425, PEP 600).
     """
-    if system == "windows":
-        yield "win_amd64" if cpu == "x86_64" else f"win_{cpu}"
-    elif system == "macos":
-        yield from mac_platforms(MACOS, cpu)
-    else:
-        for minor in range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR[cpu] - 1, -1):
-            yield f"manylinux_2_{minor}_{cpu}"
-            if minor in _LEGACY:
-                yield f"{_LEGACY[minor]}_{cpu}"
-        yield f"linux_{cpu}"
+    return _PLATFORMS[system](cpu)
+
+
+def _of_glibc(cpu: str) -> Iterator[str]:
+    for minor in range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR[cpu] - 1, -1):
+        yield f"manylinux_2_{minor}_{cpu}"
+        if minor in _LEGACY:
+            yield f"{_LEGACY[minor]}_{cpu}"
+    yield f"linux_{cpu}"
+
+
+_WINDOWS_CPUS = {"x86_64": "amd64"}
+_PLATFORMS: dict[str, Callable[[str], Iterator[str]]] = {
+    "linux": _of_glibc,
+    "macos": lambda cpu: mac_platforms(MACOS, cpu),
+    "windows": lambda cpu: iter((f"win_{_WINDOWS_CPUS.get(cpu, cpu)}",)),
+}
 
 
 def platforms_of(target: Target) -> tuple[str, ...]:
@@ -122,7 +129,7 @@ def why_none(files: Iterable[Offered], target: Target) -> str:
     systems = sorted({tag.platform for wheel in wheels for tag in wheel.tags})
     pythons = sorted({tag.interpreter for wheel in wheels for tag in wheel.tags})
     word = {"linux": "linux", "macos": "macosx", "windows": "win"}[target.system]
-    cpu = "amd64" if target.system == "windows" else target.cpu
+    cpu = target.platform_machine.lower()
     own = [each for each in systems if word in each and each.endswith((cpu, "universal2"))]
     if own:
         python = f"Python {target.python[0]}.{target.python[1]}"

@@ -21,6 +21,25 @@ _DATA = re.compile(r"^[^/]+\.data/(purelib|platlib|data|scripts|headers)/(.+)$")
 _RECORD = re.compile(r"^[^/]+\.dist-info/RECORD$")
 _MOST_SEARCHED_BYTES = 32 << 20
 _MOST_DEPTH = 64
+_SCHEMES = {
+    "posix": {
+        "purelib": "lib/{version}/site-packages",
+        "platlib": "lib/{version}/site-packages",
+        "data": "",
+        "scripts": "bin",
+        "headers": "include/site/{version}",
+    },
+    "nt": {
+        "purelib": "Lib/site-packages",
+        "platlib": "Lib/site-packages",
+        "data": "",
+        "scripts": "Scripts",
+        "headers": "include",
+    },
+}
+"""By ``os.name``: folders of an environment as sysconfig's schemes posix_prefix and nt have them,
+and that of headers as pip has it (pip/_internal/locations/_sysconfig.py).
+"""
 
 
 class WheelFiles:
@@ -88,7 +107,7 @@ class WheelFiles:
     def real(self, path: str) -> str:
         """See `Files.real`; wheels have no links, but a case that may be written otherwise."""
         path = posixpath.normpath(path)
-        if self.target.system == "linux":
+        if not self.target.folds_case:
             return path
         found, key = "", ""
         for part in path.strip("/").split("/"):
@@ -152,7 +171,7 @@ class WheelFiles:
         return member
 
     def _case(self, text: str) -> str:
-        return text if self.target.system == "linux" else text.lower()
+        return text.lower() if self.target.folds_case else text
 
     def _key(self, path: str) -> str:
         return self._case(posixpath.normpath(path))
@@ -203,17 +222,11 @@ class Layout:
 
     def __init__(self, target: Target) -> None:
         version = f"python{target.python[0]}.{target.python[1]}"
-        windows = target.system == "windows"
-        self.site = (
-            f"{PREFIX}/Lib/site-packages" if windows else f"{PREFIX}/lib/{version}/site-packages"
-        )
         self._schemes = {
-            "purelib": self.site,
-            "platlib": self.site,
-            "data": PREFIX,
-            "scripts": f"{PREFIX}/{'Scripts' if windows else 'bin'}",
-            "headers": f"{PREFIX}/include" if windows else f"{PREFIX}/include/site/{version}",
+            name: posixpath.normpath(f"{PREFIX}/{folder.format(version=version)}")
+            for name, folder in _SCHEMES[target.os_name].items()
         }
+        self.site = self._schemes["purelib"]
 
     def place(self, name: str) -> str:
         """Give where a member comes to."""

@@ -10,6 +10,8 @@ from ..facts.libraries import Library
 from ..facts.snapshots import Snapshot
 from ..knowledge.conda import conda_name
 from ..knowledge.envvars import is_true
+from ..knowledge.manners import manners_of
+from ..knowledge.registration import ENVIRONMENT, REGISTRIES
 from .rule import bringer
 
 
@@ -48,8 +50,8 @@ def one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
     shared = sorted((each for each in copies if not each.static), key=_intel_first)
     ways = []
     # Where the first one serves all already, the others are called through their own handles.
-    # On Linux alone: elsewhere names bind to the library that they were linked with.
-    if snapshot.system == "linux" and shared and not copies[0].serves:
+    global_scope = manners_of(snapshot.system).has_global_scope
+    if global_scope and shared and not copies[0].serves:
         ways.append(f"{_serving(snapshot, shared[0])}: {opened(snapshot, shared[0])}")
     names = [name for each in copies for name in _packages(each)]
     packages = " ".join(sorted(set(map(conda_name, names))))
@@ -64,7 +66,8 @@ def one_of(snapshot: Snapshot, copies: tuple[Library, ...]) -> tuple[str, ...]:
     if snapshot.is_foreseen:
         return (*ways, *_fewer(copies))
     *most, last = map(bringer, copies)
-    ways.append(f"Or use only one of {', '.join(most)} and {last} in a kernel")
+    use = "Or use" if ways else "Use"
+    ways.append(f"{use} only one of {', '.join(most)} and {last} in a kernel")
     return tuple(ways)
 
 
@@ -119,13 +122,9 @@ def module_of(library: Library) -> str | None:
 def place_of(system: str, library: Library) -> str:
     """Give where a copy looks for others and tells of itself; the same place is seen by both.
 
-    On Linux a shared library registers in /dev/shm, a copy that is linked into another library in
-    a variable; on Windows all do in a variable. On macOS it depends on the copy's age
-    (`omp_magic.knowledge.registration`); those that do not tell are taken for one kind, which no
-    other notices: beside Homebrew's every report saw a crash, and none Error #15.
+    A copy that is linked into another library registers in a variable, wherever that is; for all
+    others see `omp_magic.knowledge.registration.Registry`.
     """
-    if system == "windows":
-        return "environment"
     if library.static:
-        return "environment"
-    return library.registers or "" if system == "macos" else "shared memory"
+        return ENVIRONMENT
+    return REGISTRIES[system].seen_by_all or library.registers or ""

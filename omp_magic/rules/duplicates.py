@@ -68,8 +68,7 @@ def _fatal(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]
             )
         first, *others = one_of(snapshot, copies)
         refuse = [_REFUSE] if arriving and not snapshot.is_foreseen else []
-        # The guard foresees by glibc's rules alone.
-        there = [_REFUSE_THERE] if snapshot.is_foreseen and snapshot.system == "linux" else []
+        there = [_REFUSE_THERE] if snapshot.is_foreseen else []
         yield Case(
             title=title,
             why=why,

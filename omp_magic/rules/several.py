@@ -20,9 +20,7 @@ def _several(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
     remedies = ["For one cell: %%omp_limit openmp=1"]
     again = ", after a restart"
     if snapshot.is_foreseen:
-        # Limits are refused on Windows: its C library has no dlsym.
-        limited = snapshot.system != "windows"
-        remedies = ["For one cell there: %%omp_limit openmp=1"] * limited
+        remedies = ["For one cell there: %%omp_limit openmp=1"]
         again = ""
     late = next((each for each in runtimes[1:] if each.serves), None)
     if late is not None and module_of(late):
@@ -53,7 +51,7 @@ def _blas_copies(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator
             "brings its own. They matter when code calls both at once."
         ),
         evidence=tuple(map(described, copies)),
-        # Windows has no limits yet; nothing is turned in a process that is not here.
+        # Nothing is turned in a process that is not here.
         remedies=() if snapshot.is_foreseen else ("For one cell: %%omp_limit blas=1",),
     )
 

@@ -9,7 +9,10 @@ _INTEL_FIRST = (
     "recursive=True)[0], ctypes.RTLD_GLOBAL)"
 )
 _ONE_FOR_ALL = (
-    f"Let Intel's runtime serve all, in the first cell of a fresh kernel: {_INTEL_FIRST}",
+    (
+        "On Linux, let Intel's runtime serve all, in the first cell of a fresh kernel: "
+        f"{_INTEL_FIRST}"
+    ),
     (
         "Install the packages from one source that shares its runtime, for example: "
         "conda create -n one-openmp -c conda-forge ipykernel scikit-learn pytorch"
@@ -26,10 +29,11 @@ STORIES: dict[str, Story] = {
         "message on, not even to the server's log. "
         "Both can be loaded without harm: the end comes with the second one's first use, which is "
         "why there is time to warn.",
-        "Two files of the family are mapped, compared by device and inode; the registration in "
-        "/dev/shm says which one has started. A copy whose callers are bound to another runtime "
-        "in the global scope is left out, unless ctypes opened it to be called itself. libgomp "
-        "never takes part.",
+        "Two files of the family are mapped; the registration says which one has started: it "
+        "stands in shared memory on Linux, in a variable on Windows, and in either or in a file "
+        "on macOS. A copy whose callers are bound to another one, in the global scope on Linux "
+        "and by import tables on Windows, is left out, unless ctypes opened it to be called "
+        "itself. libgomp never takes part.",
         (
             *_ONE_FOR_ALL,
             (
@@ -87,12 +91,12 @@ STORIES: dict[str, Story] = {
         "one inside a region of the other starts a full team in each thread; and threads of a "
         "team that has just finished keep spinning on the CPUs the other needs.",
         "Runtimes that have started and whose callers are bound to them. One that is mapped while "
-        "another serves from the global scope is not counted, nor is one that a limit of "
-        "omp_magic leaves a single thread.",
+        "another serves, from the global scope or by import tables, is not counted, nor is one "
+        "that a limit of omp_magic leaves a single thread.",
         (
             (
-                "In a fresh kernel, import the package that loads its runtime globally first of "
-                "all: import torch"
+                "On Linux, in a fresh kernel, import the package that loads its runtime globally "
+                "first of all: import torch"
             ),
             "For one cell: %%omp_limit openmp=1",
         ),

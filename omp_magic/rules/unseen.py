@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ..facts.libraries import Library
 from ..facts.snapshots import Snapshot
+from ..knowledge.registration import ENVIRONMENT, FILE, REGISTRIES, SHARED_MEMORY
 from .copies import counted, it, llvm, masked, one_of, place_of
 from .rule import Case, Rule, bringer, described, named
 
@@ -21,27 +22,25 @@ _SOURCE = (
     "https://github.com/pytorch/pytorch/issues/121101"
 )
 _PLACES = {
-    "environment": "in an environment variable",
-    "shared memory": "in shared memory (shm_open)",
-    "file": "in a file below /tmp",
+    ENVIRONMENT: "in an environment variable",
+    SHARED_MEMORY: "in shared memory (shm_open)",
+    FILE: "in a file below /tmp",
     "": "in a place that is not known",
 }
 
 
 def _unseen(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    # On Linux a shared and a static copy of one family were seen to work side by side, each for
-    # its own library; on Windows all copies register in one place.
-    copies = llvm(libraries) if snapshot.system == "macos" else ()
+    copies = llvm(libraries) if REGISTRIES[snapshot.system].unnoticed_end else ()
     sharing = tuple(each for each in copies if each.coalesces)
-    if len(sharing) > 1 and (masked(snapshot) or _apart(sharing)):
+    if len(sharing) > 1 and (masked(snapshot) or _apart(snapshot, sharing)):
         yield _crashing(snapshot, sharing)
-    elif not masked(snapshot) and _apart(copies):
+    elif not masked(snapshot) and _apart(snapshot, copies):
         yield _unwatched(snapshot, copies)
 
 
-def _apart(copies: tuple[Library, ...]) -> bool:
+def _apart(snapshot: Snapshot, copies: tuple[Library, ...]) -> bool:
     """Tell whether some of them do not look where others tell of themselves."""
-    return len({place_of("macos", each) for each in copies}) > 1
+    return len({place_of(snapshot.system, each) for each in copies}) > 1
 
 
 def _crashing(snapshot: Snapshot, copies: tuple[Library, ...]) -> Case:
@@ -56,11 +55,11 @@ def _crashing(snapshot: Snapshot, copies: tuple[Library, ...]) -> Case:
     return Case(
         title=f"{it(snapshot)} will crash in silence once {who} works in parallel: {number}",
         why=(
-            f"{_registered(copies)}. So {_error15(copies)}. And macOS binds functions that several "
-            f"of them export, such as __kmp_suspend, to the first copy, {named(first)}; "
-            f"the threads of {' and '.join(map(named, later))} then run it, and it does not know "
-            "them: a segmentation fault at the first parallel region. Only the copy that is loaded "
-            f"first works.{variable}"
+            f"{_registered(snapshot, copies)}. So {_error15(snapshot, copies)}. And macOS binds "
+            "functions that several of them export, such as __kmp_suspend, to the first copy, "
+            f"{named(first)}; the threads of {' and '.join(map(named, later))} then run it, and it "
+            "does not know them: a segmentation fault at the first parallel region. Only the copy "
+            f"that is loaded first works.{variable}"
         ),
         evidence=tuple(map(described, copies)),
         remedies=one_of(snapshot, copies),
@@ -73,27 +72,25 @@ def _unwatched(snapshot: Snapshot, copies: tuple[Library, ...]) -> Case:
     return Case(
         title=f"{it(snapshot)} may crash in silence: {number} that do not notice each other",
         why=(
-            f"{_registered(copies)}. So none finds the other, no Error #15 comes, and {started}, "
-            "each with a pool of its own; a crash, a hang or a wrong result may follow."
+            f"{_registered(snapshot, copies)}. So none finds the other, no Error #15 comes, and "
+            f"{started}, each with a pool of its own; a crash, a hang or a wrong result may follow."
         ),
         evidence=tuple(map(described, copies)),
         remedies=one_of(snapshot, copies),
     )
 
 
-def _error15(copies: tuple[Library, ...]) -> str:
-    unknown = any(place_of("macos", each) == "" for each in copies)
+def _error15(snapshot: Snapshot, copies: tuple[Library, ...]) -> str:
+    unknown = any(place_of(snapshot.system, each) == "" for each in copies)
     return "Error #15 may not come" if unknown else "no Error #15 comes"
 
 
-def _registered(copies: tuple[Library, ...]) -> str:
+def _registered(snapshot: Snapshot, copies: tuple[Library, ...]) -> str:
     """Give where copies tell others of themselves."""
-    places = dict.fromkeys(place_of("macos", each) for each in copies)
-    told = (
-        f"{', '.join(bringer(each) for each in copies if place_of('macos', each) == place)} "
-        f"{_PLACES[place]}"
-        for place in places
-    )
+    places: dict[str, list[str]] = {}
+    for each in copies:
+        places.setdefault(place_of(snapshot.system, each), []).append(bringer(each))
+    told = (f"{', '.join(who)} {_PLACES[place]}" for place, who in places.items())
     where = "; ".join(told)
     if len(places) == 1:
         return f"KMP_DUPLICATE_LIB_OK switches their look for each other off ({where})"

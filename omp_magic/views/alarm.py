@@ -35,8 +35,9 @@ class AlarmView:
     def __str__(self) -> str:
         """Give the plain text: what is about to happen first, each line of code whole."""
         from .plain import joined  # noqa: PLC0415 - rich, 12 ms
+        from .signs import encodable  # noqa: PLC0415 - as above
 
-        return joined(self.lines())
+        return encodable(joined(self.lines()), sys.stdout)
 
     def lines(self) -> list[Text]:
         """Give it in lines: first what is about to happen, or where it has."""

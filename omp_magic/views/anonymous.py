@@ -91,7 +91,8 @@ def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
 
 
 def _pattern(personal: Personal) -> re.Pattern[str] | None:
-    windows = any(re.match(r"[A-Za-z]:", home) for home in personal.homes)
+    # Where a path begins with a drive's letter, names in it may be written in any case.
+    any_case = any(re.match(r"[A-Za-z]:", home) for home in personal.homes)
     homes = [_home(home) for home in _longest(personal.homes) if len(home.strip("/\\")) > 1]
     hosts = [_host(host) for host in _longest(personal.hosts) if host not in (_HOST, _USER)]
     users = [_user(user) for user in _longest(personal.users) if user not in (_HOST, _USER)]
@@ -102,7 +103,7 @@ def _pattern(personal: Personal) -> re.Pattern[str] | None:
     ]
     if not groups:
         return None
-    return re.compile("|".join(groups), re.IGNORECASE if windows else 0)
+    return re.compile("|".join(groups), re.IGNORECASE if any_case else 0)
 
 
 def _longest(names: Iterable[str]) -> list[str]:

@@ -149,7 +149,7 @@ def _here(check: Check, *, magics: bool) -> list[Text]:
         lines += said(unknown_words(gap))
     for note in notes_of(check):
         lines += said(f"not known: {note}", style="dim")
-    if check.trial is None and len(check.unknown) < len(check.modules):
+    if check.can_run and check.trial is None and len(check.unknown) < len(check.modules):
         told = "Nothing was run: --run tries it in a child process, --order searches an order"
         lines += said(told, style="dim")
     return lines

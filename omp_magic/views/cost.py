@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from ..facts.cpus import cpus_words, threads_for
 from ..facts.mime import bundle
 from ..facts.usage import Usage
+from .signs import encodable
 from .usage import LEAST_S, around, megabytes, owners, render_usage, seconds, throttled
 from .verdict import Verdict
 from .words import DASH, counted, printable
@@ -147,7 +149,8 @@ class CostCard:
 
     def __str__(self) -> str:
         """Give the plain text: the verdict, and a line or two of numbers."""
-        return f"{printable(self.verdict.text)}\n{render_usage(self.spec, self.usage)}"
+        text = f"{printable(self.verdict.text)}\n{render_usage(self.spec, self.usage)}"
+        return encodable(text, sys.stdout)
 
     __repr__ = __str__
 

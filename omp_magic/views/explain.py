@@ -47,8 +47,9 @@ class Page:
     def __str__(self) -> str:
         """Give the plain text; sentences are no wider than the terminal."""
         from .plain import joined  # noqa: PLC0415 - rich, 12 ms
+        from .signs import encodable  # noqa: PLC0415 - as above
 
-        return joined(self.lines())
+        return encodable(joined(self.lines()), sys.stdout)
 
     def lines(self, *, magics: bool = True) -> list[Text]:
         """Give it in lines; `magics` is whether it is read where there are some."""

@@ -33,11 +33,13 @@ def terminal_columns() -> int:
 
 def _columns_of(stream: Any) -> int:
     try:
-        if stream.isatty():
-            return os.get_terminal_size(stream.fileno()).columns or _ELSEWHERE
+        number = stream.fileno() if stream.isatty() else -1
     except (AttributeError, OSError, ValueError):  # no stream, one without a file, a closed one
-        pass
-    return _ELSEWHERE
+        return _ELSEWHERE
+    try:
+        return os.get_terminal_size(number).columns or _ELSEWHERE
+    except (OSError, ValueError):
+        return _ELSEWHERE
 
 
 def coloured(stream: Any, environ: Mapping[str, str] = os.environ) -> bool:
@@ -60,15 +62,6 @@ def is_terminal(stream: Any) -> bool:
         return bool(stream.isatty())
     except (AttributeError, OSError, ValueError):
         return False
-
-
-def encodable(text: str, stream: object) -> str:
-    """Give `text` with escapes for what a stream cannot encode, as IPython shows results.
-
-    A terminal or a pipe may know ASCII only (``PYTHONIOENCODING=ascii``, ``LC_ALL=C``).
-    """
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def plain_text(*parts: RenderableType) -> str:

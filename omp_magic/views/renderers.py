@@ -5,6 +5,7 @@ Importing this module gives the first two their views; each loads its library wh
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ..facts.differences import Difference
@@ -16,16 +17,23 @@ if TYPE_CHECKING:
     from ..checks import Check, Checks
 
 
+def _told(text: str) -> str:
+    """Give text as what prints can have it: print(snapshot) must not fail for a tick."""
+    from .signs import encodable  # noqa: PLC0415 - only what is shown pays
+
+    return encodable(text, sys.stdout)
+
+
 def _text(snapshot: Snapshot) -> str:
     from .text import render_text  # noqa: PLC0415 - rich, 12 ms
 
-    return render_text(snapshot)
+    return _told(render_text(snapshot))
 
 
 def _display(snapshot: Snapshot) -> str:
     from .text import render_display  # noqa: PLC0415 - rich, 12 ms
 
-    return render_display(snapshot)
+    return _told(render_display(snapshot))
 
 
 def _html(snapshot: Snapshot) -> str:
@@ -43,7 +51,7 @@ def _frame(snapshot: Snapshot) -> pd.DataFrame:
 def _difference_text(difference: Difference) -> str:
     from .difference import render_text  # noqa: PLC0415 - only a difference pays
 
-    return render_text(difference)
+    return _told(render_text(difference))
 
 
 def _difference_html(difference: Difference) -> str:
@@ -55,13 +63,13 @@ def _difference_html(difference: Difference) -> str:
 def _check_text(check: Check) -> str:
     from .check import render_text  # noqa: PLC0415 - only a check pays
 
-    return render_text(check)
+    return _told(render_text(check))
 
 
 def _check_display(check: Check) -> str:
     from .check import render_display  # noqa: PLC0415 - only a check pays
 
-    return render_display(check)
+    return _told(render_display(check))
 
 
 def _check_html(check: Check) -> str:
@@ -73,13 +81,13 @@ def _check_html(check: Check) -> str:
 def _checks_text(checks: Checks) -> str:
     from .matrix import render_text  # noqa: PLC0415 - only who asks about several systems pays
 
-    return render_text(checks)
+    return _told(render_text(checks))
 
 
 def _checks_display(checks: Checks) -> str:
     from .matrix import render_display  # noqa: PLC0415 - as above
 
-    return render_display(checks)
+    return _told(render_display(checks))
 
 
 def _checks_html(checks: Checks) -> str:

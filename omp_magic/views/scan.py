@@ -66,7 +66,7 @@ def _shipped(library: Library, *, unlinked: bool) -> str:
 
 def _needed(need: Need) -> str:
     files = counted(len(need.files), "file")
-    if need.system:
+    if need.everywhere:
         return f"uses   {BY_KEY[need.family].label}, the system's own: {files}"
     when = ", at the first call" if need.late else ""
     where = f", searched in {', '.join(need.rpaths)}" if need.rpaths else ""

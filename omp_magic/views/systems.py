@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..checks import Check
 from ..facts.libraries import Finding, Gap, Library
 from ..facts.names import is_system
-from ..knowledge.elsewhere import ELSEWHERE, words_at
+from ..knowledge.elsewhere import ELSEWHERE, known_at
 from .words import counted
 
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
@@ -149,11 +149,9 @@ def short_of(libraries: Sequence[tuple[Library, bool]]) -> str:
 
 def _short(library: Library, *, own: bool) -> tuple[str, str]:
     """Give whose a copy is, and what it is, each may be ""."""
-    first, _, name = words_at(library.path).partition(" ")
-    if first == "System32's":
-        return "", name.partition(".")[0]
-    if first:
-        return first, ""
+    known = known_at(library.path)
+    if known is not None:
+        return known.short
     name = library.family
     if name == "vcomp":  # vcomp110 and vcomp140 are two
         name = (re.match(r"vcomp\d*", library.file_name.lower()) or [name])[0]

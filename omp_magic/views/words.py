@@ -181,7 +181,7 @@ def cpus_of(snapshot: Snapshot) -> str:
 def context_of(snapshot: Snapshot) -> str:
     """Give the bounds that do not decide."""
     budget = snapshot.budget
-    return f"affinity {budget.affinity_cpus}, machine {budget.machine_cpus}"
+    return f"affinity {budget.affinity_cpus}, machine {budget.machine_words}"
 
 
 def largest_pool(snapshot: Snapshot) -> int:

@@ -501,7 +501,7 @@ def test_a_cell_that_is_run_again_has_one_panel_and_closing_leaves_no_widget(
     panel.run("five = %omp_dashboard")
     assert panel.value("len(one._live.panels)") == 4
     panel.run("%omp_dashboard off")
-    assert panel.value(OPEN_WIDGETS) == 0
+    until(panel, OPEN_WIDGETS, 0)
 
 
 @pytest.mark.messages

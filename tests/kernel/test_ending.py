@@ -75,9 +75,11 @@ executor, done = callers({})
 
 
 def test_more_callers_than_openblas_was_built_for_are_told(kernel: Kernel) -> None:
-    kernel.run(CALLERS.format(40))
+    kernel.run(CALLERS.format(4))
     most = kernel.value("omp_magic.snapshot().to_dict()['libraries'][0]['max_threads']")
-    assert most == 64  # as NumPy's wheels are built; their openblas_get_config says so
+    # As NumPy's wheels are built for Linux and for Windows; their openblas_get_config says so.
+    assert most in (64, 24)
+    kernel.run(f"executor.shutdown(); executor, done = callers({most // 2 + 8})")
     assert "OMP214" not in kernel.run("%omp_status").text
     kernel.run(f"executor, done = callers({2 * most + 10})")
     text = kernel.run("%omp_status").text

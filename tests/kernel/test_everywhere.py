@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from live import Kernel
 
 
@@ -22,10 +20,7 @@ def test_status_in_a_kernel(kernel: Kernel) -> None:
     assert kernel.run("%unload_ext omp_magic").status == "ok"
 
 
-def test_a_limit_holds_or_says_why_not(kernel: Kernel) -> None:
+def test_a_limit_holds(kernel: Kernel) -> None:
     kernel.run("%load_ext omp_magic\nimport numpy")
     reply = kernel.run("%%omp_limit 1\n6 * 7")
-    if sys.platform == "win32":
-        assert reply.stderr.startswith("UsageError: omp_limit: found 'a C library without dlsym'")
-    else:
-        assert reply.text == "42"
+    assert (reply.text, reply.stderr) == ("42", "")

@@ -433,7 +433,7 @@ def test_a_library_loaded_inside_the_cell_is_limited_there(kernel: Kernel) -> No
 
 THREAD = """
 from omp_magic.api import HERE
-from omp_magic.machine.native import call_get
+from omp_magic.machine.python.calls import call_get
 def look(): found.append([call_get(i.getter) for i in HERE.observer.scan().images])
 thread = threading.Thread(target=look); thread.start(); thread.join()
 """
@@ -633,7 +633,7 @@ def test_a_limit_in_a_subshell_is_that_threads(kernel: Kernel) -> None:
         pytest.skip("ipykernel below 7 has no subshells")
     kernel.run("%load_ext omp_magic\nimport sklearn.utils._openmp_helpers, threading")
     kernel.run(
-        "from omp_magic.api import HERE\nfrom omp_magic.machine.native import call_get\n"
+        "from omp_magic.api import HERE\nfrom omp_magic.machine.python.calls import call_get\n"
         "gomp = HERE.observer.scan().images[-1]\n"
         "def count(): return call_get(gomp.getter)"
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from links import link
 from live import CLEAN, LINUX, run_python
 from places import ROOT
 
@@ -166,7 +167,7 @@ def test_a_soname_is_replaced_or_refused(tools: Any) -> None:
 def test_folders_are_shortened(tools: Any, tmp_path: Path) -> None:
     inside = tmp_path / "site-packages"
     inside.mkdir()
-    (tmp_path / "link").symlink_to(inside)
+    link(tmp_path / "link", inside)
     text = f"{inside}/a {sys.prefix}/lib {sys.base_prefix}/lib"
     assert tools.shortened(text, tmp_path / "link") == "…/a …/lib …/lib"
 

@@ -8,6 +8,14 @@ from live import LINUX, Kernel
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
 
 
+def nothing_changed(text: str, since: str) -> bool:
+    """Tell whether nothing did but what others on a busy machine do meanwhile."""
+    first, *changes = (line for line in text.split("\n") if line.strip())
+    if not changes:
+        return first.startswith(f"Nothing changed {since}")
+    return since in first and all("OMP206" in line or "OMP211" in line for line in changes)
+
+
 def test_since_the_last_status(kernel: Kernel) -> None:
     kernel.run("%load_ext omp_magic")
     reply = kernel.run("%omp_status --since")
@@ -16,8 +24,7 @@ def test_since_the_last_status(kernel: Kernel) -> None:
     assert reply.stdout.count("\n") == 1
     assert "Threads in this process" in reply.text
     reply = kernel.run("%omp_status --since")
-    assert reply.text.startswith("Nothing changed since %omp_status in cell 2, ")
-    assert "\n" not in reply.text
+    assert nothing_changed(reply.text, "since %omp_status in cell 2, "), reply.text
     kernel.run("import numpy, os\nos.environ['OMP_NUM_THREADS'] = '3'")
     reply = kernel.run("d = %omp_status --since\nd")
     words = [" ".join(line.split()) for line in reply.text.split("\n")]
@@ -29,7 +36,8 @@ def test_since_the_last_status(kernel: Kernel) -> None:
     assert kernel.value("[bool(d), len(d.libraries), type(d).__name__]") == [True, 1, "Difference"]
     # The last status stays the one to compare with, until there is another.
     kernel.run("s = %omp_status")
-    assert kernel.run("%omp_status --since").text.startswith("Nothing changed since")
+    text = kernel.run("%omp_status --since").text
+    assert nothing_changed(text, "since "), text
     assert kernel.run("%omp_status --since ;").result == {}
     kernel.run("before = s\ndel os.environ['OMP_NUM_THREADS']")
     assert "OMP_NUM_THREADS" in kernel.run("%omp_status --since before").text

@@ -11,22 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakesystem import Recorded
 from live import LINUX, forget_registration, run_python
 
 from omp_magic.facts.libraries import Gap
 from omp_magic.formats.procfs import Segments
 from omp_magic.machine import Machine
+from omp_magic.machine.linux import lineage
+from omp_magic.machine.linux.lineage import has_child
+from omp_magic.machine.port.rows import CHILDREN
 from omp_magic.probes.threads import children
-from omp_magic.probes.threads.children import ChildProbe, has_child
+from omp_magic.probes.threads.children import ChildProbe
 
 NEEDS_LINUX = pytest.mark.skipif(not LINUX, reason="child processes are read on Linux only")
 
 TOOLS = """
 import ctypes, json, os, signal, subprocess, sys, time
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 from omp_magic.formats.procfs import Segments
-from omp_magic.probes.threads.children import ChildProbe, has_child
+from omp_magic.machine.linux.lineage import has_child
+from omp_magic.probes.threads.children import ChildProbe
 
 def parallel(path, threads):
     lib = ctypes.CDLL(path)
@@ -35,7 +40,7 @@ def parallel(path, threads):
 
 def look(probe=None, gaps=None):
     machine = Machine.here()
-    probe = probe or ChildProbe(machine, Native())
+    probe = probe or ChildProbe(machine, native_here())
     return probe.look(Segments(machine.read("/proc/self/maps")), [] if gaps is None else gaps)
 
 def facts(found):
@@ -181,7 +186,7 @@ def test_what_a_child_loads_later_is_seen(libiomp5: str) -> None:
         "    stdout=subprocess.PIPE, text=True)\n"
         "def do(line):\n"
         "    child.stdin.write(line + '\\n'); child.stdin.flush(); child.stdout.readline()\n"
-        "probe = ChildProbe(Machine.here(), Native())\n"
+        "probe = ChildProbe(Machine.here(), native_here())\n"
         "do('pass'); told = [facts(look(probe))]\n"
         "do('lib = ctypes.CDLL(%r)' % sys.argv[1]); told.append(facts(look(probe)))\n"
         "do('free = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p)')\n"
@@ -224,8 +229,8 @@ def test_asking_for_children_takes_nothing_from_whoever_waits() -> None:
 class Closed(Machine):
     """A machine that may not read another process's memory, as under Yama's ptrace_scope 2."""
 
-    def memory(self, process: str = "self") -> Any:
-        raise PermissionError(1, "Operation not permitted", f"/proc/{process}/mem")
+    def memory(self, process: int | None = None) -> Any:
+        raise PermissionError(1, "Operation not permitted", f"/proc/{process or 'self'}/mem")
 
 
 class Other(Machine):
@@ -316,7 +321,7 @@ def test_the_work_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("child processes", "only the first 2 of 3 are looked at"),
         ("pools of process 70", "more than 2 threads are not looked at"),
     ]
-    monkeypatch.setattr(children, "MOST_PROCESSES", 1)
+    monkeypatch.setattr(lineage, "MOST_PROCESSES", 1)
     gaps.clear()
     assert [one.pid for one in ChildProbe(here, None).look(Segments(""), gaps)] == [80]
     assert gaps[0].why == "of 4 processes only the 1 last are looked at"
@@ -345,13 +350,12 @@ def test_memory_that_is_closed_leaves_the_pool_unknown(libiomp5: str) -> None:
         forget_registration(held.pid)
 
 
-def test_no_children_elsewhere(tmp_path: Path) -> None:
-    class Elsewhere(Machine):
-        linux = False
-
+def test_a_system_that_does_not_tell_of_children_says_why() -> None:
+    recorded = Recorded("unmasked")
+    recorded.reasons[CHILDREN] = "nobody may look"
     gaps: list[Gap] = []
-    assert ChildProbe(Elsewhere(tmp_path), None).look(Segments(""), gaps) == ()
-    assert gaps[0].why == "they are read on Linux only"
+    assert ChildProbe(recorded.machine(), None).look(Segments(""), gaps) == ()
+    assert [gap.why for gap in gaps] == ["nobody may look"]
 
 
 @NEEDS_LINUX

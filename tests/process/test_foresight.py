@@ -58,7 +58,7 @@ from importlib.machinery import ExtensionFileLoader
 from omp_magic.guard.foresight import Foresight
 from omp_magic.loader.imports import LoaderModel
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 class Info(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("name", ctypes.c_char_p)]
 def loaded():
@@ -67,7 +67,7 @@ def loaded():
     look = kind(lambda info, size, data: names.append(os.fsdecode(info[0].name)) or 0)
     ctypes.PyDLL(None).dl_iterate_phdr(look, None)
     return names
-foresight, wrong, alone = Foresight(Machine.here(), Native()), [], 0
+foresight, wrong, alone = Foresight(Machine.here(), native_here()), [], 0
 create = ExtensionFileLoader.create_module
 def created(self, spec):
     global alone
@@ -84,7 +84,7 @@ def created(self, spec):
 ExtensionFileLoader.create_module = created
 import sklearn.cluster
 foresight._model._loaded.settle()
-fresh = LoaderModel(Machine.here(), Native())
+fresh = LoaderModel(Machine.here(), native_here())
 kept = foresight._model
 print(json.dumps([wrong, alone, set(kept.names) >= set(fresh.names)]))
 """
@@ -101,7 +101,8 @@ def test_what_is_let_pass_maps_nothing_but_itself() -> None:
 
 HOOKED = """
 import json, sys
-from omp_magic.hooks.loads import Hooks, Watcher
+from omp_magic.hooks.loads import Hooks
+from omp_magic.hooks.watcher import Watcher
 told, hooks = [], Hooks()
 class Outer(Watcher):
     def before_import(self, name): told.append(["begin", name])

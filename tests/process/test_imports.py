@@ -29,17 +29,17 @@ from omp_magic.loader.glibc import Glibc
 from omp_magic.loader.imports import LoaderModel, predict_dlopen
 from omp_magic.loader.sharedobjects import WrongMachineError, read_object
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 
-GLIBC = LINUX and Native().global_symbol("gnu_get_libc_version") is not None
+GLIBC = LINUX and native_here().global_symbol("gnu_get_libc_version") is not None
 pytestmark = pytest.mark.skipif(not GLIBC, reason="follows glibc's loader: Linux with glibc only")
-MODEL = LoaderModel(Machine.here(), Native() if LINUX else None)
+MODEL = LoaderModel(Machine.here(), native_here() if LINUX else None)
 WATCHED = TESTS / "watched.py"
 
 STEPS = """
 import ctypes, json, os, sys
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 from omp_magic.loader.imports import LoaderModel
 class Info(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("name", ctypes.c_char_p)]
@@ -62,7 +62,7 @@ def step(name):
     new = [os.path.realpath(each) for each in loaded() if each not in before]
     return [list(told.new), told.missing, told.known, new, error]
 handles = {}
-model = LoaderModel(Machine.here(), Native())
+model = LoaderModel(Machine.here(), native_here())
 print(json.dumps([done for done in map(step, sys.argv[1:]) if done is not None]))
 """
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_loaded_ends_the_search(build: Build, kind: str) -> None:
 def test_executables_are_refused_and_pipes_are_not_waited_for(tmp_path: Path) -> None:
     assert steps(os.path.realpath(sys.executable))[0][0] == "!"
     os.mkfifo(tmp_path / "pipe.so")
-    model = LoaderModel(Machine.here(), Native())
+    model = LoaderModel(Machine.here(), native_here())
     assert model.predict(str(tmp_path / "pipe.so")).missing == str(tmp_path / "pipe.so")
     for odd in ("", None, "a\0b", "/", "x" * 5000, "/proc/self/mem", os.fspath(tmp_path)):
         told = model.predict(odd)
@@ -369,7 +369,7 @@ def test_a_relative_path_begins_at_the_current_folder(
 
 def test_telling_changes_nothing(build: Build) -> None:
     leaf = build("leaf.so")
-    native = Native()
+    native = native_here()
     model = LoaderModel(Machine.here(), native)
     before = native.loader_changes(), os.listdir("/proc/self/fd")
     assert model.predict(leaf).new == (str(leaf),)
@@ -378,7 +378,7 @@ def test_telling_changes_nothing(build: Build) -> None:
 
 
 def test_other_machines_are_not_known(tmp_path: Path) -> None:
-    model = LoaderModel(Machine(tmp_path), Native())
+    model = LoaderModel(Machine(tmp_path), native_here())
     told = model.predict("libc.so.6")
     assert (told.known, told.new) == (False, ())
     assert told.why is not None

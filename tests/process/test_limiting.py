@@ -22,9 +22,9 @@ from omp_magic.here import HERE
 from omp_magic.jupyter.celllimit import limited
 from omp_magic.jupyter.saying import spec_of
 from omp_magic.jupyter.session import Session
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 
-pytestmark = pytest.mark.skipif(not LINUX, reason="limits need a C library with dlsym")
+pytestmark = pytest.mark.skipif(not LINUX, reason="it makes libraries of ELF, and reads /proc")
 
 
 def asked() -> str | None:
@@ -173,7 +173,7 @@ def test_what_the_user_makes_of_a_variable_meanwhile_stays_at_the_end(
         monkeypatch.setenv(name, was or "")  # which puts it back, too
         if was is None:
             del os.environ[name]
-    native = Native()
+    native = native_here()
     with omp_magic.limit(3):
         assert (asked(), native.getenv("OMP_NUM_THREADS")) == ("3", "3")
         if now is None:

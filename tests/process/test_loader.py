@@ -19,7 +19,7 @@ from omp_magic.errors import ParseError
 from omp_magic.formats.elf import parse_constants, parse_elf, parse_segments
 from omp_magic.formats.procfs import Mapped
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 from omp_magic.probes.runtimes.files import Files
 
 pytestmark = [
@@ -31,8 +31,8 @@ def test_the_loaders_counters_follow_every_load_and_unload_in_every_thread(libio
     seen = values_in(
         sys.executable,
         "import _ctypes, ctypes, json, sys, threading\n"
-        "from omp_magic.machine.native import Native\n"
-        "native = Native(); seen = []\n"
+        "from omp_magic.machine.here import native_here\n"
+        "native = native_here(); seen = []\n"
         "def look(): seen.append(native.loader_changes())\n"
         "def both():\n"
         "    look(); thread = threading.Thread(target=look); thread.start(); thread.join()\n"
@@ -161,7 +161,7 @@ def test_the_owner_of_a_file_that_an_upgrade_took_out_of_record(tmp_path: Path) 
 
 
 def test_native_reads_its_own_load_order() -> None:
-    machine, native = Machine.here(), Native()
+    machine, native = Machine.here(), native_here()
     with machine.memory() as read_memory:
         order = native.load_order(read_memory)
     getenv = native.global_symbol("getenv")

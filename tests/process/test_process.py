@@ -212,50 +212,6 @@ def test_owner_of_a_file_outside_site_packages(libiomp5: str) -> None:
     assert owners == ["intel-openmp"]
 
 
-def test_runtimes_as_threadpoolctl_lists_them_on_other_systems() -> None:
-    """The way for macOS and Windows, run here with /proc out of sight."""
-    seen = values(
-        "import json, os, numpy, sys\n"
-        "from omp_magic.machine import Machine\n"
-        "from omp_magic.probes.observe import take\n"
-        "from omp_magic.machine.native import Native\n"
-        "Machine.linux = False\n"
-        "facts = take(Machine.here())\n"
-        "print(json.dumps([[[l.family, l.num_threads, l.version] for l in facts.libraries],\n"
-        "  os.environ.get('KMP_DUPLICATE_LIB_OK'), Native().getenv('KMP_DUPLICATE_LIB_OK'),\n"
-        "  [g.what for g in facts.gaps], facts.num_os_threads > 0,\n"
-        "  'threadpoolctl' in sys.modules]))"
-    )
-    ((family, count, version),) = seen[0]
-    assert family == "openblas"
-    assert count >= 1
-    assert version.startswith("0.3")
-    assert seen[1:3] == [None, None]
-    assert seen[3] == ["limit on threads", "CPU quota"]
-    assert seen[4:] == [True, True]
-
-
-def test_two_llvm_runtimes_on_other_systems_are_told_and_not_asked(
-    libiomp5: str, libomp: str
-) -> None:
-    """As above: what `%omp_status` says on macOS after the imports, before the first use."""
-    ended = run_python(
-        "import ctypes, json, os, sys\n"
-        "from omp_magic.machine import Machine\n"
-        "Machine.linux = False\n"
-        "import omp_magic\n"
-        "kept = [ctypes.CDLL(each) for each in sys.argv[1:]]\n"
-        "facts = omp_magic.snapshot()\n"
-        "print(json.dumps([[each.initialized for each in facts.libraries],"
-        " [each.code for each in facts.findings], os.environ.get('KMP_DUPLICATE_LIB_OK')]))\n"
-        "sys.stdout.flush(); kept[0].omp_get_max_threads(); kept[1].omp_get_max_threads()",
-        libiomp5,
-        libomp,
-    )
-    assert json.loads(ended.out) == [[None, None], ["OMP101"], None]
-    assert ended.code == -6  # and it is so
-
-
 def test_a_recorded_process(tmp_path: Path) -> None:
     """A process laid out in a folder is read without a call into this one."""
     (tmp_path / "proc/self").mkdir(parents=True)
@@ -407,3 +363,22 @@ def test_ipython_terminal(tmp_path: Path) -> None:
     assert "42" in ended.out
     assert "omp_limit 1: wall" in ended.out
     assert "UsageError: omp_limit: found '0'" in ended.out + ended.err
+
+
+def test_a_look_leaves_nothing_to_the_garbage_collector() -> None:
+    """What refers to itself would stay, with the text of each file, until it comes."""
+    found = values(
+        "import gc, json\n"
+        "import omp_magic\n"
+        "from omp_magic.machine import Machine\n"
+        "from omp_magic.probes.live.pulse import Pulse\n"
+        "pulse = Pulse(Machine())\n"
+        "looks = (omp_magic.snapshot, lambda: omp_magic.snapshot(threads=True), pulse.tick)\n"
+        "for look in looks * 3: look()\n"
+        "gc.collect(); gc.disable(); found = []\n"
+        "for look in looks:\n"
+        "    for _ in range(20): look()\n"
+        "    found.append(gc.collect())\n"
+        "print(json.dumps(found))"
+    )
+    assert found == [0, 0, 0]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from environments import values_in
+from fakesystem import Recorded
 from live import LINUX
 from quota import V1
 from quota_groups import inside
@@ -17,8 +18,9 @@ from reruns import measured, measures
 
 from omp_magic.facts.libraries import Gap
 from omp_magic.machine import Machine
+from omp_magic.machine.gilheld import GilHeld
+from omp_magic.machine.port.rows import CHILDREN, THREAD_OWNERS
 from omp_magic.probes.live.family import Family
-from omp_magic.probes.live.gilheld import GilHeld
 from omp_magic.probes.live.pace import Pace
 from omp_magic.probes.live.pulse import Pulse
 
@@ -96,10 +98,10 @@ def test_busy_threads_are_counted_by_owner() -> None:
     # numpy is loaded after the reader was made, and no symbol may be looked up since.
     seen = in_child(
         """
-from omp_magic.machine.native import Native
+from omp_magic.machine.linux.native import LinuxNative
 asked = []
 for name in ("global_symbol", "symbols", "loader_changes", "dependency_symbol", "load_order"):
-    setattr(Native, name, lambda *_, name=name: asked.append(name))
+    setattr(LinuxNative, name, lambda *_, name=name: asked.append(name))
 sys.addaudithook(lambda name, _: asked.append(name) if name.startswith("ctypes.dl") else None)
 import numpy as np
 asked.clear()
@@ -398,16 +400,20 @@ def test_a_second_look_at_once_gives_the_figures_again() -> None:
 
 
 def test_a_system_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("psutil")
-    monkeypatch.setattr(Machine, "linux", property(lambda _: False))
     monkeypatch.setattr("omp_magic.probes.live.pulse.SHORTEST_S", 0)
-    pulse = Pulse(Machine())
+    recorded = Recorded("unmasked")
+    recorded.reasons[THREAD_OWNERS] = "threads do not tell"
+    recorded.reasons[CHILDREN] = "nobody may look"
+    pulse = Pulse(recorded.machine())
     tick = pulse.tick()
     assert tick.cpus is not None
-    assert tick.rss_bytes
-    assert tick.num_threads
+    assert tick.rss_bytes == recorded.rss_bytes()
+    assert tick.num_threads == recorded.num_threads()
     assert tick.owners is None
-    assert {"owners of threads", "child processes"} <= {gap.what for gap in tick.gaps}
+    assert {(gap.what, gap.why) for gap in tick.gaps} >= {
+        (THREAD_OWNERS, "threads do not tell"),
+        (CHILDREN, "nobody may look"),
+    }
 
 
 @linux
@@ -468,7 +474,7 @@ def test_no_other_thread_runs_while_files_are_read() -> None:
         pytest.skip("this Python has no GIL")
     # Between two byte codes others run after the switch interval; it is long here.
     plain, held = in_child("""
-from omp_magic.probes.live.gilheld import GilHeld
+from omp_magic.machine.gilheld import GilHeld
 steps, found = 0, []
 def look(machine, times):
     before = steps

@@ -16,7 +16,7 @@ from live import LINUX, Kernel, run_python
 from omp_magic.facts.libraries import Gap
 from omp_magic.formats.procfs import Segments
 from omp_magic.machine import Machine
-from omp_magic.probes.threads.pthreads import ThreadList
+from omp_magic.machine.linux.pthreads import ThreadList
 from omp_magic.probes.threads.stacks import ThreadOwners
 from omp_magic.probes.threads.threads import probe_threads
 
@@ -27,14 +27,14 @@ TOOLS = """
 import ctypes, json, os, sys, threading, time
 from collections import Counter
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
+from omp_magic.machine.here import native_here
 from omp_magic.formats.procfs import Segments
 from omp_magic.probes.threads.stacks import ThreadOwners
 
 machine = Machine.here()
 
 def start(way):
-    return ThreadOwners(machine, Native() if way == "list" else None)
+    return ThreadOwners(machine, native_here() if way == "list" else None)
 
 def files():
     return Segments(machine.read("/proc/self/maps"))
@@ -279,8 +279,8 @@ def test_pools_of_other_libraries(way: str) -> None:
 class Closed(Machine):
     """A machine whose memory may not be read."""
 
-    def memory(self, process: str = "self") -> Any:
-        raise PermissionError(1, "Operation not permitted", f"/proc/{process}/mem")
+    def memory(self, process: int | None = None) -> Any:
+        raise PermissionError(1, "Operation not permitted", f"/proc/{process or 'self'}/mem")
 
 
 @NEEDS_LINUX
@@ -343,5 +343,7 @@ def test_a_list_of_threads_that_changes_meanwhile_ends() -> None:
 def test_no_proc_at_all(tmp_path: Path) -> None:
     owners = ThreadOwners(Machine(tmp_path), None)
     assert owners.workers(Segments("")) is None
-    assert owners.why == "No such file or directory"
+    with pytest.raises(OSError) as told:  # noqa: PT011 - its words are the system's own
+        os.listdir(tmp_path / "proc")
+    assert owners.why == told.value.strerror
     assert owners.of([1], Segments("")) == {1: None}

@@ -170,6 +170,7 @@ def test_a_file_of_any_system_gives_one_kind_of_answer() -> None:
             cpu="x86_64",
             needed=("one.dll",),
             delayed=("two.dll",),
+            folds_case=True,
             size_bytes=len(windows),
         ),
     )

@@ -17,6 +17,7 @@ from omp_magic.views.meanings import MEANINGS
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text("utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
 
 
 def test_the_findings_in_the_readme_are_the_rules() -> None:
@@ -36,7 +37,6 @@ def test_the_readme_names_every_magic_and_family() -> None:
 
 
 def test_the_korean_readme_is_the_same_readme() -> None:
-    korean = (ROOT / "README.ko.md").read_text("utf-8")
     for what in (
         r"^#+ ",  # headings
         r"^```.*$",
@@ -45,12 +45,28 @@ def test_the_korean_readme_is_the_same_readme() -> None:
         r"^\| OMP\d+ \| \w+ ",
         r"\]\(([^)]*)\)|(?:src|srcset)=\"([^\"]*)\"",  # links and pictures
     ):
-        found = [re.findall(what, text, re.MULTILINE) for text in (README, korean)]
+        found = [re.findall(what, text, re.MULTILINE) for text in (README, KOREAN)]
         if what.startswith(r"\]"):
             found = [sorted(each) for each in found]  # a language may order a sentence's links
             found = [[pair for pair in each if "README" not in pair[0]] for each in found]
         assert found[0] == found[1], what
         assert len(found[0]) > 4
+
+
+def test_what_works_on_which_system_is_one_table() -> None:
+    """README, its Korean and the reference; a Korean cell says yes where the English one does."""
+    rows = r"(?m)^\| (?:what you do|하는 일|system|시스템) \|(?:.*\n\|)*.*$"
+    pages = [README, (DOCS / "reference" / "systems.md").read_text("utf-8"), KOREAN]
+    readme, page, korean = (re.findall(rows, text) for text in pages)
+    assert len(readme) == 2
+    assert readme == page
+    for english, other in zip(readme, korean, strict=True):
+        lines = zip(english.splitlines(), other.splitlines(), strict=True)
+        for (_, *ours), (_, *theirs) in ([line.split(" | ") for line in pair] for pair in lines):
+            assert len(ours) == len(theirs)
+            for own, told in zip(ours, theirs, strict=True):
+                assert own.startswith("yes") == told.startswith("됩니다")
+                assert own.startswith(("no:", "no,")) == ("안 됩니다" in told)
 
 
 def test_the_pages_of_findings_are_those_of_the_rules() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from omp_magic.facts.libraries import Library, named_apart
 from omp_magic.facts.names import Called, places_of, used_by
-from omp_magic.formats.elf import ElfFile
+from omp_magic.formats.binaries import Binary
 from omp_magic.formats.procfs import Mapped
 from omp_magic.knowledge.readings import readings_of
 from omp_magic.probes.runtimes.owners import Owner
@@ -134,13 +134,13 @@ def test_users_are_those_whose_needed_leads_to_that_very_copy() -> None:
     gomp, other = file("/usr/lib/libgomp.so.1", 1), file("/env/x.libs/libgomp-9.so", 2)
     blas = file("/usr/lib/libopenblas.so.0", 3)
     needs = {
-        1: ElfFile(soname="libgomp.so.1"),
-        2: ElfFile(soname="libgomp-9.so"),
-        3: ElfFile(soname="libopenblas.so.0", needed=("libgomp.so.1",)),
-        4: ElfFile(needed=("libgomp.so.1", "libc.so.6")),
-        5: ElfFile(needed=("libgomp-9.so",)),
-        6: ElfFile(needed=("libopenblas.so.0",)),
-        7: ElfFile(needed=("libgomp.so.1",)),
+        1: Binary(system="linux", cpu="x86_64", name="libgomp.so.1"),
+        2: Binary(system="linux", cpu="x86_64", name="libgomp-9.so"),
+        3: Binary(system="linux", cpu="x86_64", name="libopenblas.so.0", needed=("libgomp.so.1",)),
+        4: Binary(system="linux", cpu="x86_64", needed=("libgomp.so.1", "libc.so.6")),
+        5: Binary(system="linux", cpu="x86_64", needed=("libgomp-9.so",)),
+        6: Binary(system="linux", cpu="x86_64", needed=("libopenblas.so.0",)),
+        7: Binary(system="linux", cpu="x86_64", needed=("libgomp.so.1",)),
     }
     mapped = [
         gomp, other, blas, file("/env/lightgbm/lib_lightgbm.so", 4), file("/env/x/a.so", 5),
@@ -152,7 +152,10 @@ def test_users_are_those_whose_needed_leads_to_that_very_copy() -> None:
         return {path: owners.get(path.split("/")[2], Owner()) for path in paths}
 
     def asked(*orphans: Mapped, of: list[Mapped]) -> dict[int, tuple[str, ...]]:
-        return users_of(orphans, of, {}, lambda each: needs[each.starts[0]], ask)
+        def read(each: Mapped) -> Binary:
+            return needs[each.starts[0]]
+
+        return users_of(orphans, of, {}, read, ask, bound=lambda _: {})
 
     # Through the system's OpenBLAS, too; a file of no distribution counts where nothing else does.
     assert asked(gomp, of=mapped) == {1: ("lightgbm", "y")}

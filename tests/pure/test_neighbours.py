@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from facts_for_tests import budget, pool, snapshot
+from facts_for_tests import TICKS_PER_S, budget, pool, snapshot
 
 from omp_magic.facts.cpus import Budget, Load, Neighbour, Neighbours
 from omp_magic.facts.snapshots import Snapshot
@@ -18,7 +17,6 @@ from omp_magic.rules import judge
 from omp_magic.views.panel.facts import PanelFacts
 from omp_magic.views.panel.figures import figures_of
 
-TICKS = os.sysconf("SC_CLK_TCK")
 V2_MOUNT = "30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
 V1_MOUNTS = "".join(
     f"{n} 25 0:{n} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}\n"
@@ -41,7 +39,7 @@ class Folder:
         path.write_text(text)
 
     def process(self, pid: int, cpu_s: float, parent: int = 1) -> None:
-        times = f"{'0 ' * 9}{round(cpu_s * TICKS)} 0 0 0 20 0 1 0 55"
+        times = f"{'0 ' * 9}{round(cpu_s * TICKS_PER_S)} 0 0 0 20 0 1 0 55"
         self.put(f"/proc/{pid}/stat", f"{pid} (python) S {parent} {times} {'0 ' * 30}\n")
         self.put(f"/proc/{pid}/cmdline", f"python\0work{pid}.py\0")
 

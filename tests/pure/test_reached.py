@@ -46,6 +46,14 @@ def test_each_import_of_a_line_is_found(line: str, found: list[tuple[str, bool]]
     assert [(each.module, each.certain) for each in imports_of(f"{line}\n".encode())] == found
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["as Unix ends lines", "as Windows does"])
+def test_an_import_that_goes_over_lines_is_found(end: str) -> None:
+    """scipy's wheel for Windows has such ones."""
+    lines = "x = 1", "from a.b \\", "    import c, \\", "    d", "from e import (f, # )", "    g)"
+    found = imports_of("".join(each + end for each in lines).encode())
+    assert [(each.module, each.names) for each in found] == [("a.b", ("c", "d")), ("e", ("f", "g"))]
+
+
 @pytest.mark.parametrize(
     ("environ", "reached"),
     [({}, "for_tensorflow"), ({"KERAS_BACKEND": "torch"}, "for_torch")],

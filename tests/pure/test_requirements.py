@@ -190,7 +190,7 @@ def test_uv_lock_is_followed_from_its_roots(tmp_path: Path) -> None:
     assert [pin.title for pin in wanted.pins] == ["torch 2.3.0", "circle 1", "back 1", "pytest 8"]
     assert wanted.direct == ("torch", "circle", "pytest")
     assert whys(wanted) == "speed: from a repository: no wheel to look into"
-    assert wanted.unknown[0].where == f"{tmp_path}/uv.lock:50"
+    assert wanted.unknown[0].where == f"{tmp_path / 'uv.lock'}:50"
     assert wanted.pins[0].files == (
         Offered(
             name="torch-2.3.0-cp312-none-macosx_11_0_arm64.whl",
@@ -484,6 +484,12 @@ def test_a_bomb_of_merged_keys_does_not_grow(tmp_path: Path) -> None:
     bomb += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
     wanted = read(tmp_path, "environment.yml", bomb + "dependencies: [{pip: *a39}]\n")
     assert names(wanted) == []
+
+
+def test_a_name_with_a_nul_is_a_gap(tmp_path: Path) -> None:
+    wanted = read(tmp_path, "requirements.txt", "six==1.0\n-r oth\0er.txt\n")
+    assert names(wanted) == ["six"]
+    assert "null byte" in whys(wanted)
 
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name != "thing.cfg"])

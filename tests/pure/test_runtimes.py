@@ -15,8 +15,8 @@ from omp_magic.formats.procfs import Mapped
 from omp_magic.guard.coming import coming_libraries
 from omp_magic.knowledge.catalog import BY_KEY
 from omp_magic.machine import Machine
-from omp_magic.machine.native import Native
-from omp_magic.probes.runtimes.libraries import Image
+from omp_magic.machine.port.native import Native
+from omp_magic.probes.runtimes.images import Image
 from omp_magic.probes.runtimes.owners import Owner, Owners
 from omp_magic.probes.runtimes.pools import pools_of
 from omp_magic.probes.runtimes.replaced import PackageProbe

@@ -22,7 +22,7 @@ from omp_magic.knowledge.precedence import ORDERS, order_of
 from omp_magic.knowledge.readings import readings_of
 from omp_magic.knowledge.rivals import RIVALRIES, SETTERS, setters_of
 from omp_magic.knowledge.variables import VARIABLES
-from omp_magic.probes.runtimes.libraries import Image
+from omp_magic.probes.runtimes.images import Image
 from omp_magic.probes.runtimes.owners import Owner
 from omp_magic.probes.runtimes.pools import threads_at_start
 from omp_magic.rules import judge

@@ -17,7 +17,7 @@ from omp_magic.errors import ParseError
 from omp_magic.facts.targets import parse_target
 from omp_magic.formats.binaries import Binary
 from omp_magic.installed.modules import Installed
-from omp_magic.loader.files import Files
+from omp_magic.loader.files import Disk, Files
 from omp_magic.requirements import filefacts, members
 from omp_magic.requirements.members import Member, members_of
 from omp_magic.requirements.pins import RequirementsError
@@ -268,7 +268,7 @@ def test_installed_finds_modules_by_the_record_that_is_given(tmp_path: Path) -> 
         out = tmp_path / key.removeprefix("/target/")
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(files.read(key, 1 << 20))
-    installed = Installed([os.fspath(site)])
-    (dist,) = installed.owners("mklx", os.fspath(site))
+    installed = Installed([site.as_posix()], Disk(), LINUX)
+    (dist,) = installed.owners("mklx", site.as_posix())
     assert (installed.title(dist), dist.version) == ("mkl", "1.0")
-    assert installed.binaries(dist) == (os.fspath(tmp_path / "lib" / "libmkl_rt.so.2"),)
+    assert installed.binaries(dist) == ((tmp_path / "lib" / "libmkl_rt.so.2").as_posix(),)

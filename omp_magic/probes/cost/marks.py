@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from dataclasses import dataclass
 
 from ...facts.cpus import Throttling
+from ...machine.python.own import children_cpu_s
 from .sampler import own_cpu_s
-
-if sys.platform != "win32":
-    import resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Marks:
     @classmethod
     def begin(cls) -> Marks:
         """Read them, the wall clock last: what the stretch is measured by."""
-        tid, at, children = threading.get_native_id(), time.time(), _children_cpu_s()
+        tid, at, children = threading.get_native_id(), time.time(), children_cpu_s()
         own_s, cpu_s, thread_ns = own_cpu_s(), time.process_time(), time.thread_time_ns()
         return cls(time.perf_counter(), cpu_s - own_s, thread_ns, tid, children, at)
 
@@ -37,7 +34,7 @@ class Marks:
         """Read them, the wall clock first."""
         wall_s, thread_ns, cpu_s = time.perf_counter(), time.thread_time_ns(), time.process_time()
         cpu_s -= own_cpu_s()
-        children = _children_cpu_s()
+        children = children_cpu_s()
         return cls(wall_s, cpu_s, thread_ns, threading.get_native_id(), children, time.time())
 
     def children_since(self, begin: Marks) -> float | None:
@@ -45,14 +42,6 @@ class Marks:
         if self.children_cpu_s is None or begin.children_cpu_s is None:
             return None
         return self.children_cpu_s - begin.children_cpu_s
-
-
-def _children_cpu_s() -> float | None:
-    """Give the CPU time of the children that were waited for; None where that is not known."""
-    if sys.platform == "win32":
-        return None
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def most_throttled(

@@ -15,7 +15,7 @@ from ...facts.cpus import Throttling
 from ...facts.libraries import Gap
 from ...facts.usage import Usage
 from ...machine import Machine
-from ...machine.native import Native
+from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
 from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
 from ..observe import Observer
 from .marks import Marks, most_throttled
@@ -164,11 +164,13 @@ class Meter:
     def _prepared(self) -> ThreadCpu | None:
         """Give what follows the threads, ready to begin."""
         threads, self._threads = self._threads, None
-        if not self._machine.live or not self._machine.linux:
-            why = "only on Linux, and for the running process, do threads tell"
+        lacks = self._machine.system.lacks
+        why = lacks(THREAD_CLOCKS) or lacks(THREAD_OWNERS)
+        if why or not self._machine.live:
+            why = why or "only of the running process do threads tell"
             self._missing(_OWNERS, why)
             return None
-        threads = threads or ThreadCpu(self._machine, Native())
+        threads = threads or ThreadCpu(self._machine, self._machine.native())
         threads.prepare()
         self._threads = threads
         return threads

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import _thread
-import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...machine import Machine
-from ..threads.threads import count_threads
+from ...machine.python.own import thread_clock
 from .threadcpu import ThreadCpu
 
 _EVERY_S = 0.01
@@ -67,13 +65,7 @@ class Sizes:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._missing: dict[str, Gap] = {}
-        self._counts_links = False
-        if machine.live and machine.linux:
-            # The folder's number of links is 2 and the number of threads (proc_task_getattr in
-            # the kernel's fs/proc/base.c), for a quarter of what reading stat costs. Other
-            # systems that have a /proc may not do so: it is believed where both agree.
-            with suppress(OSError, ParseError):
-                self._counts_links = self._links() == count_threads(machine)
+        self._count = machine.system.thread_counter()
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -83,35 +75,30 @@ class Sizes:
     def threads(self) -> int | None:
         """Give the number of OS threads without omp_magic's own."""
         try:
-            number = self._links() if self._counts_links else count_threads(self._machine)
+            number = self._count()
         except (OSError, ParseError) as error:
             self._missing["thread count"] = Gap.of("thread count", error)
             return None
         return number - len(own_threads())
 
-    def rss_bytes(self) -> int | None:
-        """Give the resident memory; the kernel's count lags by some pages a CPU, see proc(5)."""
-        if not self._machine.linux:
-            import psutil  # noqa: PLC0415 - 6 ms that Linux never pays
+    def has_thread(self, tid: int) -> bool:
+        """Tell whether a thread of this process still lives."""
+        return self._machine.system.has_thread(tid)
 
-            return int(psutil.Process().memory_info().rss)
+    def rss_bytes(self) -> int | None:
+        """Give the resident memory; Linux' count lags by some pages a CPU, see proc(5)."""
         try:
-            pages = self._machine.read("/proc/self/statm").split()[1]
-            return int(pages) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError, IndexError) as error:
+            return self._machine.system.rss_bytes()
+        except OSError as error:
             self._missing["resident memory"] = Gap.of("resident memory", error)
             return None
 
     def high_water_bytes(self) -> int | None:
-        """Give the largest resident memory since the process began: VmHWM, see proc(5)."""
+        """Give the largest resident memory since the process began."""
         try:
-            status = self._machine.read("/proc/self/status")
-            return int(status.split("VmHWM:", 1)[1].split(None, 1)[0]) * 1024
-        except (OSError, ValueError, IndexError):
+            return self._machine.system.peak_rss_bytes()
+        except OSError:
             return None  # Samples stand in for it.
-
-    def _links(self) -> int:
-        return os.stat(self._machine.path("/proc/self/task")).st_nlink - 2
 
 
 @dataclass(slots=True)
@@ -195,7 +182,7 @@ class Sampler:
         self._done.release()
         # Its last steps are C code; until they are done it is among the process's threads.
         for _ in range(50):
-            if not self._tid or not os.path.exists(f"/proc/self/task/{self._tid}"):
+            if not self._tid or not self._sizes.has_thread(self._tid):
                 break
             time.sleep(0)
         return True
@@ -203,8 +190,7 @@ class Sampler:
     def _run(self) -> None:
         tid = _thread.get_native_id()
         try:
-            clock = getattr(time, "pthread_getcpuclockid", None)
-            _OWN.clocks[tid] = clock(_thread.get_ident()) if clock is not None else None
+            _OWN.clocks[tid] = thread_clock(_thread.get_ident())
             self._tid = tid
             self._ready.release()
             self._go.acquire()

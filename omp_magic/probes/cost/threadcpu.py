@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ...formats.procfs import Segments
 from ...machine import Machine
-from ...machine.native import Native
-from ..threads.clocks import clocks_of
+from ...machine.port.native import Native
 from ..threads.stacks import PYTHON, ThreadOwners
 
 UNKNOWN = "unknown"
@@ -92,7 +90,7 @@ class ThreadCpu:
     Parameters
     ----------
     machine
-        The machine to read; only the running process on Linux has such clocks.
+        The machine to read; only a running process has such clocks.
     native
         Calls into this process; None where there are none.
     """
@@ -109,14 +107,14 @@ class ThreadCpu:
         self._old_map = False
 
     def readings(self, left_out: Collection[int] = ()) -> dict[int, int]:
-        """Give the CPU time of each thread in ns by its tid; see `clocks_of`. Keeps nothing.
+        """Give the CPU time of each thread in ns by its tid; see `System.clocks`. Keeps nothing.
 
         Raises
         ------
         OSError
             When the threads cannot be listed.
         """
-        return clocks_of(self._machine, left_out)
+        return self._machine.system.clocks(left_out)
 
     def prepare(self) -> None:
         """Find the owners of the threads there are, so that a later look meets few new ones.
@@ -130,7 +128,7 @@ class ThreadCpu:
         """
         changes = self._native.loader_changes() if self._native is not None else None
         if self._segments is None or changes is None or changes != self._changes:
-            self._segments = Segments(self._machine.read("/proc/self/maps"))
+            self._segments = self._machine.system.code_map()[1]
             self._changes = changes
         self._owners.settle()
         self._owners.workers(self._segments)
@@ -182,7 +180,7 @@ class ThreadCpu:
         """
         for tid, span in self._live.items():
             try:
-                ns = time.clock_gettime_ns((~tid << 3) | 6)
+                ns = self._machine.system.clock(tid)
             except OSError:
                 continue  # it ended
             span.last_ns = max(span.last_ns, ns)
@@ -214,7 +212,7 @@ class ThreadCpu:
         if wanted:
             if self._old_map:
                 # A thread in no known file: its library was loaded after the map was read.
-                self._segments = Segments(self._machine.read("/proc/self/maps"))
+                self._segments = self._machine.system.code_map()[1]
                 self._old_map = False
                 # The map was read without the loader's counter, so it counts as an old one.
                 self._changes = None

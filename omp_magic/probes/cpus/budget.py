@@ -12,7 +12,8 @@ from ...facts.libraries import Gap
 from ...formats.cgroupfiles import parse_cpu_stat
 from ...knowledge.declared import parse_declared
 from ...machine import Machine
-from .quotas import probe_cpusets, probe_quotas
+from ...machine.port.rows import Cores
+from .quotas import probe_cpusets, probe_limits, probe_quotas
 from .topology import probe_affinity, probe_topology
 
 
@@ -36,38 +37,37 @@ def probe_budget(machine: Machine) -> Budget:
     notes: list[str] = []
     affinity_cpus = probe_affinity(machine, gaps)
     topology = probe_topology(machine, affinity_cpus)
-    quotas = probe_quotas(machine, gaps, notes)
+    shares, limits = probe_limits(machine, gaps)
+    quotas = (*probe_quotas(machine, gaps, notes), *shares)
     tightest = min(
         (bound for bound in quotas if bound.cpus is not None),
         key=lambda bound: bound.cpus or 0.0,
         default=None,
     )
-    affinity = Bound(source="affinity", cpus=float(affinity_cpus), detail=topology.affinity_source)
+    affinity = Bound(source="affinity", cpus=float(affinity_cpus), detail=topology.told_by)
     whole = Bound(
-        source="machine", cpus=float(topology.online), detail="CPUs online", file=topology.file
+        source="machine", cpus=float(topology.online), detail=_online(topology), file=topology.file
     )
     declared, errors = parse_declared(machine.environ, quota_known=tightest is not None)
     gaps.extend(Gap(what=error.what, why=str(error)) for error in errors)
-    extra = list(declared)
+    extra = [*limits, *declared]
     if topology.physical is not None:
         extra.append(
             Bound(
                 source="physical cores",
                 cpus=float(topology.physical),
-                detail="thread_siblings_list",
+                detail=topology.physical_told_by,
                 lowers=False,
                 reason="two threads of one core share it; whether that helps depends on the code",
             )
         )
     if affinity_cpus < topology.online:
         extra.extend(probe_cpusets(machine))
-    counted = [bound for bound in (*quotas, affinity, whole, *declared) if _counts(bound)]
+    counted = [bound for bound in (*quotas, affinity, whole, *extra) if _counts(bound)]
     binding = min(counted, key=lambda bound: (bound.cpus or 0.0, bound is affinity))
     if topology.online > 1 and topology.offline:
         notes.append(f"{topology.offline} of the machine's CPUs are offline")
-    policy = machine.realtime_policy()
-    if policy is not None and tightest is not None:
-        notes.append(f"this process runs under {policy}: a quota does not hold for it")
+    notes.extend(machine.system.notes(quota=tightest is not None))
     return Budget(
         quota_cpus=tightest.cpus if tightest is not None else None,
         threads=max(1, math.ceil(binding.cpus or 1)),
@@ -75,6 +75,7 @@ def probe_budget(machine: Machine) -> Budget:
         bounds=(*quotas, affinity, whole, *extra),
         affinity_cpus=affinity_cpus,
         machine_cpus=topology.online,
+        kinds=topology.kinds,
         notes=tuple(notes),
         gaps=tuple(gaps),
     )
@@ -91,6 +92,12 @@ def with_reason(budget: Budget, change: Change) -> Budget:
 
     bounds = tuple(told(bound) for bound in budget.bounds)
     return replace(budget, bounds=bounds, binding=told(budget.binding))
+
+
+def _online(cores: Cores) -> str:
+    """Give what the machine has: ``CPUs online``, or ``8 performance + 4 efficiency``."""
+    kinds = " + ".join(f"{number} {name}" for name, number in cores.kinds)
+    return kinds or "CPUs online"
 
 
 def _counts(bound: Bound) -> bool:

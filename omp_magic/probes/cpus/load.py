@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
 from ...errors import ParseError
 from ...facts.cpus import LEAST_DEMAND_CPUS, Budget, Load, Throttling
 from ...facts.libraries import Gap
 from ...formats.cgroupfiles import parse_cpu_stat, parse_pressure
-from ...formats.procfs import parse_schedstat, parse_stat
+from ...formats.procfs import parse_schedstat
 from ...machine import Machine
+from ...machine.port.rows import WAITING
 from .neighbours import NeighbourProbe
 from .quotas import groups_of, place_of
 
@@ -77,8 +77,8 @@ class LoadProbe:
             The CPUs allowed; needed to see the neighbours.
         """
         base, at_s = self._base, machine.clock()
-        if not machine.linux:
-            return None
+        if machine.system.lacks(WAITING):
+            return self._used_alone(machine, at_s)
         # Right after a look nothing new can be told: what that one told still holds.
         if base is not None and (
             0 <= at_s - base.at_s < _SHORTEST_S or 0 <= at_s - self._load_s < _SHARED_S
@@ -99,6 +99,16 @@ class LoadProbe:
             load = replace(load, neighbours=found) if load is not None else None
         self._load, self._load_s = load, at_s
         return load
+
+    def _used_alone(self, machine: Machine, at_s: float) -> Load | None:
+        """Give the CPUs used, where nothing else is told."""
+        base, now = self._base, Sample(at_s, _process_s(machine), None, (), {})
+        if base is None or at_s - base.at_s >= _OLDEST_S:
+            self._base = now
+        if base is None or at_s - base.at_s < _SHORTEST_S:
+            return self._load
+        self._load = load_between(base, now, None)
+        return self._load
 
 
 def load_between(first: Sample, second: Sample, pressure_share: float | None) -> Load:
@@ -159,10 +169,9 @@ def _starved(first: Sample, second: Sample, interval_s: float) -> float | None:
 
 def _process_s(machine: Machine) -> float | None:
     try:
-        stat = parse_stat(machine.read("/proc/self/stat"))
+        return machine.system.cpu_s()
     except (OSError, ParseError):
         return None
-    return (stat.user_ticks + stat.system_ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def group_cpu_s(machine: Machine) -> float | None:

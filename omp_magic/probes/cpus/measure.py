@@ -7,6 +7,7 @@ import threading
 import time
 
 from ...facts.cpus import Bound
+from ...machine.python.own import thread_clock
 
 _BLOCK = bytes(1 << 20)
 """hashlib lets go of the GIL for more than 2047 bytes; a block of 1 MiB takes about 1 ms."""
@@ -68,7 +69,7 @@ def measure_cpus(threads: int, seconds: float = 0.5) -> Bound:
 
 def _looked_at(workers: list[threading.Thread]) -> tuple[float, float]:
     """Give the wall clock and the CPU time of running threads, in seconds."""
-    if hasattr(time, "pthread_getcpuclockid"):
-        clocks = [time.pthread_getcpuclockid(worker.ident or 0) for worker in workers]
+    clocks = [clock for each in workers if (clock := thread_clock(each.ident or 0)) is not None]
+    if len(clocks) == len(workers):
         return time.perf_counter(), sum(map(time.clock_gettime, clocks))
-    return time.perf_counter(), time.process_time()  # Windows has no clock of a thread
+    return time.perf_counter(), time.process_time()

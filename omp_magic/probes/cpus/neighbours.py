@@ -7,15 +7,15 @@ processes. These are read only when others use much, and at two looks, since a r
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from ...errors import ParseError
 from ...facts.cpus import Budget, Neighbour, Neighbours
-from ...facts.processes import descendants
 from ...formats.cgroupfiles import parse_cpu_stat
 from ...formats.procfs import parse_stat
 from ...machine import Machine
+from ...machine.linux.lineage import descended
+from ...machine.linux.units import ticks_per_s
 from .quotas import groups_of, place_of
 
 _MOST_PROCESSES = 1000
@@ -169,7 +169,7 @@ class NeighbourProbe:
         seconds = now_s - base[0]
         # What its descendants use is its own doing.
         parents = {pid: member.parent for pid, member in members.items()}
-        ours = {machine.pid, *descendants(machine.pid, parents)}
+        ours = {machine.pid, *descended(machine.pid, parents)}
         rates = {
             pid: (member.cpu_s - then.cpu_s) / seconds
             for pid, member in members.items()
@@ -195,14 +195,14 @@ def _members(machine: Machine, folder: str, most: int) -> dict[int, Member]:
     pids = _listed(machine, folder) if folder else _all(machine)
     if len(pids) > most:
         return {}
-    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    per_s = ticks_per_s()
     found = {}
     for pid in pids:
         try:
             stat = parse_stat(machine.read(f"/proc/{pid}/stat"))
         except (OSError, ParseError):
             continue  # it has ended meanwhile, or is hidden from us
-        cpu_s = (stat.user_ticks + stat.system_ticks) / ticks_per_s
+        cpu_s = (stat.user_ticks + stat.system_ticks) / per_s
         found[pid] = Member(stat.start_ticks, stat.parent, cpu_s, stat.comm)
     return found
 

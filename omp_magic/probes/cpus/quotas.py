@@ -10,6 +10,7 @@ from ...facts.libraries import Gap
 from ...formats.cgroupfiles import parse_burst, parse_cfs, parse_cpu_list, parse_cpu_max
 from ...formats.cgroups import Group, Hidden, Place, chain, locate_texts
 from ...machine import Machine
+from ...machine.port.rows import CGROUPS
 
 _MOST_SEARCHED = 20_000
 """Folders looked into for the own pid before the answer is "unknown"."""
@@ -35,8 +36,7 @@ def groups_of(machine: Machine, place: Place) -> tuple[Group, ...]:
 
 def probe_quotas(machine: Machine, gaps: list[Gap], notes: list[str]) -> tuple[Bound, ...]:
     """Read the quota of each visible group, leaf to root."""
-    if not machine.linux:
-        gaps.append(Gap(what="CPU quota", why="this system has no cgroups"))
+    if machine.system.lacks(CGROUPS):
         return ()
     try:
         place = place_of(machine, "cpu")
@@ -74,6 +74,27 @@ def probe_quotas(machine: Machine, gaps: list[Gap], notes: list[str]) -> tuple[B
     return tuple(bounds)
 
 
+def probe_limits(machine: Machine, gaps: list[Gap]) -> tuple[list[Bound], list[Bound]]:
+    """Give the limits of a system that has others than cgroups: shares of time, and all others."""
+    quotas: list[Bound] = []
+    others: list[Bound] = []
+    try:
+        limits = machine.system.cpu_limits()
+    except OSError as error:
+        gaps.append(Gap.of("CPU quota", error))
+        limits = ()
+    for each in limits:
+        bound = Bound(
+            source=each.source,
+            cpus=each.cpus,
+            detail=each.detail,
+            lowers=each.lowers,
+            reason=each.reason,
+        )
+        (quotas if each.is_quota and each.lowers else others).append(bound)
+    return quotas, others
+
+
 def _burst(machine: Machine, group: Group, version: int) -> Iterator[str]:
     """Say what a group may use beyond its quota for a moment; the average stays the quota."""
     name = "cpu.cfs_burst_us" if version == 1 else "cpu.max.burst"
@@ -87,6 +108,8 @@ def _burst(machine: Machine, group: Group, version: int) -> Iterator[str]:
 
 def probe_cpusets(machine: Machine) -> Iterator[Bound]:
     """Give the cpuset that explains an affinity smaller than the machine, if one does."""
+    if machine.system.lacks(CGROUPS):
+        return
     try:
         place = place_of(machine, "cpuset")
     except OSError:

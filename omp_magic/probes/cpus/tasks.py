@@ -15,6 +15,7 @@ from ...formats.tasks import (
     parse_tasks,
 )
 from ...machine import Machine
+from ...machine.port.rows import TASK_LIMITS, THERE_IS_NONE
 from .quotas import groups_of, place_of
 
 _WHAT = "limit on threads"
@@ -54,8 +55,10 @@ class TaskProbe:
         gaps
             Receives what could not be read.
         """
-        if not machine.linux:
-            gaps.append(Gap(what=_WHAT, why="it is read on Linux only"))
+        why = machine.system.lacks(TASK_LIMITS)
+        if why:
+            if why != THERE_IS_NONE:
+                gaps.append(Gap(what=_WHAT, why=why))
             return TaskBudget(wants=wants)
         bounds = list(self._of_groups(machine, gaps))
         try:

@@ -2,39 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
-from ...formats.cgroupfiles import parse_cpu_list
 from ...machine import Machine
-
-_FOLDER = "/sys/devices/system/cpu"
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """The CPUs of the machine.
-
-    Parameters
-    ----------
-    online, offline
-        How many there are; `offline` is 0 where that is not known.
-    physical
-        Physical cores among those online; None where that is not known.
-    file
-        What told the number online, or "".
-    affinity_source
-        What tells the affinity.
-    """
-
-    online: int
-    offline: int
-    physical: int | None
-    file: str
-    affinity_source: str
+from ...machine.port.rows import AFFINITY, THERE_IS_NONE, Cores
 
 
 def probe_affinity(machine: Machine, gaps: list[Gap]) -> int:
@@ -48,22 +21,21 @@ def probe_affinity(machine: Machine, gaps: list[Gap]) -> int:
         Receives why it is not known; the CPUs online stand for it then.
     """
     given = machine.affinity
-    if isinstance(given, int):
-        return max(1, given)
-    if given is not None:
-        return max(1, len(set(given)))
-    if machine.live:
-        return _own_affinity(gaps)
-    try:
-        status = machine.read("/proc/self/status").split("Cpus_allowed_list:", 1)
-        return max(1, len(parse_cpu_list(status[1].split("\n", 1)[0])))
-    except (OSError, IndexError, ParseError) as error:
-        gaps.append(Gap.of("CPU affinity", error, "/proc/self/status"))
+    if given is None:
+        try:
+            given = machine.system.affinity()
+            why = machine.system.lacks(AFFINITY) or "this system does not tell it"
+            if given is None and why != THERE_IS_NONE:
+                gaps.append(Gap(what=AFFINITY, why=why))
+        except (OSError, ParseError) as error:
+            gaps.append(Gap.of(AFFINITY, error))
+    if given is None:
         return probe_topology(machine, 1).online
+    return max(1, given if isinstance(given, int) else len(set(given)))
 
 
-def probe_topology(machine: Machine, at_least: int) -> Topology:
-    """Count the CPUs of the machine, from the kernel: PYTHON_CPU_COUNT changes os.cpu_count().
+def probe_topology(machine: Machine, at_least: int) -> Cores:
+    """Count the CPUs of the machine, as its system tells: PYTHON_CPU_COUNT changes os.cpu_count().
 
     Parameters
     ----------
@@ -71,57 +43,11 @@ def probe_topology(machine: Machine, at_least: int) -> Topology:
         The machine to read.
     at_least
         What the affinity says: the machine has no fewer.
+
+    Raises
+    ------
+    OSError, ParseError
+        When the system does not tell.
     """
-    source = "sched_getaffinity(2)" if machine.linux else "the system"
-    try:
-        online = machine.read(f"{_FOLDER}/online")
-        cpus = parse_cpu_list(online)
-    except (OSError, ParseError):
-        known = os.cpu_count() or 1 if machine.live else 1
-        return Topology(max(known, at_least), 0, _by_psutil(machine), "", source)
-    physical, present = _cores(machine.root, online)
-    return Topology(
-        max(len(cpus), at_least),
-        max(0, present - len(cpus)),
-        physical,
-        f"{_FOLDER}/online",
-        source,
-    )
-
-
-def _own_affinity(gaps: list[Gap]) -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    import psutil  # noqa: PLC0415 - 6 ms that Linux never pays
-
-    process = psutil.Process()
-    if hasattr(process, "cpu_affinity"):  # Windows and FreeBSD
-        return len(process.cpu_affinity() or ()) or 1
-    gaps.append(Gap(what="CPU affinity", why="this system does not tell it"))
-    return psutil.cpu_count() or 1
-
-
-def _by_psutil(machine: Machine) -> int | None:
-    if not machine.live or machine.linux:
-        return None
-    import psutil  # noqa: PLC0415 - 6 ms that Linux never pays
-
-    return psutil.cpu_count(logical=False)
-
-
-@lru_cache(maxsize=8)
-def _cores(root: str, online: str) -> tuple[int | None, int]:
-    """Give (physical cores, CPUs present); read once for each set of CPUs online."""
-    machine = Machine(root)
-    cores = set()
-    for cpu in parse_cpu_list(online):
-        try:
-            cores.add(machine.read(f"{_FOLDER}/cpu{cpu}/topology/thread_siblings_list"))
-        except OSError:
-            cores.clear()
-            break
-    try:
-        present = len(parse_cpu_list(machine.read(f"{_FOLDER}/present")))
-    except (OSError, ParseError):
-        present = 0
-    return len(cores) or None, present
+    cores = machine.system.cores()
+    return replace(cores, online=max(cores.online, at_least))

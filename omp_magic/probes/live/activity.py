@@ -10,16 +10,14 @@ from ...facts.libraries import Gap
 from ...facts.ticks import OwnerTick
 from ...formats.procfs import Segments, parse_schedstat, parse_stat
 from ...machine import Machine
-from ...machine.native import Native
+from ...machine.port.native import Native
+from ...machine.port.rows import WAITING
 from ..cost.threadcpu import UNKNOWN
-from ..threads.clocks import clocks_of
 from ..threads.stacks import PYTHON, ThreadOwners
 
 BUSY_SHARE = 0.1
 MOST_ASKED = 512
 """Threads whose waiting is read at one look: 10 us each."""
-
-_WAITING = "time spent waiting for a CPU"
 
 
 @dataclass(slots=True)
@@ -58,7 +56,7 @@ class ThreadActivity:
     Parameters
     ----------
     machine
-        The machine to read; only the running process on Linux has clocks of threads.
+        The machine to read; only a running process has clocks of threads.
     native
         Calls into this process; None where there are none.
     """
@@ -71,6 +69,7 @@ class ThreadActivity:
             self._owners.settle()
         except OSError as error:
             self._why = error.strerror or str(error)
+        self._no_waiting = machine.system.lacks(WAITING)
         self._seen: dict[int, _Seen] = {}
         self._told = 0
 
@@ -83,7 +82,7 @@ class ThreadActivity:
             When the threads cannot be listed.
         """
         self._seen = {}
-        for tid, ns in clocks_of(self._machine, left_out).items():
+        for tid, ns in self._machine.system.clocks(left_out).items():
             # The counter of a thread that never ran is 0 (sched_info in kernel/sched/stats.h).
             self._seen[tid] = _Seen(ns, self._waited(tid) if ns else 0)
 
@@ -112,7 +111,7 @@ class ThreadActivity:
         OSError
             When the threads cannot be listed.
         """
-        clocks = clocks_of(self._machine, left_out)
+        clocks = self._machine.system.clocks(left_out)
         paths = self._paths(clocks, segments, gaps)
         before, self._seen, self._told = self._seen, {}, 0
         rows: dict[str, list[float]] = {}
@@ -144,12 +143,14 @@ class ThreadActivity:
             row[2] += used
         if asked > MOST_ASKED:
             why = f"only the first {MOST_ASKED} of {asked} threads that ran are asked"
-            gaps.append(Gap(what=_WAITING, why=why))
+            gaps.append(Gap(what=WAITING, why=why))
         # Without the accounting every file holds zeros (proc_pid_schedstat in fs/proc/base.c).
-        known = bool(self._told) or not asked
+        known = (bool(self._told) or not asked) and not self._no_waiting
         if not known:
-            why = "the kernel does not account for it (CONFIG_SCHED_INFO), or the threads ended"
-            gaps.append(Gap(what=_WAITING, why=why))
+            why = self._no_waiting or (
+                "the kernel does not account for it (CONFIG_SCHED_INFO), or the threads ended"
+            )
+            gaps.append(Gap(what=WAITING, why=why))
         both = ran_ns + waited_ns
         return Activity(
             num_threads=len(clocks),
@@ -173,6 +174,8 @@ class ThreadActivity:
 
     def _waited(self, tid: int) -> int | None:
         """Read how long a thread has waited in all, in ns; None when that is not told."""
+        if self._no_waiting:
+            return None
         try:
             times = parse_schedstat(self._machine.read(f"/proc/self/task/{tid}/schedstat"))
         except (OSError, ParseError):
@@ -181,6 +184,8 @@ class ThreadActivity:
         return times[1]
 
     def _runnable(self, tid: int) -> bool:
+        if self._no_waiting:
+            return False
         try:
             return parse_stat(self._machine.read(f"/proc/self/task/{tid}/stat")).state == "R"
         except (OSError, ParseError):

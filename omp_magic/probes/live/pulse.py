@@ -7,12 +7,11 @@ or of the loader is called in `Pulse.tick`; `threadcpu` says what would come of 
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...errors import ParseError
 from ...facts.cpus import Budget
@@ -20,22 +19,16 @@ from ...facts.libraries import Gap
 from ...facts.ticks import Tick
 from ...formats.procfs import Segments
 from ...machine import Machine
-from ...machine.native import Native
+from ...machine.here import quick
+from ...machine.port.rows import CGROUPS, THREAD_CLOCKS, THREAD_OWNERS
 from ..cost.sampler import own_cpu_s, own_threads
 from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
 from ..cpus.load import Sample, group_cpu_s, load_between
 from .activity import Activity, ThreadActivity
 from .family import Family
-from .gilheld import GilHeld
 from .pace import Pace
 
 _Value = TypeVar("_Value")
-_CODE = re.compile(
-    r"^[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ \d+ +"
-    r"/(?!memfd:|dev/zero|SYSV|anon_hugepage).*$",
-    re.ASCII | re.MULTILINE,
-)
-"""Lines of /proc/PID/maps with code of a file; code made at run time has none, or such a name."""
 SHORTEST_S = 0.1
 """Over less time than this the moments at which the clocks are read are the figure."""
 _READ_ANYWAY = 10
@@ -65,26 +58,24 @@ class Pulse:
         self._lasting: list[Gap] = []
         self._number = 0
         self._machine = self._plain = machine
-        self._psutil: Any = None
         self._activity: ThreadActivity | None = None
         gaps = self._lasting
-        if machine.linux:
-            self._machine = _filed("quick reads", gaps, lambda: GilHeld(machine)) or machine
-        else:
-            self._psutil = _filed("sizes of the process", gaps, _psutil_process)
-        if machine.linux and machine.live:
-            native = _filed("calls into libraries", gaps, Native)
+        self._machine = _filed("quick reads", gaps, lambda: quick(machine)) or machine
+        lacks = machine.system.lacks
+        why = lacks(THREAD_CLOCKS) or lacks(THREAD_OWNERS)
+        if machine.live and not why:
+            native = _filed("calls into libraries", gaps, machine.native)
             self._activity = ThreadActivity(self._machine, native)
         else:
-            why = "only on Linux, and for the running process, do threads tell"
-            gaps.append(Gap(what="owners of threads", why=why))
+            why = why or "only of the running process do threads tell"
+            gaps.append(Gap(what=THREAD_OWNERS, why=why))
         self._family = Family(self._machine, machine)
         self._budget: Budget | None = None
         self._budget_pace, self._group_pace, self._map_pace = Pace(), Pace(), Pace()
         self._group: tuple[float, float] | None = None
         self._group_cpus: float | None = None
         self._size = ""
-        self._code: list[str] = []
+        self._code: object = None
         self._segments: Segments | None = None
         self._last: Tick | None = None
         self._own, self._own_ended_s = (0, 0.0), 0.0
@@ -183,7 +174,7 @@ class Pulse:
         throttling = None
         if budget is not None:
             throttling = _filed("throttling", gaps, lambda: probe_throttling(moment, budget))
-        if self._machine.linux and self._group_pace.may(at_s):
+        if not self._machine.system.lacks(CGROUPS) and self._group_pace.may(at_s):
             used = _filed("CPU time of the cgroup", gaps, lambda: group_cpu_s(moment))
             self._note_group(at_s, used)
             self._group_pace.done(at_s)
@@ -219,16 +210,11 @@ class Pulse:
     def _num_threads(self, seen: Activity | None, gaps: list[Gap]) -> int | None:
         if seen is not None:
             return seen.num_threads
-        if self._psutil is None:
-            return None
-        number = _filed("thread count", gaps, lambda: int(self._psutil.num_threads()))
+        number = _filed("thread count", gaps, self._machine.system.num_threads)
         return None if number is None else number - len(self._left_out())
 
-    def _rss_bytes(self) -> int | None:
-        if self._machine.linux:
-            pages = self._machine.read("/proc/self/statm").split()[1]
-            return int(pages) * os.sysconf("SC_PAGE_SIZE")
-        return None if self._psutil is None else int(self._psutil.memory_info().rss)
+    def _rss_bytes(self) -> int:
+        return self._machine.system.rss_bytes()
 
     def _look_at_map(self, at_s: float, gaps: list[Gap]) -> bool:
         """Read which files are mapped, when they may be others; tell whether they are."""
@@ -237,28 +223,22 @@ class Pulse:
         return bool(_filed("mapped files", gaps, lambda: self._map_changed(at_s)))
 
     def _map_changed(self, at_s: float) -> bool:
-        # What is loaded adds to the size of the address space: the first number, in pages.
-        size = self._machine.read("/proc/self/statm").partition(" ")[0]
-        if size == self._size and self._number % _READ_ANYWAY:
+        # What is loaded adds to the size of the address space.
+        system = self._machine.system
+        size = system.size_mark()
+        if size and size == self._size and self._number % _READ_ANYWAY:
             return False
         if not self._map_pace.may(at_s):
             return False
         try:
-            text = self._machine.read("/proc/self/maps")
-            code = _CODE.findall(text)
+            code, segments = system.code_map()
         finally:
             self._map_pace.done(at_s)
         self._size = size
         changed, first = code != self._code, self._segments is None
         if changed or first:
-            self._code, self._segments = code, Segments(text)
+            self._code, self._segments = code, segments
         return changed and not first
-
-
-def _psutil_process() -> object:
-    import psutil  # noqa: PLC0415 - 6 ms that Linux never pays
-
-    return psutil.Process()
 
 
 def _filed(what: str, gaps: list[Gap], read: Callable[[], _Value]) -> _Value | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from types import ModuleType
@@ -55,8 +54,3 @@ def positive(text: str | None, pattern: str = r"(\d{1,9})") -> int | None:
     """Give the number that a variable holds, the pattern's group; None when it is 0 or none."""
     match = re.fullmatch(pattern, text, re.ASCII | re.DOTALL) if text is not None else None
     return int(match[1]) or None if match is not None else None
-
-
-def affinity_cpus() -> int | None:
-    """Count the CPUs that the calling thread may run on; None where the system does not tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None

@@ -6,7 +6,9 @@ from types import ModuleType
 
 from ...knowledge.envvars import threads_in
 from ...knowledge.package_dialects import TOKENIZERS_OFF
-from .answers import affinity_cpus, attribute, count, loaded, positive
+from ...machine.port.rows import THREAD_NAMES
+from ...machine.python.own import affinity_cpus
+from .answers import attribute, count, loaded, positive
 from .poolcontext import Context, Size
 
 
@@ -50,7 +52,7 @@ def jax(_module: ModuleType, context: Context) -> Size:
     "" were as if not set. It has ten threads more, which wait.
     """
     workers = context.owned.get("jaxlib")
-    if workers and context.machine.linux:
+    if workers and not context.machine.system.lacks(THREAD_NAMES):
         number = context.thread_names().get("tf_XLAEigen")
         return Size(num_threads=number or None, workers=workers)
     for name in ("PJRT_NPROC", "NPROC"):

@@ -6,6 +6,7 @@ import os
 import sys
 from types import ModuleType
 
+from ...machine.python.own import lies_in, real_path
 from .answers import attribute, count, loaded, positive
 from .numbalayer import coming_layer
 from .poolcontext import Context, Size, lent
@@ -89,8 +90,8 @@ def cv2(module: ModuleType, context: Context) -> Size:
 
 def _below(folder: str, files: frozenset[str]) -> bool:
     """Tell whether one of the files is in a folder; the kernel names them without links."""
-    real = os.path.realpath(folder) + os.sep if files else ""
-    return any(os.path.realpath(file).startswith(real) for file in files)
+    real = real_path(folder) if files else ""
+    return any(lies_in(real_path(file), real) for file in files)
 
 
 def blosc2(module: ModuleType, context: Context) -> Size:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ...facts.libraries import Library
-from ...formats.procfs import parse_environ
 from ...knowledge.catalog import answers_for
 from ...machine import Machine
-from ...machine.native import Native
+from ...machine.port.native import Native
+from ...machine.port.rows import THREAD_NAMES
 
 _OMP_SYMBOL = "omp_get_max_threads"
 _CODE_BYTES = 16
@@ -56,7 +56,7 @@ class Kept:
     guards: dict[str, int | None] = field(default_factory=dict)
     lenders: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     at_exec: dict[str, str] | None = None
-    tids: tuple[str, ...] = ()
+    tids: tuple[int, ...] = ()
     names: dict[str, int] = field(default_factory=dict)
     settled: bool = False
 
@@ -109,7 +109,7 @@ class Context:
             When that cannot be read.
         """
         if self.kept.at_exec is None:
-            self.kept.at_exec = parse_environ(self.machine.read("/proc/self/environ"))
+            self.kept.at_exec = self.machine.system.variables_at_start()
         return self.kept.at_exec.get(name)
 
     def has_started(self, key: str, look: Callable[[], bool | None]) -> bool | None:
@@ -124,14 +124,17 @@ class Context:
     def thread_names(self) -> dict[str, int]:
         """Count the OS threads by name; they are read anew when others are there (10 us each)."""
         kept = self.kept
-        tids = self.machine.folders("/proc/self/task")
+        system = self.machine.system
+        if system.lacks(THREAD_NAMES):
+            return {}
+        tids = system.thread_ids()
         if tids == kept.tids and kept.settled:
             return kept.names
         kept.settled, kept.tids = tids == kept.tids, tids
         names: dict[str, int] = {}
         for tid in tids:
             try:
-                name = self.machine.read(f"/proc/self/task/{tid}/comm").rstrip("\n")
+                name = system.thread_name(tid)
             except OSError:
                 continue  # it has ended meanwhile
             names[name] = names.get(name, 0) + 1

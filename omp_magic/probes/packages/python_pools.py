@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...facts.libraries import Gap, Library, Pool
 from ...machine import Machine
-from ...machine.native import Native
+from ...machine.port.native import Native
 from .adapters import ADAPTERS, Adapter
 from .answers import count
 from .poolcontext import Context, Kept

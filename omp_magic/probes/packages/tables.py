@@ -10,7 +10,9 @@ from collections.abc import Callable
 from types import ModuleType
 
 from ...knowledge.envvars import threads_in
-from .answers import affinity_cpus, attribute, count, positive
+from ...machine.port.rows import THREAD_NAMES
+from ...machine.python.own import affinity_cpus
+from .answers import attribute, count, positive
 from .poolcontext import Context, Size
 
 
@@ -75,7 +77,7 @@ def polars(module: ModuleType, context: Context) -> Size:
     POLARS_MAX_THREADS, which is read at first use. 2.1 reads it, and the CPUs, at import.
     """
     size = attribute(module, "thread_pool_size", "threadpool_size")
-    if not context.machine.linux:
+    if context.machine.system.lacks(THREAD_NAMES):
         return Size(note="not asked: polars.thread_pool_size() starts the pool")
     if context.has_started("polars", lambda: any(map(_POLARS, context.thread_names()))):
         return Size(num_threads=count(size()))

@@ -1,4 +1,4 @@
-"""What a mapped file says of itself: its SONAME, and runtimes statically linked into it."""
+"""What a mapped file says of itself: its names, its version, runtimes statically linked into it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from contextlib import suppress
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
-from ...formats.binaries import parse_texts
-from ...formats.elf import ElfFile, parse_elf
+from ...formats.binaries import Binary, parse_binary, parse_texts
+from ...formats.pe_version import parse_version
 from ...formats.procfs import Mapped
 from ...knowledge.catalog import static_family
 from ...machine import Machine
 
 _SMALLEST_BYTES = 100_000
 """libiomp5.a adds 600 kB to what it is linked into, libgomp.a 150 kB; less is not searched."""
+
+_Key = tuple[str, int, str]
 
 
 class Files:
@@ -28,41 +30,74 @@ class Files:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._sonames: dict[tuple[str, int, int], str | None] = {}
-        self._static: dict[tuple[str, int], str | None] = {}
-        self._dynamic: dict[tuple[str, int], ElfFile] = {}
+        self._named: set[tuple[_Key, int]] = set()
+        self._static: dict[_Key, str | None] = {}
+        self._binaries: dict[_Key, Binary | None] = {}
+        self._versions: dict[_Key, str | None] = {}
+        self._texts: dict[_Key, tuple[str, ...]] = {}
         self.unsearched: set[str] = set()
         """Files that may hold a statically linked runtime and could not be read."""
 
     def soname(self, file: Mapped, gaps: list[Gap]) -> str | None:
-        """Give DT_SONAME; None when the file has none, or cannot be read any more."""
-        key = (file.device, file.inode, file.starts[0])
-        if key in self._sonames:
-            return self._sonames[key]
-        what = f"SONAME of {file.file_name}"
-        try:
-            if file.deleted or self._machine.inode_of(file.path) != file.inode:
-                why = "the file on disk is not the mapped one"
-                gaps.append(Gap(what=what, why=why, where=file.path))
-                return None
-            with self._opened(file) as data:
-                self._sonames[key] = parse_elf(data).soname
-        except (OSError, ValueError, ParseError) as error:
-            gaps.append(Gap.of(what, error, file.path))
-            return None
-        return self._sonames[key]
+        """Give its SONAME, install name or name of exports; None when it has none.
 
-    def dynamic(self, file: Mapped) -> ElfFile:
-        """Give a file's dynamic section; an empty one for a file that cannot be read any more."""
-        key = (file.device, file.inode)
-        if key not in self._dynamic:
-            found = ElfFile()
+        What cannot be read any more is a gap, each time.
+        """
+        key = _key(file)
+        if (key, file.starts[0]) not in self._named:
+            what = f"SONAME of {file.file_name}"
+            try:
+                if not self._is_there(file):
+                    why = "the file on disk is not the mapped one"
+                    gaps.append(Gap(what=what, why=why, where=file.path))
+                    return None
+                self._binaries[key] = self._read(file)
+            except FileNotFoundError as error:
+                if self._machine.system.ships(file.path):
+                    return file.file_name  # it lies in dyld's shared cache, and nowhere else
+                gaps.append(Gap.of(what, error, file.path))
+                return None
+            except (OSError, ValueError, ParseError) as error:
+                gaps.append(Gap.of(what, error, file.path))
+                return None
+            self._named.add((key, file.starts[0]))
+        binary = self._binaries[key]
+        return None if binary is None else binary.name
+
+    def binary(self, file: Mapped) -> Binary | None:
+        """Give what a file says; None for one that cannot be read any more."""
+        key = _key(file)
+        if key not in self._binaries:
+            found = None
             with suppress(OSError, ValueError, ParseError):
-                if not file.deleted and self._machine.inode_of(file.path) == file.inode:
+                if self._is_there(file):
+                    found = self._read(file)
+            self._binaries[key] = found
+        return self._binaries[key]
+
+    def version(self, file: Mapped) -> str | None:
+        """Give the version that a file's own resources give it; None where it has none."""
+        key = _key(file)
+        if key not in self._versions:
+            found = None
+            with suppress(OSError, ValueError, ParseError):
+                if self._is_there(file):
                     with self._opened(file) as data:
-                        found = parse_elf(data)
-            self._dynamic[key] = found
-        return self._dynamic[key]
+                        found = parse_version(data)
+            self._versions[key] = found
+        return self._versions[key]
+
+    def texts(self, file: Mapped) -> tuple[str, ...]:
+        """Give those of `formats.binaries.MARKS` that a file holds; () when it cannot be read."""
+        key = _key(file)
+        if key not in self._texts:
+            found: tuple[str, ...] = ()
+            with suppress(OSError, ValueError, ParseError):
+                if self._is_there(file):
+                    with self._opened(file) as data:
+                        found = parse_texts(data)
+            self._texts[key] = found
+        return self._texts[key]
 
     def static_runtime(self, file: Mapped) -> str | None:
         """Give the family of the OpenMP runtime that is linked into a file, or None.
@@ -71,7 +106,7 @@ class Files:
         that are large enough (1 ms for the 190 objects of scikit-learn, 6 ms for PyTorch's).
         A file that cannot be read is taken to hold none: it is one of hundreds.
         """
-        key = (file.device, file.inode)
+        key = _key(file)
         if key not in self._static:
             self._static[key] = self._search(file)
         return self._static[key]
@@ -79,7 +114,7 @@ class Files:
     def _search(self, file: Mapped) -> str | None:
         try:
             size_bytes, inode = self._machine.size_and_inode_of(file.path)
-            if inode != file.inode:
+            if file.inode and inode != file.inode:
                 self.unsearched.add(file.path)
                 return None
             if size_bytes < _SMALLEST_BYTES:
@@ -90,6 +125,22 @@ class Files:
             self.unsearched.add(file.path)
         return None
 
+    def _is_there(self, file: Mapped) -> bool:
+        """Tell whether the path leads to the mapped file, as far as its inode is known."""
+        if file.deleted:
+            return False
+        return not file.inode or self._machine.inode_of(file.path) == file.inode
+
+    def _read(self, file: Mapped) -> Binary | None:
+        with self._opened(file) as data:
+            parts = parse_binary(data)
+        return parts[0] if parts else None
+
     def _opened(self, file: Mapped) -> mmap.mmap:
         with open(self._machine.path(file.path), "rb") as opened:
             return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _key(file: Mapped) -> _Key:
+    """Give what tells files apart: where inodes are not known, their paths."""
+    return file.device, file.inode, "" if file.inode else file.path

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...machine.native import Native, call_get
-from .libraries import Image
+from ...machine.port.native import Native
+from ...machine.python.calls import call_get
+from .images import Image
 
 _BOTH = {
     "OMP_DYNAMIC": "omp_get_dynamic",

@@ -1,112 +1,31 @@
 """OpenMP and BLAS runtimes mapped into a process, each once by identity.
 
 Nothing is loaded and nothing is called but functions that give a constant text, the description
-of a build: the file names and inodes come from /proc/self/maps, SONAMEs from the files.
+of a build: the files come from the map of the process, their names from the files themselves.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from ...facts.libraries import Gap
-from ...facts.names import Called, places_of, whose
+from ...facts.names import places_of
 from ...formats.builds import max_threads_of, version_of
-from ...formats.procfs import Mapped, Segments, parse_maps
+from ...formats.procfs import Mapped
+from ...knowledge.accelerate import accelerate_of, is_part_of_accelerate
 from ...knowledge.catalog import BY_KEY, OPENBLAS_LAYERS, Family, family_of, mkl_layer_of
+from ...knowledge.registration import told_on
 from ...machine import Machine
-from ...machine.native import Native, call_buffer, call_get, call_text
-from .elsewhere import address_of, loaded_runtimes
+from ...machine.port.native import Native
+from ...machine.python.calls import call_buffer, call_get, call_text
 from .files import Files
+from .images import Image, Scan
 from .owners import Owner, Owners
-from .users import users_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """A mapped runtime and the addresses of its functions.
-
-    Parameters
-    ----------
-    family
-        Its row of the catalog.
-    mapped
-        File, identity and place in memory; its path is the one it was loaded by.
-    soname, version
-        As in `facts.Library`.
-    owner
-        The distribution that shipped the file.
-    layer
-        Threading layer of a BLAS, or None.
-    getter, setter
-        Addresses of its functions; None when they cannot be called.
-    base
-        Lowest address of the object; None where that is not known.
-    kernel_path
-        The path the kernel knows the file by now; an installer may have renamed it.
-    static
-        Whether it is linked into the object instead of being the object.
-    lender
-        Base of the OpenMP runtime whose threads this BLAS uses, or None when it has its own.
-    users, place
-        As in `facts.Library`.
-    max_threads
-        Threads that it was built for, where its description tells.
-    """
-
-    family: Family
-    mapped: Mapped
-    soname: str | None
-    version: str | None
-    owner: Owner
-    layer: str | None
-    getter: int | None
-    setter: int | None
-    base: int | None
-    lender: int | None
-    kernel_path: str = ""
-    static: bool = False
-    users: tuple[str, ...] = ()
-    place: str = ""
-    max_threads: int | None = None
-
-    @property
-    def called(self) -> Called:
-        """What its name is made of."""
-        file, owner = self.mapped, self.owner.name
-        return Called(self.family.api, owner, file.path, self.users, file.inode)
-
-    @property
-    def title(self) -> str:
-        """Its name for people, as `facts.Library` has it."""
-        return f"{self.family.label} ({whose(self.called, self.place)})"
-
-    @property
-    def key(self) -> int:
-        """Where its first segment begins: no two runtimes that are loaded share it."""
-        return self.mapped.starts[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """The runtimes of one reading of the process's map.
-
-    Parameters
-    ----------
-    images
-        The runtimes, in the order in which they were loaded.
-    gaps
-        What could not be read.
-    mapped
-        Every mapped file.
-    segments
-        Which of them lies at an address.
-    """
-
-    images: tuple[Image, ...]
-    gaps: tuple[Gap, ...]
-    mapped: tuple[Mapped, ...] = ()
-    segments: Segments | None = None
+from .users import is_code, users_of
 
 
 class LibraryProbe:
@@ -140,19 +59,13 @@ class LibraryProbe:
         return scan
 
     def _read(self) -> Scan:
-        if not self._machine.linux:
-            return self._read_elsewhere()
-        text = self._machine.read("/proc/self/maps")
-        mapped = parse_maps(text)
+        there = self._machine.system.process_map()
+        mapped = there.mapped
         gaps: list[Gap] = []
-        runtimes = [
-            (file, family, False)
-            for file in mapped
-            if (family := family_of(file.file_name)) is not None
-        ]
+        runtimes = [(file, family, False) for file, family in self._named_so(mapped)]
         named = {file.starts[0] for file, _, _ in runtimes}
         for file in mapped:
-            if file.starts[0] not in named and ".so" in file.file_name:
+            if file.starts[0] not in named and self._may_hold_one(file):
                 linked = self._files.static_runtime(file)
                 if linked is not None:
                     runtimes.append((file, BY_KEY[linked], True))
@@ -171,14 +84,40 @@ class LibraryProbe:
             self._image(runtime, owners[runtime[0].path], mkl_layer, gaps) for runtime in runtimes
         )
         found = [replace(each, kernel_path=renamed[each.key]) for each in images if each]
-        return Scan(self._named(found, mapped), tuple(gaps), mapped, Segments(text))
+        return Scan(self._named(found, mapped), tuple(gaps), mapped, there.segments)
+
+    def _named_so(self, mapped: tuple[Mapped, ...]) -> Iterator[tuple[Mapped, Family]]:
+        """Give the files that are runtimes by their names; of Accelerate's many images one."""
+        apple = accelerate_of(file.path for file in mapped)
+        for file in mapped:
+            if is_part_of_accelerate(file.path):
+                if file.path == apple:
+                    yield file, BY_KEY["accelerate"]
+                continue
+            family = family_of(file.file_name)
+            if family is not None and not self._only_forwards(file):
+                yield file, family
+
+    def _registration(self, file: Mapped, family: Family, *, static: bool) -> dict[str, Any]:
+        texts = partial(self._files.texts if family.kin == "llvm" else _no_texts, file)
+        told = told_on(self._machine.system.name, texts, static=static)
+        return dict(zip(("registers", "coalesces"), told, strict=True))
+
+    def _only_forwards(self, file: Mapped) -> bool:
+        """Tell whether a library has no code of its own: conda-forge's libiomp5md.dll."""
+        return (binary := self._files.binary(file)) is not None and binary.forwarder
+
+    def _may_hold_one(self, file: Mapped) -> bool:
+        return is_code(file.file_name) and not self._machine.system.ships(file.path)
 
     def _named(self, images: list[Image], mapped: tuple[Mapped, ...]) -> tuple[Image, ...]:
         """Give them with who uses those without an owner, and what tells them from one another."""
         orphans = [e.mapped for e in images if e.owner.name is None and not e.static]
         if orphans:
             order = self._load_order()
-            users = users_of(orphans, mapped, order, self._files.dynamic, self.owners.of)
+            bound = self._native.bindings if self._native is not None else _unbound
+            read, whose = self._files.binary, self.owners.of
+            users = users_of(orphans, mapped, order, read, whose, bound=bound)
             images = [replace(each, users=users.get(each.key, ())) for each in images]
         places = places_of([image.called for image in images])
         return tuple(replace(e, place=place) for e, place in zip(images, places, strict=True))
@@ -229,7 +168,7 @@ class LibraryProbe:
                         where=file.path,
                     )
                 )
-            elif found[0] is None and not static:
+            elif found[0] is None and not static and family.getters:
                 # The name fits and the functions are missing: libblas.so.3 may be any BLAS.
                 return None
             else:
@@ -237,6 +176,8 @@ class LibraryProbe:
         layer = mkl_layer if family.key == "mkl" else None
         if parallel is not None:
             layer = OPENBLAS_LAYERS.get(call_get(parallel))
+        if family.key == "accelerate" and self._native is not None:
+            layer = self._native.blas_threading()
         text = call_text(config) if config is not None else ""
         if describe is not None and layer is not None:
             text = call_buffer(describe)  # MKL maps its layers to answer: only once it has
@@ -249,7 +190,7 @@ class LibraryProbe:
             family=family,
             mapped=file,
             soname=soname,
-            version=version_of(text),
+            version=version_of(text) or self._files.version(file),
             owner=owner,
             layer=layer,
             getter=getter,
@@ -258,39 +199,16 @@ class LibraryProbe:
             lender=lender,
             static=static,
             max_threads=max_threads_of(text),
+            **self._registration(file, family, static=static),
         )
 
-    def _read_elsewhere(self) -> Scan:
-        found = list(loaded_runtimes())
-        owners = self.owners.of(path for path, _, _ in found)
-        images = []
-        for path, family, library in found:
-            parallel = address_of(library, family.layer)
-            config = address_of(library, family.config)
-            text = call_text(config) if config is not None else ""
-            getter = address_of(library, family.getters)
-            base = self._native.base_of(getter) if self._native is not None and getter else None
-            handle = library._handle  # noqa: SLF001 - ctypes has no public name for it
-            images.append(
-                Image(
-                    family=family,
-                    mapped=Mapped(path.replace("\\", "/"), "", 0, (handle,), deleted=False),
-                    soname=None,
-                    version=version_of(text),
-                    owner=owners[path],
-                    layer=OPENBLAS_LAYERS.get(call_get(parallel)) if parallel else None,
-                    getter=getter,
-                    setter=address_of(library, family.setters),
-                    base=base or handle,
-                    lender=None,
-                    max_threads=max_threads_of(text),
-                )
-            )
-        why = "the registration of a started runtime can be read on Linux only"
-        llvm = any(family.kin == "llvm" for _, family, _ in found)
-        return Scan(
-            self._named(images, ()), (Gap(what="started runtimes", why=why),) if llvm else ()
-        )
+
+def _no_texts(_: Mapped) -> tuple[str, ...]:
+    return ()
+
+
+def _unbound(_: Collection[str]) -> dict[tuple[int, str], int]:
+    return {}
 
 
 _Runtime = tuple[Mapped, Family, bool]

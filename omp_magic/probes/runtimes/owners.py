@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...machine import Machine
+from ...machine.python.own import real_path
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -53,7 +54,7 @@ class Owners:
         if new:
             self._known.update(dict.fromkeys(new, Owner()))
             if self._live:
-                self._search({_real(path): path for path in new})
+                self._search({real_path(path): path for path in new})
                 self._search_conda([path for path in new if self._known[path].name is None])
         return {path: self._known[path] for path in wanted}
 
@@ -93,7 +94,7 @@ class Owners:
         if not any(name in record for name in names):
             return
         for listed in _listed(dist, record, names):
-            path = new.get(_real(listed))
+            path = new.get(real_path(listed))
             if path is not None and self._known[path].version is None:
                 self._known[path] = Owner(dist.metadata["Name"], dist.version)
 
@@ -111,9 +112,9 @@ class Owners:
         """Search PREFIX/conda-meta/*.json, which name files relative to PREFIX."""
         folder = os.path.join(sys.prefix, "conda-meta")
         below = {
-            f'"{os.path.relpath(path, sys.prefix)}"': path
+            f'"{os.path.relpath(path, sys.prefix).replace(os.sep, "/")}"': path
             for path in new
-            if path.startswith(sys.prefix + os.sep)
+            if os.path.normcase(path).startswith(os.path.normcase(sys.prefix + os.sep))
         }
         if not below or not os.path.isdir(folder):
             return
@@ -150,7 +151,3 @@ def _named_by_package(path: str) -> str | None:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _real(path: str) -> str:
-    return os.path.normpath(os.path.realpath(path))

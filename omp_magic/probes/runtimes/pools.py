@@ -7,6 +7,7 @@ it is known to have started.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,9 +16,10 @@ from ...facts.libraries import Gap, Library, Pool
 from ...knowledge.catalog import BY_KEY, OMP_LAYERS, answers_for
 from ...knowledge.envvars import threads_in
 from ...machine import Machine
-from ...machine.native import Native, call_get
+from ...machine.port.native import Native
+from ...machine.python.calls import call_get
 from .icvs import probe_taken
-from .libraries import Image
+from .images import Image
 from .startup import Startup, probe_startup
 
 
@@ -87,6 +89,7 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     startup = probe_startup(machine, native, images)
     on_main = threading.current_thread() is threading.main_thread()
     provider = provider_of(native, images)
+    beside = _passed_over(native, images)
     getenv = native.getenv if native is not None else machine.environ.get
     libraries = []
     for image in images:
@@ -118,11 +121,15 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
                 would_use=would_use,
                 threading_layer=image.layer,
                 serves=_serves(image, provider),
-                idle=_idle(image, provider, images),
+                idle=True
+                if image.key in beside and not initialized
+                else _idle(image, provider, images),
                 static=image.static,
                 workers=alive,
                 missing=missing,
                 max_threads=image.max_threads,
+                registers=image.registers,
+                coalesces=image.coalesces,
                 replaced=_replaced(machine, image, gaps),
                 taken=probe_taken(native, image, getenv) if initialized and on_main else (),
                 note=note,
@@ -137,7 +144,9 @@ def provider_of(native: Native | None, images: tuple[Image, ...]) -> Image | Non
     A package that loads its libraries with RTLD_GLOBAL (PyTorch, mkl-service) puts its runtime
     there, and what is loaded later is bound to it, whatever it was linked with.
     """
-    if native is None or not any(image.family.api == "openmp" for image in images):
+    if native is None or not native.has_global_scope:
+        return None
+    if not any(image.family.api == "openmp" for image in images):
         return None
     address = native.global_symbol("omp_get_max_threads")
     base = native.base_of(address) if address else None
@@ -165,6 +174,32 @@ def _idle(image: Image, provider: Image | None, images: tuple[Image, ...]) -> bo
         return False
     earlier = images.index(provider) < images.index(image)
     return earlier and answers_for(provider.family.kin, image.family.kin)
+
+
+def _passed_over(native: Native | None, images: tuple[Image, ...]) -> frozenset[int]:
+    """Give the copies that nobody was bound to, though those beside them import their name.
+
+    Windows' loader gives whom it finds under a name, so a package's DLLs may be bound to the copy
+    of another: torch's are, in Wine, where a libiomp5md.dll was loaded before. Which copy it was
+    stands in each DLL's import table. A copy beside which nobody imports it may have been opened
+    to be called by its handle, and is not judged.
+    """
+    copies = [image for image in images if image.family.kin == "llvm" and not image.static]
+    if native is None or len(copies) < 2:
+        return frozenset()
+    bound = native.bindings({image.mapped.file_name for image in copies})
+    passed = set()
+    for image in copies:
+        name, folder = image.mapped.file_name.lower(), os.path.dirname(image.mapped.path)
+        beside = [
+            to
+            for (base, wanted), to in bound.items()
+            if wanted == name and os.path.dirname(native.path_of(base) or "") == folder
+        ]
+        answered = image.base in bound.values()
+        if beside and not answered:
+            passed.add(image.key)
+    return frozenset(passed)
 
 
 def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, str]:

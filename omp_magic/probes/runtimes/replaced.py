@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from ...errors import ParseError
 from ...facts.processes import Package
-from ...formats.elf import parse_segments
 from ...formats.procfs import Mapped
+from ...formats.spans import parse_spans
 from ...knowledge.catalog import family_of
 from ...machine import Machine
-from ...machine.native import Native
+from ...machine.port.native import Native
 from .owners import Owners
+from .users import is_code
 
 _HEADER_BYTES = 4096
 _COMPARED_BYTES = 1024 * 1024
@@ -114,7 +115,7 @@ class PackageProbe:
                 inode = self._machine.inode_of(place.path)
             except OSError:
                 continue  # it cannot be looked at: not known to be replaced
-            if inode != place.inode:
+            if place.inode and inode != place.inode:
                 changed[place.path] = inode is None or not self._same_code(place)
         return changed
 
@@ -125,9 +126,9 @@ class PackageProbe:
         same version that was installed again is equal.
         """
         try:
-            memory = parse_segments(self._machine.read_memory(place.base, _HEADER_BYTES))
+            memory = parse_spans(self._machine.read_memory(place.base, _HEADER_BYTES))
             with open(self._machine.path(place.path), "rb") as file:
-                if parse_segments(file.read(_HEADER_BYTES)) != memory:
+                if parse_spans(file.read(_HEADER_BYTES)) != memory:
                     return False
                 for segment in memory:
                     if segment.executable:
@@ -161,10 +162,11 @@ class PackageProbe:
 def _by_top(mapped: tuple[Mapped, ...], native: Native) -> dict[str, list[_Place]]:
     """Give the native files that packages brought, by what stands beside other packages."""
     found = {path for path in sys.path if path.endswith("-packages")}
-    roots = tuple(os.path.join(root, "") for root in found | set(map(os.path.realpath, found)))
+    every = found | set(map(os.path.realpath, found))
+    roots = tuple(root.replace(os.sep, "/").rstrip("/") + "/" for root in every)
     tops: dict[str, list[_Place]] = defaultdict(list)
     for file in mapped:
-        if ".so" not in file.file_name:
+        if not is_code(file.file_name):
             continue
         path = file.path
         if file.deleted or "/~" in path:

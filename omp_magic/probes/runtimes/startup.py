@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ...errors import ParseError
-from ...formats.elf import parse_segments
+from ...formats.spans import HEAD_BYTES, Span, parse_spans
 from ...knowledge.catalog import AT_LOAD
 from ...knowledge.envvars import is_true
 from ...machine import Machine
-from ...machine.native import Native
-from .libraries import Image
+from ...machine.port.native import Native
+from ...machine.port.rows import Memory
+from .images import Image
 
 _REGISTRATION = re.compile(r"(?:0x)?([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})-.*", re.DOTALL)
-_FLAG = re.compile(rb"\xfe\xca\0\0\0\0")
+_FLAG = {long_bytes: re.compile(rb"\xfe\xca" + rb"\0" * (long_bytes - 4)) for long_bytes in (4, 8)}
 """``__kmp_registration_flag`` once it is set, but for its low 16 bits: 0xCAFE0000 | time."""
-_HEADER_BYTES = 4096
+_NEAR_BYTES = 1024
+_LEAST_POINTER = 0x10000
 _MOST_VARIABLES_BYTES = 16 * 1024 * 1024
 
 
@@ -74,7 +77,7 @@ def probe_startup(machine: Machine, native: Native | None, images: tuple[Image, 
     """
     if not any(image.family.kin == "llvm" for image in images):
         return Startup()
-    if native is None or not machine.linux:
+    if native is None:
         return Startup(known=False)
     found = (_registered(machine, native, text) for text in _registrations(machine, native))
     bases = {base for base in found if base is not None}
@@ -89,15 +92,13 @@ def probe_startup(machine: Machine, native: Native | None, images: tuple[Image, 
 
 
 def _registrations(machine: Machine, native: Native) -> Iterator[str]:
-    """Give the texts of this process's registrations, wherever a runtime may write one."""
+    """Give the texts of this process's registrations, wherever a runtime may write one.
+
+    Children inherit a variable under their parent's pid, so the pid must be our own.
+    """
     name = f"__KMP_REGISTERED_LIB_{os.getpid()}"
     yield native.getenv(name) or ""
-    for folder in ("/dev/shm", "/tmp"):  # noqa: S108 - the runtime's own choice
-        for file in (f"{folder}/{name}_{os.getuid()}", f"{folder}/{name}"):
-            try:
-                yield machine.read(file)
-            except OSError:
-                continue
+    yield from machine.system.published(name)
 
 
 def _registered(machine: Machine, native: Native, text: str) -> int | None:
@@ -106,7 +107,10 @@ def _registered(machine: Machine, native: Native, text: str) -> int | None:
         return None
     address, flag = int(match[1], 16), int(match[2], 16)
     try:
-        alive = int.from_bytes(machine.read_memory(address, 8), "little") == flag
+        alive = (
+            int.from_bytes(machine.read_memory(address, machine.system.long_bytes), "little")
+            == flag
+        )
     except (OSError, OverflowError):
         return None
     return native.base_of(address) if alive else None
@@ -115,15 +119,57 @@ def _registered(machine: Machine, native: Native, text: str) -> int | None:
 def _has_flag(machine: Machine, base: int) -> bool | None:
     """Tell whether the object at `base` holds a registration flag; None when unreadable."""
     try:
-        for segment in parse_segments(machine.read_memory(base, _HEADER_BYTES)):
-            if not segment.writable:
-                continue
-            if segment.memory_bytes > _MOST_VARIABLES_BYTES:
-                return None
-            start = base + segment.address
-            data = machine.read_memory(start, segment.memory_bytes)
-            if any((start + found.start()) % 8 == 2 for found in _FLAG.finditer(data)):
-                return True
+        with machine.memory() as read:
+            for span in spans_at(read, base):
+                if not span.writable:
+                    continue
+                if span.size_bytes > _MOST_VARIABLES_BYTES:
+                    return None
+                start = base + span.address
+                data = read(start, span.size_bytes)
+                if _holds_flag(read, start, data, machine.system.long_bytes):
+                    return True
     except (OSError, ParseError):
         return None
+    return False
+
+
+def spans_at(read: Memory, base: int) -> tuple[Span, ...]:
+    """Read where the parts of an image lie; raises OSError or ParseError."""
+    first, more = HEAD_BYTES
+    try:
+        return parse_spans(read(base, first))
+    except ParseError:
+        # A Mach-O library may have more load commands than fit there.
+        return parse_spans(read(base, more))
+
+
+def _holds_flag(read: Memory, start: int, data: bytes, long_bytes: int) -> bool:
+    """Look for a word of C's ``long`` that is a flag which is set.
+
+    The 48 bits that are fixed in a ``long`` of 8 bytes are proof enough, the 16 of one of 4 bytes
+    are not.
+    """
+    for found in _FLAG[long_bytes].finditer(data):
+        at = found.start() - 2
+        aligned = at >= 0 and (start + at) % long_bytes == 0
+        if aligned and (long_bytes == 8 or _has_its_text(read, start, data, at)):
+            return True
+    return False
+
+
+def _has_its_text(read: Memory, start: int, data: bytes, at: int) -> bool:
+    """Tell a flag from another word that looks like one, by the text beside it.
+
+    The runtime keeps one that begins with the flag's address (__kmp_registration_str), by a
+    pointer that the compiler lays out near the flag.
+    """
+    address = f"{start + at:016X}-".encode()
+    first = max(0, at - _NEAR_BYTES) // 8 * 8
+    for place in range(first, min(len(data) - 8, at + _NEAR_BYTES), 8):
+        pointer = int.from_bytes(data[place : place + 8], "little")
+        if pointer > _LEAST_POINTER:
+            with suppress(OSError):
+                if read(pointer, len(address)).upper() == address:
+                    return True
     return False

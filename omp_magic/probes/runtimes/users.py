@@ -1,29 +1,39 @@
 """Who uses a runtime that no distribution shipped: whose files were linked with that very copy.
 
 glibc binds a DT_NEEDED to the first loaded object of that SONAME (elf/dl-load.c,
-_dl_map_object), so the names in the files that are mapped and the order of loading tell it;
-no pointer of the loader is followed for it.
+_dl_map_object), Windows a need to the first module of that base name in whatever case, dyld a
+need to the image of that path or install name; so the names in the files that are mapped and the
+order of loading tell it. No pointer of the loader is followed for it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from ...formats.elf import ElfFile
+from ...formats.binaries import Binary
 from ...formats.procfs import Mapped
 from .owners import Owner
 
 _MOST_STEPS = 16
+_CODE = re.compile(r"\.(so|dylib|dll|pyd)\b", re.IGNORECASE)
 
 
-def users_of(
+def is_code(file_name: str) -> bool:
+    """Tell by its name whether a mapped file is a library or an extension module."""
+    return _CODE.search(file_name) is not None
+
+
+def users_of(  # noqa: PLR0913 - each is a view of what is loaded
     orphans: Sequence[Mapped],
     mapped: Iterable[Mapped],
     order: Mapping[int, int],
-    dynamic: Callable[[Mapped], ElfFile],
+    binary: Callable[[Mapped], Binary | None],
     owners: Callable[[Iterable[str]], Mapping[str, Owner]],
+    *,
+    bound: Callable[[Collection[str]], Mapping[tuple[int, str], int]],
 ) -> dict[int, tuple[str, ...]]:
     """Give the users of runtimes without an owner.
 
@@ -38,10 +48,12 @@ def users_of(
         All mapped files.
     order
         Place in the order of loading by where a file's first segment begins.
-    dynamic
-        Reads a file's dynamic section, each once (0.1 ms a file).
+    binary
+        Reads a file's own names and needs, each once (0.1 ms a file).
     owners
         Gives the distributions of files; asked for all of them at once.
+    bound
+        Gives whom imports of libraries of these names were bound to; see `Native.bindings`.
 
     Returns
     -------
@@ -50,30 +62,41 @@ def users_of(
         that only dlopen has asked for has none.
     """
     files = sorted(
-        (file for file in mapped if ".so" in file.file_name),
+        (file for file in mapped if is_code(file.file_name)),
         key=lambda file: order.get(file.starts[0], len(order)),
     )
-    needers = _needers([(file, dynamic(file)) for file in files])
+    loaded = [(file, binary(file)) for file in files]
+    needers = _needers(loaded, bound({file.file_name for file in orphans}))
     reached = {file.starts[0]: _all_above(file.starts[0], needers) for file in orphans}
     above = {file.starts[0]: file for files in reached.values() for file in files}
     known = owners(file.path for file in above.values())
     return {start: _names(start, known, needers) for start, files in reached.items() if files}
 
 
-def _needers(loaded: Sequence[tuple[Mapped, ElfFile]]) -> dict[int, list[Mapped]]:
-    """Give for each object, by where it begins, the objects whose NEEDED led to it."""
+def _needers(
+    loaded: Sequence[tuple[Mapped, Binary | None]], bound: Mapping[tuple[int, str], int]
+) -> dict[int, list[Mapped]]:
+    """Give for each object, by where it begins, the objects whose needs led to it."""
     by_name: dict[str, int] = {}
-    for file, elf in loaded:
-        for name in (elf.soname, file.file_name, file.path):
+    for file, binary in loaded:
+        own = None if binary is None else binary.name
+        for name in (own, file.file_name, file.path):
             if name is not None:
-                by_name.setdefault(name, file.starts[0])
+                by_name.setdefault(_folded(name, binary), file.starts[0])
     needers: dict[int, list[Mapped]] = defaultdict(list)
-    for file, elf in loaded:
-        for name in elf.needed:
-            start = by_name.get(name)
+    for file, binary in loaded:
+        for name in () if binary is None else binary.needed:
+            folded = _folded(name, binary)
+            # "@rpath/libomp.dylib" is a place that only dyld's search knows: its last part decides.
+            start = by_name.get(folded, by_name.get(folded.rpartition("/")[2]))
+            start = bound.get((file.starts[0], folded), start)
             if start is not None and start != file.starts[0]:
                 needers[start].append(file)
     return needers
+
+
+def _folded(name: str, binary: Binary | None) -> str:
+    return name.lower() if binary is not None and binary.folds_case else name
 
 
 def _all_above(start: int, needers: Mapping[int, list[Mapped]]) -> list[Mapped]:
@@ -116,4 +139,4 @@ def _names(
 def _short(file: Mapped) -> str:
     """Give the module's name for an extension module, else the file's."""
     stem, _, suffix = os.path.basename(file.path).partition(".")
-    return stem if suffix.startswith(("cpython-", "abi3.")) else file.file_name
+    return stem if suffix.startswith(("cpython-", "abi3.", "cp3", "pyd")) else file.file_name

@@ -16,6 +16,7 @@ from ...facts.libraries import Library, Pool
 from ...formats.cgroupfiles import parse_cpu_list
 from ...knowledge.binding import BINDING, binders_of, on_one_place
 from ...machine import Machine
+from ...machine.python.own import thread_mask
 
 Masks = dict[int, frozenset[int]]
 
@@ -23,9 +24,11 @@ Masks = dict[int, frozenset[int]]
 def probe_masks(machine: Machine) -> Masks:
     """Give the affinity of each thread of the running process, by its number."""
     masks: Masks = {}
-    for name in machine.folders("/proc/self/task"):
+    for row in machine.system.threads():
         with suppress(OSError):  # A thread that ended meanwhile.
-            masks[int(name)] = frozenset(os.sched_getaffinity(int(name)))
+            mask = thread_mask(row.tid)
+            if mask is not None:
+                masks[row.tid] = mask
     return masks
 
 

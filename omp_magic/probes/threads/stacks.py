@@ -31,20 +31,26 @@ from __future__ import annotations
 import os
 import re
 import struct
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ...errors import ParseError
 from ...formats.procfs import Segments
 from ...machine import Machine
-from ...machine.native import Native
-from .pthreads import C_LIBRARY, Memory, ThreadList, start_of_sleeping
+from ...machine.port.native import Native
+from ...machine.port.rows import Memory
 
 PYTHON = "Python"
 _MOST_LOOKS = 3
 _GO_BETWEEN = re.compile(r"lib(stdc\+\+|c\+\+|glib-2\.0|boost_thread)[-.]")
-_PYTHON = re.compile(r"libpython\d")
+_PYTHON = re.compile(r"libpython\d|python\d+(_d)?\.dll|Python$", re.IGNORECASE)
+"""macOS' framework builds have Python.framework/Versions/3.12/Python."""
+_C_LIBRARY = re.compile(
+    r"(ld|ld64|ld-.*|libc|libc-.*|libpthread|libpthread-.*)\.so"
+    r"|(ucrtbased?|msvcrt|msvcr\d+|ntdll|kernel32|kernelbase)\.dll",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,8 @@ class ThreadOwners:
         home: Segments | None = None,
     ) -> None:
         self._machine = machine
-        self._native = native
-        self._who = "self" if pid is None else str(pid)
-        self._main = machine.pid if pid is None else pid
-        self._home = home
-        self._list: ThreadList | None = None
-        self._asked = False
+        self._pid = pid
+        self._starts = machine.system.starts(native, pid, home)
         # By tid: what tells one thread from the next of that tid, and its owner.
         self._known: dict[int, tuple[int, str | None]] = {}
         self._looks: Counter[int] = Counter()
@@ -129,10 +131,7 @@ class ThreadOwners:
         OSError
             When the process's memory cannot be read.
         """
-        if not self._asked and self._native is not None:
-            with self._machine.memory() as own:
-                self._list = ThreadList.of(self._native, own)
-            self._asked = True
+        self._starts.settle()
 
     def of(
         self,
@@ -166,10 +165,7 @@ class ThreadOwners:
     def workers(self, segments: Segments) -> Workers | None:
         """Count the live threads of each library; None, and `why`, where it cannot be known.
 
-        When no thread came or went this is one listing of a folder (12 us for 13 threads). A
-        thread is told from a later one of the same tid by the inode of its folder: the kernel
-        gives each the next number (get_next_ino in fs/inode.c). A folder that the kernel has
-        dropped from its cache gets a new number too; its thread is then looked at again.
+        When no thread came or went this is one listing of the threads (`port.Starts.listed`).
 
         Parameters
         ----------
@@ -177,7 +173,7 @@ class ThreadOwners:
             As in `of`.
         """
         try:
-            entries = self._machine.entries(f"/proc/{self._who}/task")
+            entries = self._starts.listed()
             if segments is not self._segments:
                 self._segments = segments
                 self._looks.clear()
@@ -191,19 +187,18 @@ class ThreadOwners:
             self._entries, self._workers = [], None
         return self._workers
 
-    def _count(self, entries: list[tuple[str, int]], segments: Segments) -> Workers | None:
+    def _count(self, entries: list[tuple[str, int]], segments: Segments) -> Workers:
         alive = {int(name): inode for name, inode in entries}
         known = self._known = {
             tid: seen for tid, seen in self._known.items() if alive.get(tid) == seen[0]
         }
-        new = alive.keys() - known.keys() - {self._main}
-        if self._main in alive:
-            known[self._main] = (alive[self._main], PYTHON)
+        new = alive.keys() - known.keys() - {self._starts.main}
+        main = self._starts.main
+        if main in alive:
+            known[main] = (alive[main], PYTHON)
         self._looks = Counter({tid: self._looks[tid] for tid in new if tid in self._looks})
         if new:
             found = self._find(new, segments)
-            if found is None:
-                return None
             for tid in new:
                 if tid in found:
                     known[tid] = (alive[tid], found[tid])
@@ -214,50 +209,20 @@ class ThreadOwners:
         del counts[PYTHON]
         return Workers({path: n for path, n in counts.items() if path is not None}, unknown)
 
-    def _find(self, new: set[int], segments: Segments) -> dict[int, str | None] | None:
+    def _find(self, new: set[int], segments: Segments) -> dict[int, str | None]:
         """Look at new threads; one that is left out is to be looked at again."""
-        if struct.calcsize("P") != 8:
-            self.why = "the stacks of 32-bit processes are not read"
-            return None
-        with self._machine.memory(self._who) as memory:
-            self.settle()
-            if self._list is None:
-                return self._find_asleep(new, segments, memory)
-            found = self._list.find(memory, new, self._moved(segments))
-            owners = {
-                tid: self._owner(start, argument, segments, memory)
-                for tid, (start, argument) in found.items()
-            }
-            # The kernel writes a new thread's tid a moment after it shows the thread. One that
-            # never gets into the list was not made by the C library.
-            for tid in new - owners.keys():
-                self._look_again(tid, owners)
-            return owners
-
-    def _moved(self, segments: Segments) -> Callable[[int], int | None]:
-        if self._who == "self":
-            return lambda address: address
-        return lambda address: self._home.moved(address, segments) if self._home else None
-
-    def _find_asleep(
-        self, new: set[int], segments: Segments, memory: Memory
-    ) -> dict[int, str | None] | None:
         owners: dict[int, str | None] = {}
-        for tid in new:
-            try:
-                found = start_of_sleeping(self._machine, self._who, tid, memory, segments)
-            except ProcessLookupError:
-                continue
-            except LookupError:
-                self._look_again(tid, owners)
-            except (OSError, ParseError) as error:
-                self.why = str(error)
-                return None
-            else:
-                if found is None:
+        found = self._starts.find(new, segments)
+        with self._machine.memory(self._pid) as memory:
+            for tid, start in found.items():
+                if start is None:
                     self._looks.setdefault(tid, 0)
                 else:
-                    owners[tid] = self._owner(*found, segments, memory)
+                    owners[tid] = self._owner(tid, *start, segments, memory)
+        # The kernel writes a new thread's tid a moment after it shows the thread. One that never
+        # gets into the C library's list was not made by it.
+        for tid in new - found.keys():
+            self._look_again(tid, owners)
         return owners
 
     def _look_again(self, tid: int, owners: dict[int, str | None]) -> None:
@@ -265,7 +230,9 @@ class ThreadOwners:
         if self._looks[tid] >= _MOST_LOOKS:
             owners[tid] = None
 
-    def _owner(self, start: int, argument: int, segments: Segments, memory: Memory) -> str | None:
+    def _owner(
+        self, tid: int, start: int, argument: int, segments: Segments, memory: Memory
+    ) -> str | None:
         """Give the file that a start routine and its argument tell of, or `PYTHON`."""
         path = segments.file_at(start, code=True)
         name = os.path.basename(path or "")
@@ -278,9 +245,18 @@ class ThreadOwners:
             name = os.path.basename(path or "")
             if _GO_BETWEEN.match(name):
                 return None
-        if path is None or C_LIBRARY.match(name):
-            return PYTHON if start == 0 else None
+        if path is None or _C_LIBRARY.match(name):
+            return PYTHON if start == 0 or self._is_python(tid) else None
         if not self._python:
-            exe = os.readlink(self._machine.path(f"/proc/{self._who}/exe"))
-            self._python = exe.removesuffix(" (deleted)")
+            self._python = self._machine.system.executable(self._pid)
         return PYTHON if path == self._python or _PYTHON.match(name) else path
+
+    def _is_python(self, tid: int) -> bool:
+        """Tell whether a thread that the C library began for somebody is one of Python's.
+
+        Windows' C runtime begins all that are made by _beginthreadex in a function of its own:
+        Python's (Python/thread_nt.h) and those of std::thread.
+        """
+        if self._pid is not None:
+            return False
+        return any(each.native_id == tid for each in threading.enumerate())

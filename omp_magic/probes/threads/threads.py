@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
 
-from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...facts.processes import PythonThreads, Thread
-from ...formats.procfs import Segments, parse_stat
+from ...formats.procfs import Segments
 from ...machine import Machine
 from .stacks import Owner, ThreadOwners
 
@@ -24,9 +21,7 @@ def count_threads(machine: Machine) -> int:
     OSError, ParseError
         When the system does not tell.
     """
-    if machine.linux:
-        return parse_stat(machine.read("/proc/self/stat")).num_threads
-    return len(_by_psutil())
+    return machine.system.num_threads()
 
 
 def probe_threads(
@@ -54,41 +49,25 @@ def probe_threads(
         Names for people by a file's path, as in `ThreadOwners.of`.
     """
     names = _python_names() if machine.live else {}
-    if not machine.linux:
-        return tuple(
-            Thread(
-                tid=thread.id,
-                name="",
-                state="",
-                cpu_s=thread.user_time + thread.system_time,
-                python_name=names.get(thread.id),
-            )
-            for thread in _by_psutil()
-        )
-    ticks_per_s = os.sysconf("SC_CLK_TCK")
-    found = []
-    folders = machine.folders("/proc/self/task")
     owned: Mapping[int, Owner | None] = {}
+    rows = machine.system.threads()
     if owners is not None and segments is not None:
-        owned = owners.of(map(int, folders), segments, labels)
+        owned = owners.of((row.tid for row in rows), segments, labels)
         if owners.why is not None:
             gaps.append(Gap(what="owners of threads", why=owners.why))
-    for folder in folders:
-        try:
-            stat = parse_stat(machine.read(f"/proc/self/task/{folder}/stat"))
-        except (FileNotFoundError, ProcessLookupError):
+    found = []
+    for row in rows:
+        if row.cpu_s is None:
+            gaps.append(Gap(what=f"thread {row.tid}", why="its CPU time cannot be read"))
             continue
-        except (OSError, ParseError) as error:
-            gaps.append(Gap(what=f"thread {folder}", why=str(error)))
-            continue
-        owner = owned.get(int(folder))
+        owner = owned.get(row.tid)
         found.append(
             Thread(
-                tid=int(folder),
-                name=stat.comm,
-                state=stat.state,
-                cpu_s=(stat.user_ticks + stat.system_ticks) / ticks_per_s,
-                python_name=names.get(int(folder)),
+                tid=row.tid,
+                name=row.name,
+                state=row.state,
+                cpu_s=row.cpu_s,
+                python_name=names.get(row.tid),
                 owner=owner.label if owner is not None else None,
                 owner_path=owner.path if owner is not None else None,
             )
@@ -112,9 +91,3 @@ def _python_names() -> dict[int, str]:
         for thread in threading.enumerate()
         if thread.native_id is not None
     }
-
-
-def _by_psutil() -> list[Any]:
-    import psutil  # noqa: PLC0415 - 6 ms that Linux never pays
-
-    return list(psutil.Process().threads())

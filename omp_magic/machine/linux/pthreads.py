@@ -18,18 +18,21 @@ does not match, never a crash.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from ...errors import ParseError
 from ...formats.procfs import Segments, parse_syscall
-from ...machine import Machine
-from ...machine.native import Native
+from ..port.native import Native
+from ..port.rows import Memory
 
-Memory = Callable[[int, int], bytes]
-"""Reads (address, size in bytes); raises OSError."""
+if TYPE_CHECKING:
+    from ..port.door import Door
 
 C_LIBRARY = re.compile(r"(ld|ld64|ld-.*|libc|libc-.*|libpthread|libpthread-.*)\.so")
 
@@ -113,8 +116,87 @@ class ThreadList:
         return found
 
 
+class PthreadStarts:
+    """Where the threads of a process began; see `port.Starts`.
+
+    Parameters
+    ----------
+    machine
+        The machine to read.
+    native
+        Calls into the running process.
+    process
+        Another process, which must be allowed by ptrace(2); this one when None.
+    home
+        Files of this process's memory; needed with `process`, to find the list there.
+    """
+
+    def __init__(
+        self, machine: Door, native: Native | None, process: int | None, home: Segments | None
+    ) -> None:
+        self._machine = machine
+        self._native = native
+        self._process = process
+        self._home = home
+        self._main = machine.pid if process is None else process
+        self._list: ThreadList | None = None
+        self._asked = False
+
+    @property
+    def main(self) -> int:
+        """The first thread has the process's number."""
+        return self._main
+
+    def settle(self) -> None:
+        """Ask the C library where it keeps its threads: the one step that looks symbols up."""
+        if not self._asked and self._native is not None:
+            with self._machine.memory() as own:
+                self._list = ThreadList.of(self._native, own)
+            self._asked = True
+
+    def listed(self) -> list[tuple[str, int]]:
+        """List /proc/PID/task: a thread is told from a later one of its tid by the folder's inode.
+
+        The kernel gives each the next number (get_next_ino in fs/inode.c). A folder that it has
+        dropped from its cache gets a new number too; its thread is then looked at again. 12 us
+        for 13 threads.
+        """
+        return self._machine.entries(f"/proc/{self._process or 'self'}/task")
+
+    def find(self, wanted: set[int], segments: Segments) -> dict[int, tuple[int, int] | None]:
+        """See `port.Starts.find`."""
+        if struct.calcsize("P") != 8:
+            raise OSError("the stacks of 32-bit processes are not read")
+        with self._machine.memory(self._process) as memory:
+            self.settle()
+            if self._list is None:
+                return self._find_asleep(wanted, segments, memory)
+            return {**self._list.find(memory, wanted, self._moved(segments))}
+
+    def _moved(self, segments: Segments) -> Callable[[int], int | None]:
+        if self._process is None:
+            return lambda address: address
+        return lambda address: self._home.moved(address, segments) if self._home else None
+
+    def _find_asleep(
+        self, wanted: set[int], segments: Segments, memory: Memory
+    ) -> dict[int, tuple[int, int] | None]:
+        found: dict[int, tuple[int, int] | None] = {}
+        who = str(self._process or "self")
+        for tid in wanted:
+            try:
+                found[tid] = start_of_sleeping(self._machine, who, tid, memory, segments)
+            except ProcessLookupError:
+                found[tid] = None
+            except LookupError:
+                continue
+            except ParseError as error:
+                raise OSError(str(error)) from error
+        return found
+
+
 def start_of_sleeping(
-    machine: Machine, process: str, tid: int, memory: Memory, segments: Segments
+    machine: Door, process: str, tid: int, memory: Memory, segments: Segments
 ) -> tuple[int, int] | None:
     """Give (start routine, argument) of a thread by its stack pointer; None while it runs.
 
@@ -138,7 +220,7 @@ def start_of_sleeping(
     OSError, ParseError
         When the stack pointer cannot be read; `ProcessLookupError` when the thread has ended.
     """
-    if os.uname().machine != "x86_64" or sys.byteorder != "little":
+    if platform.machine() != "x86_64" or sys.byteorder != "little":
         raise OSError("this C library does not tell where it keeps its threads")
     pointer = parse_syscall(machine.read(f"/proc/{process}/task/{tid}/syscall"))
     if pointer is None:

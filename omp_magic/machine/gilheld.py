@@ -19,7 +19,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ...machine import Machine
+from .machine import Machine
 
 _SIZE = 65536
 _MOST_BYTES = 64 * 1024 * 1024
@@ -109,7 +109,7 @@ class GilHeld(Machine):
         return [entry for entry in found if entry[0] not in (".", "..")]
 
     @contextmanager
-    def memory(self, process: str = "self") -> Iterator[Callable[[int, int], bytes]]:
+    def memory(self, process: int | None = None) -> Iterator[Callable[[int, int], bytes]]:
         """Give a reader of a process's memory, as `Machine.memory` does.
 
         Raises
@@ -117,7 +117,7 @@ class GilHeld(Machine):
         OSError
             When the memory cannot be opened.
         """
-        name = f"/proc/{process}/mem"
+        name = f"/proc/{process or 'self'}/mem"
         handle = self._opened(name)
 
         def read(address: int, size_bytes: int) -> bytes:

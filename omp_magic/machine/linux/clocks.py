@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from ...machine import Machine
+if TYPE_CHECKING:
+    from ..port.door import Door
 
 
-def clocks_of(machine: Machine, left_out: Collection[int] = ()) -> dict[int, int]:
+def clocks_of(machine: Door, left_out: Collection[int] = ()) -> dict[int, int]:
     """Give the CPU time of each thread in ns by its tid. 1.5 us a thread.
 
     Parameters
@@ -54,7 +56,7 @@ class ThreadClocks:
         The running process's machine.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Door) -> None:
         self._machine = machine
         self._folder = machine.path("/proc/self/task")
         self._ids: tuple[tuple[int, int], ...] = ()

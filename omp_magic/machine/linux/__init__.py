@@ -1,0 +1,1 @@
+"""Linux' answers, from /proc, /sys and glibc."""

@@ -1,0 +1,289 @@
+"""Linux: what /proc, /sys and the kernel's calls tell. Under another root its files alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from ...errors import ParseError
+from ...formats.cgroupfiles import parse_cpu_list
+from ...formats.procfs import Segments, parse_environ, parse_maps, parse_stat
+from ..port.native import Native, Relatives, Starts, Variables
+from ..port.rows import Cores, CpuLimit, Memory, Process, ProcessMap, ThreadRow
+from ..posix.environ import CEnvironment
+from .clocks import ThreadClocks, clocks_of
+from .lineage import descendants_of, has_child
+from .native import LinuxNative
+from .pthreads import PthreadStarts
+from .relatives import LinuxRelatives
+from .units import page_bytes, ticks_per_s
+
+if TYPE_CHECKING:
+    from ..port.door import Door
+
+_FOLDER = "/sys/devices/system/cpu"
+_RESET_ON_FORK = 0x40000000
+_CODE = re.compile(
+    r"^[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ \d+ +"
+    r"/(?!memfd:|dev/zero|SYSV|anon_hugepage).*$",
+    re.ASCII | re.MULTILINE,
+)
+"""Lines of /proc/PID/maps with code of a file; code made at run time has none, or such a name."""
+_POLICIES = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
+
+
+class LinuxSystem:
+    """See `port.System`.
+
+    Parameters
+    ----------
+    machine
+        The door to the files.
+    """
+
+    name = "linux"
+    long_bytes = struct.calcsize("l")
+
+    def __init__(self, machine: Door) -> None:
+        self._machine = machine
+
+    def lacks(self, what: str) -> str:  # noqa: ARG002 - the port's question
+        """See `port.System.lacks`: all is told."""
+        return ""
+
+    def native(self) -> Native:
+        """See `port.System.native`."""
+        if not self._machine.live:
+            raise OSError("this is not the running process")
+        return LinuxNative()
+
+    def process_map(self, process: int | None = None) -> ProcessMap:
+        """Read /proc/PID/maps; see `port.System.process_map`."""
+        text = self._machine.read(f"/proc/{process or 'self'}/maps")
+        return ProcessMap(parse_maps(text), Segments(text))
+
+    def ships(self, path: str) -> bool:  # noqa: ARG002 - the port's question
+        """See `port.System.ships`: a distribution's libraries lie where anybody's may."""
+        return False
+
+    def memory(self, process: int | None = None) -> AbstractContextManager[Memory]:
+        """Open /proc/PID/mem, which the rules of ptrace(2) guard; see `port.System.memory`."""
+        return _opened_memory(self._machine.path(f"/proc/{process or 'self'}/mem"))
+
+    def executable(self, process: int | None = None) -> str:
+        """See `port.System.executable`."""
+        link = os.readlink(self._machine.path(f"/proc/{process or 'self'}/exe"))
+        return link.removesuffix(" (deleted)")
+
+    def variables_at_start(self) -> dict[str, str]:
+        """Read /proc/self/environ; see `port.System.variables_at_start`."""
+        return parse_environ(self._machine.read("/proc/self/environ"))
+
+    def variables(self) -> Variables:
+        """See `port.System.variables`."""
+        return CEnvironment()
+
+    def published(self, name: str) -> Iterator[str]:
+        """Read /dev/shm and /tmp, with the user's number behind the name and without."""
+        for folder in ("/dev/shm", "/tmp"):  # noqa: S108 - the runtimes' own choice
+            for file in (f"{folder}/{name}_{os.getuid()}", f"{folder}/{name}"):
+                try:
+                    yield self._machine.read(file)
+                except OSError:
+                    continue
+
+    def num_threads(self) -> int:
+        """Read /proc/self/stat; see `port.System.num_threads`."""
+        return parse_stat(self._machine.read("/proc/self/stat")).num_threads
+
+    def thread_counter(self) -> Callable[[], int]:
+        """See `port.System.thread_counter`.
+
+        The folder's number of links is 2 and the number of threads (proc_task_getattr in the
+        kernel's fs/proc/base.c), for a quarter of what reading stat costs. It is believed where
+        both agree: another kernel with a /proc may not do so.
+        """
+        folder = self._machine.path("/proc/self/task")
+
+        def links() -> int:
+            return os.stat(folder).st_nlink - 2
+
+        if self._machine.live:
+            with suppress(OSError, ParseError):
+                if links() == self.num_threads():
+                    return links
+        return self.num_threads
+
+    def thread_ids(self) -> tuple[int, ...]:
+        """List /proc/self/task; see `port.System.thread_ids`."""
+        return tuple(map(int, self._machine.folders("/proc/self/task")))
+
+    def thread_name(self, tid: int) -> str:
+        """Read comm, which costs 10 us; see `port.System.thread_name`."""
+        return self._machine.read(f"/proc/self/task/{tid}/comm").rstrip("\n")
+
+    def has_thread(self, tid: int) -> bool:
+        """See `port.System.has_thread`."""
+        return os.path.exists(self._machine.path(f"/proc/self/task/{tid}"))
+
+    def threads(self) -> tuple[ThreadRow, ...]:
+        """Read /proc/self/task; see `port.System.threads`."""
+        per_s = ticks_per_s()
+        rows = []
+        for folder in self._machine.folders("/proc/self/task"):
+            try:
+                stat = parse_stat(self._machine.read(f"/proc/self/task/{folder}/stat"))
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            except (OSError, ParseError):
+                rows.append(ThreadRow(int(folder)))
+                continue
+            cpu_s = (stat.user_ticks + stat.system_ticks) / per_s
+            rows.append(ThreadRow(int(folder), stat.comm, stat.state, cpu_s))
+        return tuple(rows)
+
+    def clocks(self, left_out: Collection[int] = ()) -> dict[int, int]:
+        """Ask each thread's own clock; see `clocks`."""
+        return clocks_of(self._machine, left_out)
+
+    def clock(self, tid: int) -> int:
+        """See `port.System.clock`; 0.5 us."""
+        return time.clock_gettime_ns((~tid << 3) | 6)
+
+    def clock_reader(self) -> Callable[[], dict[int, int]]:
+        """See `port.System.clock_reader`."""
+        return ThreadClocks(self._machine).read
+
+    def starts(
+        self, native: Native | None, process: int | None = None, home: Segments | None = None
+    ) -> Starts:
+        """Find them in the C library's own list; see `pthreads`."""
+        return PthreadStarts(self._machine, native, process, home)
+
+    def has_child(self) -> bool:
+        """Ask waitid(2), 1 us; see `port.System.has_child`."""
+        return not self._machine.live or has_child()
+
+    def descendants(self, notes: list[str]) -> tuple[Process, ...]:
+        """See `port.System.descendants`."""
+        return descendants_of(self._machine, notes)
+
+    def relatives(self) -> Relatives:
+        """See `port.System.relatives`."""
+        return LinuxRelatives(self._machine)
+
+    def command(self, process: int) -> str:
+        """Read /proc/PID/cmdline; see `port.System.command`."""
+        return self._machine.read(f"/proc/{process}/cmdline").replace("\0", " ").strip()
+
+    def size_mark(self, process: int | None = None) -> str:
+        """Give the size of the address space, which grows with what is loaded."""
+        return self._machine.read(f"/proc/{process or 'self'}/statm").partition(" ")[0]
+
+    def code_map(self) -> tuple[object, Segments]:
+        """Read /proc/self/maps; see `port.System.code_map`."""
+        text = self._machine.read("/proc/self/maps")
+        return _CODE.findall(text), Segments(text)
+
+    def affinity(self) -> frozenset[int] | int | None:
+        """Ask sched_getaffinity(2), or read it where the process is laid out in a folder."""
+        if self._machine.live:
+            return frozenset(os.sched_getaffinity(0))
+        status = self._machine.read("/proc/self/status").partition("Cpus_allowed_list:")[2]
+        if not status:
+            raise ParseError("/proc/self/status", "no Cpus_allowed_list", "a list of CPUs")
+        return frozenset(parse_cpu_list(status.split("\n", 1)[0]))
+
+    def cores(self) -> Cores:
+        """Read /sys, since PYTHON_CPU_COUNT changes what Python says; see `port.System.cores`."""
+        source = "sched_getaffinity(2)"
+        try:
+            online = self._machine.read(f"{_FOLDER}/online")
+            number = len(parse_cpu_list(online))
+        except (OSError, ParseError):
+            known = os.cpu_count() or 1 if self._machine.live else 1
+            return Cores(known, told_by=source)
+        physical, present = _cores(self._machine, self._machine.root, online)
+        return Cores(
+            number,
+            max(0, present - number),
+            physical,
+            file=f"{_FOLDER}/online",
+            told_by=source,
+            physical_told_by="thread_siblings_list",
+        )
+
+    def cpu_limits(self) -> tuple[CpuLimit, ...]:
+        """See `port.System.cpu_limits`: Linux limits by cgroups alone."""
+        return ()
+
+    def notes(self, *, quota: bool) -> tuple[str, ...]:
+        """Tell of a real-time policy, for which no quota holds; see sched(7)."""
+        if not self._machine.live or not quota:
+            return ()
+        policy = _POLICIES.get(os.sched_getscheduler(0) & ~_RESET_ON_FORK)
+        if policy is None:
+            return ()
+        return (f"this process runs under {policy}: a quota does not hold for it",)
+
+    def cpu_s(self) -> float:
+        """Read /proc/self/stat; see `port.System.cpu_s`."""
+        stat = parse_stat(self._machine.read("/proc/self/stat"))
+        return (stat.user_ticks + stat.system_ticks) / ticks_per_s()
+
+    def rss_bytes(self) -> int:
+        """Read /proc/self/statm, whose count lags by some pages a CPU; see proc(5)."""
+        try:
+            pages = int(self._machine.read("/proc/self/statm").split()[1])
+        except (ValueError, IndexError) as error:
+            raise OSError(f"/proc/self/statm has another form: {error}") from error
+        return pages * page_bytes()
+
+    def peak_rss_bytes(self) -> int:
+        """Read VmHWM; see proc(5)."""
+        try:
+            status = self._machine.read("/proc/self/status")
+            return int(status.split("VmHWM:", 1)[1].split(None, 1)[0]) * 1024
+        except (ValueError, IndexError) as error:
+            raise OSError("/proc/self/status has no VmHWM") from error
+
+
+@contextmanager
+def _opened_memory(path: str) -> Iterator[Memory]:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield lambda address, size_bytes: os.pread(handle, size_bytes, address)
+    finally:
+        os.close(handle)
+
+
+_known_cores: dict[tuple[str, str], tuple[int | None, int]] = {}
+
+
+def _cores(machine: Door, root: str, online: str) -> tuple[int | None, int]:
+    """Give (physical cores, CPUs present); read once for each set of CPUs online."""
+    key = root, online
+    if key not in _known_cores:
+        cores = set()
+        for cpu in parse_cpu_list(online):
+            try:
+                cores.add(machine.read(f"{_FOLDER}/cpu{cpu}/topology/thread_siblings_list"))
+            except OSError:
+                cores.clear()
+                break
+        try:
+            present = len(parse_cpu_list(machine.read(f"{_FOLDER}/present")))
+        except (OSError, ParseError):
+            present = 0
+        if len(_known_cores) >= _MOST_KEPT:
+            _known_cores.clear()
+        _known_cores[key] = len(cores) or None, present
+    return _known_cores[key]
+
+
+_MOST_KEPT = 8

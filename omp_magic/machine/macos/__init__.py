@@ -1,0 +1,1 @@
+"""macOS' answers, from dyld, libproc, Mach and sysctl."""
