@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from fakesystem import Recorded
+from links import link
 from live import LINUX, forget_registration, run_python
 
 from omp_magic.facts.libraries import Gap
@@ -273,7 +274,7 @@ def lay(root: Path, pid: int, parent: int, **facts: Any) -> None:
 
 
 def machine(root: Path) -> Machine:
-    (root / "proc" / "self").symlink_to("50")
+    link(root / "proc" / "self", "50")
     return Machine(root, pid=50)
 
 
