@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 import tempfile
 import time
@@ -16,6 +17,7 @@ from live import Kernel
 
 from wine import windows
 
+_LOWEST_PORT, _FIRST_OF_CONNECTIONS = 20_000, 32_768
 _STARTING_S = 120
 _ENDING_S = 20
 
@@ -34,7 +36,15 @@ class WindowsKernel(Kernel):
         self._folder = tempfile.TemporaryDirectory(dir=windows.WORK, ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
         windows.bring_inside(folder)
-        file, _ = write_connection_file(str(folder / "connection.json"))
+        shell, iopub, stdin, beat, control = _free_ports(5)
+        file, _ = write_connection_file(
+            str(folder / "connection.json"),
+            shell_port=shell,
+            iopub_port=iopub,
+            stdin_port=stdin,
+            hb_port=beat,
+            control_port=control,
+        )
         own = {"IPYTHONDIR": windows.windows_path(folder / "ipython")}
         self._process = windows.start(
             *("-m", "ipykernel_launcher", "-f", windows.windows_path(Path(file))),
@@ -78,3 +88,19 @@ class WindowsKernel(Kernel):
         if self._process.stdout is not None and not self._process.stdout.closed:
             self.said = windows.completed(self._process, _ENDING_S)
         self._folder.cleanup()
+
+
+def _free_ports(number: int) -> list[int]:
+    """Give ports for a kernel that starts a second later.
+
+    They are below those of outgoing connections (ip_local_port_range in the kernel's
+    ip-sysctl.rst). Who asks again and again whether a port of those answers may be connected with
+    itself one day, and the kernel then finds the port in use.
+    """
+    found: set[int] = set()
+    while len(found) < number:
+        port = random.randrange(_LOWEST_PORT, _FIRST_OF_CONNECTIONS)
+        with contextlib.suppress(OSError), socket.socket() as tried:
+            tried.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)
