@@ -489,7 +489,7 @@ def test_a_bomb_of_merged_keys_does_not_grow(tmp_path: Path) -> None:
 def test_a_name_with_a_nul_is_a_gap(tmp_path: Path) -> None:
     wanted = read(tmp_path, "requirements.txt", "six==1.0\n-r oth\0er.txt\n")
     assert names(wanted) == ["six"]
-    assert "null byte" in whys(wanted)
+    assert "embedded null" in whys(wanted)  # a byte, or on Windows a character
 
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name != "thing.cfg"])
