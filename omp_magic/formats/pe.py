@@ -11,10 +11,10 @@ import struct
 from dataclasses import dataclass
 
 from ..errors import ParseError
+from .pe_headers import PeHeaders, offset_of
 
 _MACHINES = {0x14C: "x86", 0x8664: "x86_64", 0xAA64: "arm64", 0xA641: "arm64ec"}
 _EXPORTS, _IMPORTS, _DELAYED = 0, 1, 13
-_MOST_SECTIONS = 96
 _MOST_LIBRARIES = 4096
 _MOST_EXPORTS = 65536
 """Ordinals have 16 bits."""
@@ -70,27 +70,8 @@ def parse_pe(data: bytes | mmap.mmap) -> PortableExecutable:
 class _Tables:
     def __init__(self, data: bytes | mmap.mmap) -> None:
         self._data = data
-        (at,) = struct.unpack_from("<I", data, 60) if data[:2] == b"MZ" else (0,)
-        if data[at : at + 4] != b"PE\0\0":
-            raise IndexError(at)
-        machine, sections = struct.unpack_from("<HH", data, at + 4)
-        (optional,) = struct.unpack_from("<H", data, at + 20)
-        self.cpu = _MACHINES.get(machine, str(machine))
-        start = at + 24
-        (magic,) = struct.unpack_from("<H", data, start)
-        wide = magic == 0x20B
-        form, where = ("<Q", 24) if wide else ("<I", 28)
-        (self._base,) = struct.unpack_from(form, data, start + where)
-        tables = start + (112 if wide else 96)
-        (count,) = struct.unpack_from("<I", data, tables - 4)
-        count = min(count, 16, max(0, start + optional - tables) // 8)
-        self._folders = [
-            struct.unpack_from("<II", data, tables + index * 8) for index in range(count)
-        ]
-        self._sections = [
-            struct.unpack_from("<IIII", data, start + optional + index * 40 + 8)
-            for index in range(min(sections, _MOST_SECTIONS))
-        ]
+        self._headers = PeHeaders(data)
+        self._sections = self._headers.sections()
 
     def read(self) -> PortableExecutable:
         name = None
@@ -99,7 +80,8 @@ class _Tables:
         needed = self._names(self._table(_IMPORTS), 20, 12, based=False)
         delayed = self._names(self._table(_DELAYED), 32, 4, based=True)
         forwards, forwarder = self._forwards(exports) if exports else ((), False)
-        return PortableExecutable(self.cpu, name, needed, delayed, forwards, forwarder)
+        cpu = _MACHINES.get(self._headers.cpu, str(self._headers.cpu))
+        return PortableExecutable(cpu, name, needed, delayed, forwards, forwarder)
 
     def _forwards(self, exports: int) -> tuple[tuple[str, ...], bool]:
         """Give the DLLs that exports are forwarded to, and whether all exports are.
@@ -108,7 +90,7 @@ class _Tables:
         "DLL.#ORDINAL". The DLL stands before the last dot, and without an ending is a .dll (ntdll,
         as Wine's dlls/ntdll/loader.c, find_forwarded_export has it).
         """
-        at, size = self._offset(exports), self._folders[_EXPORTS][1]
+        at, size = self._offset(exports), self._headers.folder(_EXPORTS)[1]
         count, functions = self._number(at + 20), self._number(at + 28)
         if not count or count > _MOST_EXPORTS:
             return (), False
@@ -129,7 +111,7 @@ class _Tables:
         return tuple(found), bool(found) and not own
 
     def _table(self, index: int) -> int:
-        return self._folders[index][0] if index < len(self._folders) else 0
+        return self._headers.folder(index)[0]
 
     def _names(self, table: int, size: int, place: int, *, based: bool) -> tuple[str, ...]:
         """Give the names of a table's entries, up to the one without a name.
@@ -144,7 +126,7 @@ class _Tables:
             if not address:
                 break
             if based and not self._number(at) & 1:
-                address -= self._base
+                address -= self._headers.base
             found.append(self._text(address))
             at += size
         return tuple(found)
@@ -153,13 +135,7 @@ class _Tables:
         return int(struct.unpack_from("<I", self._data, at)[0])
 
     def _offset(self, address: int) -> int:
-        """Give where an address in memory is in the file."""
-        for memory, begins, length, offset in self._sections:
-            if begins <= address < begins + max(memory, length):
-                if address - begins >= length:
-                    break
-                return int(address - begins + offset)
-        raise IndexError(address)
+        return offset_of(self._sections, address)
 
     def _text(self, address: int) -> str:
         begin = self._offset(address)

@@ -9,12 +9,12 @@ import mmap
 import struct
 
 from ..errors import ParseError
+from .pe_headers import PeHeaders, offset_of
 
 _RESOURCES, _VERSION = 2, 16
 _SIGNATURE = 0xFEEF04BD
 _DEEPEST = 3
 _MOST_ENTRIES = 4096
-_MOST_SECTIONS = 96
 _NAMED = 0x80000000
 
 
@@ -38,32 +38,19 @@ def parse_version(data: bytes | mmap.mmap) -> str | None:
 
 
 def _version(data: bytes | mmap.mmap) -> str | None:
-    (at,) = struct.unpack_from("<I", data, 60) if data[:2] == b"MZ" else (0,)
-    if data[at : at + 4] != b"PE\0\0":
-        raise IndexError(at)
-    (count,) = struct.unpack_from("<H", data, at + 6)
-    (optional,) = struct.unpack_from("<H", data, at + 20)
-    start = at + 24
-    (magic,) = struct.unpack_from("<H", data, start)
-    tables = start + (112 if magic == 0x20B else 96)
-    (number,) = struct.unpack_from("<I", data, tables - 4)
-    if number <= _RESOURCES:
-        return None
-    (address,) = struct.unpack_from("<I", data, tables + _RESOURCES * 8)
+    headers = PeHeaders(data)
+    address, _ = headers.folder(_RESOURCES)
     if not address:
         return None
-    sections = [
-        struct.unpack_from("<IIII", data, start + optional + index * 40 + 8)
-        for index in range(min(count, _MOST_SECTIONS))
-    ]
-    root = _offset(sections, address)
+    sections = headers.sections()
+    root = offset_of(sections, address)
     entry = _entry(data, root, _VERSION)
     for _ in range(_DEEPEST):
         if entry is None:
             return None
         if not entry & _NAMED:
             place, size = struct.unpack_from("<II", data, root + entry)
-            return _fixed(data, _offset(sections, place), size)
+            return _fixed(data, offset_of(sections, place), size)
         entry = _entry(data, root + (entry & ~_NAMED), None)
     return None
 
@@ -87,11 +74,3 @@ def _fixed(data: bytes | mmap.mmap, at: int, size: int) -> str | None:
     while len(numbers) > 2 and numbers[-1] == 0:
         numbers.pop()
     return ".".join(map(str, numbers)) if any(numbers) else None
-
-
-def _offset(sections: list[tuple[int, ...]], address: int) -> int:
-    """Give where an address in memory is in the file."""
-    for memory, begins, length, offset in sections:
-        if begins <= address < begins + max(memory, length) and address - begins < length:
-            return address - begins + offset
-    raise IndexError(address)

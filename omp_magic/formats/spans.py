@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import ParseError
-from .elf import parse_segments
-from .macho import parse_loaded
+from .elf import Segment, parse_segments
+from .macho import LoadedSegment, parse_loaded
+from .pe_headers import PeHeaders
 
-_SECTION = struct.Struct("<8sIIIIIIHHI")
-_MOST_SECTIONS = 96
 _EXECUTE, _WRITE = 0x20000000, 0x80000000
 
 
@@ -49,59 +49,42 @@ def parse_spans(head: bytes) -> tuple[Span, ...]:
         When it is none of them, or when its table lies outside `head`.
     """
     if head[:4] == b"\x7fELF":
-        return tuple(
-            Span(
-                each.address,
-                each.memory_bytes,
-                each.offset,
-                each.file_bytes,
-                each.writable,
-                each.executable,
-            )
-            for each in parse_segments(head)
-            if each.writable or each.executable
-        )
+        return _of_segments(parse_segments(head))
     if head[:4] == b"\xcf\xfa\xed\xfe":
-        return tuple(
-            Span(
-                each.address,
-                each.memory_bytes,
-                each.offset,
-                each.file_bytes,
-                each.writable,
-                each.executable,
-            )
-            for each in parse_loaded(head).segments
-            if each.writable or each.executable
-        )
+        return _of_segments(parse_loaded(head).segments)
     return _of_pe(head)
 
 
-def _of_pe(head: bytes) -> tuple[Span, ...]:
-    """Read the section table; learn.microsoft.com, "PE Format", Section Table."""
-    try:
-        (at,) = struct.unpack_from("<I", head, 60) if head[:2] == b"MZ" else (0,)
-        rows: list[tuple[bytes, int, int, int, int, int, int, int, int, int]] = []
-        (sections,) = struct.unpack_from("<H", head, at + 6)
-        (optional,) = struct.unpack_from("<H", head, at + 20)
-        rows = [
-            _SECTION.unpack_from(head, at + 24 + optional + index * _SECTION.size)
-            for index in range(min(sections, _MOST_SECTIONS))
-        ]
-    except struct.error:
-        at = len(head)
-    if head[at : at + 4] != b"PE\0\0":
-        raise ParseError(
-            "image in memory", head[:8].hex(" "), "the head of an ELF, Mach-O or PE file"
-        )
+def _of_segments(segments: Iterable[Segment | LoadedSegment]) -> tuple[Span, ...]:
     return tuple(
         Span(
-            address=row[2],
-            size_bytes=max(row[1], row[3]),
-            offset=row[4],
-            file_bytes=row[3],
-            writable=bool(row[9] & _WRITE),
-            executable=bool(row[9] & _EXECUTE),
+            address=each.address,
+            size_bytes=each.memory_bytes,
+            offset=each.offset,
+            file_bytes=each.file_bytes,
+            writable=each.writable,
+            executable=each.executable,
         )
-        for row in rows
+        for each in segments
+        if each.writable or each.executable
+    )
+
+
+def _of_pe(head: bytes) -> tuple[Span, ...]:
+    try:
+        sections = PeHeaders(head).sections()
+    except (struct.error, IndexError):
+        raise ParseError(
+            "image in memory", head[:8].hex(" "), "the head of an ELF, Mach-O or PE file"
+        ) from None
+    return tuple(
+        Span(
+            address=each.address,
+            size_bytes=max(each.memory_bytes, each.file_bytes),
+            offset=each.offset,
+            file_bytes=each.file_bytes,
+            writable=bool(each.flags & _WRITE),
+            executable=bool(each.flags & _EXECUTE),
+        )
+        for each in sections
     )

@@ -19,7 +19,9 @@ def image() -> bytearray:
     data[:2] = b"MZ"
     struct.pack_into("<I", data, 60, 0x80)
     data[0x80:0x84] = b"PE\0\0"
+    struct.pack_into("<H", data, 0x80 + 20, 240)  # its optional header, with 16 tables
     struct.pack_into("<H", data, 0x98, 0x20B)
+    struct.pack_into("<I", data, 0x98 + 108, 16)
     struct.pack_into("<IIII", data, 0x98 + 112, EXPORTS, 0x200, IMPORTS, 40)
     struct.pack_into(
         "<IIIII", data, EXPORTS + 20, 2, 2, EXPORTS + 0x40, EXPORTS + 0x50, EXPORTS + 0x60

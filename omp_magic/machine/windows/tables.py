@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 
+from ...formats.pe_headers import PeHeaders
 from ..port.rows import Memory
 
 _MOST_NAMES = 200_000
@@ -19,7 +20,6 @@ _MOST_NEEDED = 4096
 _LONGEST_NAME_BYTES = 4096
 _HEAD_BYTES = 4096
 _EXPORTS, _IMPORTS = 0, 1
-_PE32_PLUS = 0x20B
 
 
 class Tables:
@@ -41,17 +41,13 @@ class Tables:
     def __init__(self, read: Memory, base: int) -> None:
         self._read, self._base = read, base
         try:
-            head = read(base, _HEAD_BYTES)
-            (at,) = struct.unpack_from("<I", head, 60) if head[:2] == b"MZ" else (0,)
-            if head[at : at + 4] != b"PE\0\0":
-                raise OSError(f"no image lies at {base:#x}")
-            (magic,) = struct.unpack_from("<H", head, at + 24)
-            self._pointer_bytes = 8 if magic == _PE32_PLUS else 4
-            tables = at + 24 + (112 if magic == _PE32_PLUS else 96)
-            self._exports = struct.unpack_from("<II", head, tables + _EXPORTS * 8)
-            self._imports = struct.unpack_from("<II", head, tables + _IMPORTS * 8)
+            headers = PeHeaders(read(base, _HEAD_BYTES))
+        except IndexError:
+            raise OSError(f"no image lies at {base:#x}") from None
         except struct.error as error:
             raise OSError(f"the image at {base:#x} has no whole head") from error
+        self._pointer_bytes = 8 if headers.wide else 4
+        self._exports, self._imports = headers.folder(_EXPORTS), headers.folder(_IMPORTS)
         self._names: dict[bytes, int] | None = None
 
     def address(self, name: str) -> int | str | None:
