@@ -16,7 +16,7 @@ from omp_magic.probes.observe import Observer
 from omp_magic.rules import judge
 from omp_magic.views.text import render_text
 
-A, B = "C:/work/copies/A/libiomp5md.dll", "C:/work/copies/B/libiomp5md.dll"
+A, B = "C:/copies/A/libiomp5md.dll", "C:/copies/B/libiomp5md.dll"
 
 
 @pytest.fixture(autouse=True)
