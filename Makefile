@@ -10,13 +10,14 @@ unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS_VENV ?= .venv-notebooks
 
 .PHONY: help demo environment test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
-.PHONY: test-foreign record-foreign test-wine test-ipython lab notebooks notebooks-save in-lab in-notebooks in-notebooks-save binder-check
+.PHONY: test-foreign record-foreign test-wine test-ipython lab notebooks notebooks-save test-notebooks in-lab in-notebooks in-notebooks-save in-test-notebooks binder-check
 .PHONY: package screenshots docs bench lint format clean
 
 help:
 	@echo "make demo         run the quickstart notebook in a real kernel, print what %omp_status said"
 	@echo "make test         run the tests; test-pure: parsers, tables, rules and views alone, in seconds"
 	@echo "make notebooks    run every notebook in a real kernel; notebooks-save saves their outputs"
+	@echo "                  test-notebooks: the tests of notebook 05, with its packages"
 	@echo "make binder-check run them in Binder's environment, with its limits"
 	@echo "make test-thorough  run what proves once more, in another way, what cheaper tests prove"
 	@echo "make test-matrix  run kernel tests on other versions of Python, IPython and ipykernel;"
@@ -55,8 +56,10 @@ $(VENV)/.docs: pyproject.toml
 	$(INSTALL) --editable '.[test,docs]'
 	@touch $@
 
+# augraphy wants opencv-python, which needs libGL; the headless one is the same folder, and the last stays.
 $(VENV)/.notebooks: pyproject.toml
-	$(INSTALL) --editable '.[notebook,duplicates]' ipykernel
+	$(INSTALL) --editable '.[notebook,duplicates,augmentation]' ipykernel
+	$(INSTALL) --force-reinstall --no-deps opencv-python-headless
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml
@@ -73,7 +76,7 @@ $(VENV)/.all: pyproject.toml
 demo: $(VENV)/.demo
 	@$(BIN)/python notebooks/run.py --show '%omp_status' notebooks/01_quickstart.ipynb
 	@echo "That was notebooks/01_quickstart.ipynb in a real Jupyter kernel, and what %omp_status said there."
-	@echo "To run it yourself, and three others, in JupyterLab: make lab"
+	@echo "To run it yourself, and four others, in JupyterLab: make lab"
 	@echo "In trouble? README.md, from \"My kernel died with OMP: Error #15: what now?\" on."
 
 # Chromium and its driver are Debian's; where they cannot be had, the tests are skipped and say so.
@@ -137,7 +140,7 @@ test-wine: $(VENV)/.test
 record-foreign: $(VENV)/.test
 	$(BIN)/python tests/foreign/record.py
 
-lab notebooks notebooks-save:
+lab notebooks notebooks-save test-notebooks:
 	@$(MAKE) --no-print-directory VENV=$(NOTEBOOKS_VENV) in-$@
 
 in-lab: $(VENV)/.notebooks
@@ -148,6 +151,11 @@ in-notebooks: $(VENV)/.notebooks
 
 in-notebooks-save: $(VENV)/.notebooks
 	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb
+
+# The tests of notebook 05, where its packages are; elsewhere they are skipped and say so.
+in-test-notebooks: $(VENV)/.notebooks
+	$(INSTALL) pytest pytest-rerunfailures pytest-timeout
+	$(TEST) tests/kernel/test_notebook_augmentation.py $(ARGS)
 
 binder-check: | $(BIN)/python
 	@$(BIN)/python tests/checks/binder_check.py
@@ -167,7 +175,7 @@ docs: $(VENV)/.docs
 	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/.test
-	@missed=0; for name in bench limits quota threads guard imports distributions pulse dashboard; do \
+	@missed=0; for name in bench limits quota sweep plans workers watch threads guard imports distributions pulse dashboard; do \
 	  $(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 lint: $(VENV)/.dev

@@ -98,6 +98,8 @@ def write(notebook: nbformat.NotebookNode, path: Path, asked: dict[str, Any]) ->
         for output in cell.get("outputs", []):
             # The widget ends with its kernel; JupyterLab would show an error in its place.
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        if cell.cell_type == "code":
+            cell.outputs = settled(cell.outputs)
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -106,6 +108,26 @@ def write(notebook: nbformat.NotebookNode, path: Path, asked: dict[str, Any]) ->
         }
     )
     nbformat.write(notebook, path)
+
+
+def settled(outputs: list[Any]) -> list[Any]:
+    """Give outputs as they stand at the end: a line that was drawn over and over once, as last.
+
+    A progress bar sends a carriage return and itself again. JupyterLab shows the last one only; a
+    page that shows a saved notebook, as GitHub's, shows them all.
+    """
+    found: list[Any] = []
+    for output in outputs:
+        last = found[-1] if found else None
+        if output.output_type == "stream" and last is not None and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            found.append(output)
+    for output in found:
+        if output.output_type == "stream":
+            lines = output.text.split("\n")
+            output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    return found
 
 
 def machine_paths() -> dict[str, str]:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .api import check, explain, limit, report, snapshot
+    from .eachworker import worker_limits
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
+    from .planning import plan
+    from .sweeping import sweep
+    from .watching import watch
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,16 +29,28 @@ __all__ = [
     "check",
     "explain",
     "limit",
+    "plan",
     "report",
     "snapshot",
+    "sweep",
+    "watch",
+    "worker_limits",
 ]
+_PLACES = {
+    "plan": "planning",
+    "sweep": "sweeping",
+    "watch": "watching",
+    "worker_limits": "eachworker",
+    **dict.fromkeys((name for name in __all__ if name.endswith("Warning")), "errors"),
+}
+"""Where the names are that `api` does not have."""
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from . import api, errors  # noqa: PLC0415 - the first use pays, not the import
+        from importlib import import_module  # noqa: PLC0415 - the first use pays, not the import
 
-        return getattr(api, name, None) or getattr(errors, name)
+        return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'api')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

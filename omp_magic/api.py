@@ -15,7 +15,7 @@ from .views import renderers
 from .views.explain import Page, page_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from .checks import Check, Checks
     from .facts.targets import Target
@@ -25,7 +25,11 @@ __all__ = ["HERE", "check", "explain", "limit", "report", "snapshot"]
 
 
 def snapshot(
-    *, threads: bool = False, measure: bool = False, shown: frozenset[str] = frozenset()
+    *,
+    threads: bool = False,
+    measure: bool = False,
+    workers: bool = False,
+    shown: Collection[str] = frozenset(),
 ) -> Snapshot:
     """Say what is true of this process now: runtimes, thread counts, CPUs, findings.
 
@@ -39,8 +43,11 @@ def snapshot(
         Also list every OS thread.
     measure
         Also keep threads busy for half a second and count the CPUs they really get.
+    workers
+        Also look at every child process, and theirs, from outside.
     shown
-        Parts that views should open: ``"cpus"``, ``"env"``, ``"threads"``, ``"json"``.
+        Parts that views should open: ``"cpus"``, ``"env"``, ``"threads"``, ``"json"``; with
+        ``"workers"`` they are looked at too.
 
     Returns
     -------
@@ -57,7 +64,8 @@ def snapshot(
     facts = HERE.observer.take(
         threads=threads,
         measure=measure,
-        shown=shown,
+        workers=workers or "workers" in shown,
+        shown=frozenset(shown),
         limits=HERE.limits,
         altered=HERE.altered,
     )

@@ -82,6 +82,49 @@ class LimitError(RequestError):
     """A limit was asked for that cannot be set; nothing was changed."""
 
 
+class PlanError(RequestError):
+    """A plan was asked for that cannot be made; nothing was looked at."""
+
+
+class WorkerEndedError(OmpMagicError, RuntimeError):
+    """A worker of a pool has ended with work in hand; the pool was ended too.
+
+    Parameters
+    ----------
+    pool
+        The kind of pool.
+    pid
+        The worker's.
+    exit_code
+        Its exit code; -9 for SIGKILL; None when not known.
+    """
+
+    def __init__(self, pool: str, pid: int, exit_code: int | None) -> None:
+        self.pool = pool
+        self.pid = pid
+        self.exit_code = exit_code
+        how = "" if exit_code is None else f" with exit code {exit_code}"
+        if exit_code is not None and exit_code < 0:
+            how = f" by signal {-exit_code}"
+        super().__init__(f"{pool}: worker {pid} ended{how}, and its items are lost")
+
+
+class UnreadResultError(OmpMagicError, RuntimeError):
+    """What a worker gave, or the error of its call, cannot be unpickled; the pool was ended too.
+
+    Parameters
+    ----------
+    pool
+        The kind of pool.
+    """
+
+    def __init__(self, pool: str) -> None:
+        self.pool = pool
+        super().__init__(
+            f"{pool}: what a worker gave, or the error that it raised, cannot be unpickled here"
+        )
+
+
 class TrialError(RequestError):
     """A trial was asked for that cannot be run; nothing was started."""
 

@@ -26,6 +26,7 @@ from omp_magic.machine.port.rows import (
     Cores,
     CpuLimit,
     Memory,
+    MemoryUse,
     Process,
     ProcessMap,
     Symbols,
@@ -114,7 +115,8 @@ class Recorded:
         del process
         return str(self.record["modules"][0][2])
 
-    def variables_at_start(self) -> dict[str, str]:
+    def variables_at_start(self, process: int | None = None) -> dict[str, str]:
+        del process
         raise OSError("Windows does not keep it")
 
     def variables(self) -> Variables:
@@ -177,8 +179,8 @@ class Recorded:
     def has_child(self) -> bool:
         return False
 
-    def descendants(self, notes: list[str]) -> tuple[Process, ...]:
-        del notes
+    def descendants(self, notes: list[str], *, ended: bool = False) -> tuple[Process, ...]:
+        del notes, ended
         return ()
 
     def relatives(self) -> Relatives:
@@ -194,7 +196,8 @@ class Recorded:
     def code_map(self) -> tuple[object, Segments]:
         return self.record["modules"], self.process_map().segments
 
-    def affinity(self) -> frozenset[int] | int | None:
+    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
+        assert process is None
         return frozenset(self.record["affinity"])
 
     def cores(self) -> Cores:
@@ -208,7 +211,11 @@ class Recorded:
         del quota
         return ()
 
-    def cpu_s(self) -> float:
+    def age_s(self, process: Process) -> float:
+        raise ProcessLookupError(process.pid)
+
+    def cpu_s(self, process: int | None = None) -> float:
+        assert process is None
         return float(sum(cpu_s for *_, cpu_s in self.record["threads"]))
 
     def rss_bytes(self) -> int:
@@ -216,6 +223,19 @@ class Recorded:
 
     def peak_rss_bytes(self) -> int:
         return 92_753_920
+
+    def reset_peak_rss(self) -> None:
+        raise OSError("recorded")
+
+    def memory_use(self, process: int | None = None, *, shared: bool = True) -> MemoryUse:
+        del process, shared
+        return MemoryUse(92_753_920)
+
+    def machine_memory(self) -> tuple[int, int | None]:
+        return 16 << 30, 8 << 30
+
+    def machine_cpu_s(self) -> float:
+        raise OSError("recorded")
 
     def loader_changes(self) -> tuple[int, int] | None:
         return len(self.record["modules"]), 0

@@ -16,6 +16,7 @@ from typing import Any
 
 import omp_magic
 from omp_magic.api import HERE
+from omp_magic.knowledge.inherited import INHERITED
 from omp_magic.machine.python.calls import call_get, call_set
 
 _GETENV = ctypes.PyDLL(None).getenv
@@ -53,7 +54,7 @@ def in_a_new_thread(function: Callable[[], Any]) -> Any:
 def variables() -> dict[str, tuple[str | None, bytes | None]]:
     """Give the variables that matter, in Python and in C."""
     known = {name for name in os.environ if name.startswith(_NAMES)}
-    known |= {name for name, _ in omp_magic.limits.variables.INHERITED}
+    known |= {name for name, _ in INHERITED}
     return {name: (os.environ.get(name), _GETENV(name.encode())) for name in sorted(known)}
 
 

@@ -46,6 +46,13 @@ def crowded(at: Places) -> tuple[Trouble, ...]:
             harm=forked + SPARE,
             repeatable=True,
         ),
+        Trouble(
+            answers="^In the line that makes",
+            cells=(f"import numpy\n{WORK}", forked),
+            harm=forked + SPARE,
+            instead=f"rows = list(pool.map(work, range(12)))\n{SPARE}",
+            repeatable=True,
+        ),
         Trouble(cells=(module, spawned), harm=spawned + SPARE, repeatable=True, thorough=True),
     )
 

@@ -87,6 +87,8 @@ class Child:
         Threads of its largest pool, the calling thread included; None when unreadable.
     runtimes
         File names of the runtimes mapped in it.
+    helper
+        What it serves as, where it is no worker: ``"resource tracker"``, ``"fork server"``; or "".
     """
 
     pid: int
@@ -95,6 +97,7 @@ class Child:
     num_os_threads: int
     pool_threads: int | None
     runtimes: tuple[str, ...]
+    helper: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

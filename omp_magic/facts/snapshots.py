@@ -24,6 +24,8 @@ from .tasks import TaskBudget
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .workers import Workers
+
 SCHEMA = 1
 """Version of the JSON that `Snapshot.to_json` writes; raised when a key changes meaning."""
 
@@ -66,6 +68,8 @@ class Snapshot:
         Packages with native files in memory that are no longer the ones on disk.
     children
         Child processes with a runtime of their own.
+    workers
+        All child processes, looked at from outside; None unless it was asked for.
     start_method
         How multiprocessing starts children: ``"fork"``, ``"spawn"`` or ``"forkserver"``; None
         when it is not imported.
@@ -106,6 +110,7 @@ class Snapshot:
     python_threads: PythonThreads | None = None
     packages: tuple[Package, ...] = ()
     children: tuple[Child, ...] = ()
+    workers: Workers | None = None
     start_method: str | None = None
     notebook: bool = False
     stranded: tuple[Sending, ...] = ()
@@ -172,8 +177,8 @@ class Snapshot:
         dict
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
-            ``children``, ``start_method``, ``notebook``, ``stranded``, ``tasks``, ``load``,
-            ``findings``, ``changes``, ``limits``, ``overruns`` and ``gaps``.
+            ``children``, ``workers``, ``start_method``, ``notebook``, ``stranded``, ``tasks``,
+            ``load``, ``findings``, ``changes``, ``limits``, ``overruns`` and ``gaps``.
             ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
             of `thread_owners`.
         """
@@ -196,6 +201,7 @@ class Snapshot:
             "throttling": as_plain(self.throttling),
             "packages": as_plain(self.packages),
             "children": as_plain(self.children),
+            "workers": self._workers_plain(),
             "start_method": self.start_method,
             "notebook": self.notebook,
             "stranded": as_plain(self.stranded),
@@ -207,6 +213,13 @@ class Snapshot:
             "overruns": as_plain(self.overruns),
             "gaps": as_plain(self.gaps),
         }
+
+    def _workers_plain(self) -> dict[str, Any] | None:
+        if self.workers is None:
+            return None
+        from .contrasts import workers_plain  # noqa: PLC0415 - only who asked for workers pays
+
+        return workers_plain(self.workers)
 
     def to_json(self, indent: int | None = 2) -> str:
         """Give `to_dict` as JSON text in ASCII, so that any terminal can carry it."""

@@ -99,6 +99,20 @@ def parse_cpu_list(text: str) -> frozenset[int]:
     return frozenset(cpus)
 
 
+def parse_allowed(what: str, text: str) -> frozenset[int]:
+    """Give Cpus_allowed_list of /proc/PID/status, see proc_pid_status(5).
+
+    Raises
+    ------
+    ParseError
+        When there is none, or no list.
+    """
+    status = text.partition("Cpus_allowed_list:")[2]
+    if not status:
+        raise ParseError(what, "no Cpus_allowed_list", "a list of CPUs")
+    return parse_cpu_list(status.split("\n", 1)[0])
+
+
 def _number(what: str, text: str) -> int:
     word = text.strip()
     if not re.fullmatch(r"-?\d{1,20}", word, re.ASCII):

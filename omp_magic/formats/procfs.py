@@ -18,6 +18,7 @@ _SEGMENT = re.compile(
     re.ASCII | re.MULTILINE,
 )
 _PF_FORKNOEXEC = 0x40
+_PF_KTHREAD = 0x00200000
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,24 @@ def parse_pids(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
+def parse_busy_ticks(text: str) -> int:
+    """Give the clock ticks in which the CPUs of the machine were not idle, of /proc/stat.
+
+    The line ``cpu user nice system idle iowait irq softirq steal guest guest_nice``, see
+    proc_stat(5). Guests are in user and nice already. Stolen time went to another machine.
+
+    Raises
+    ------
+    ParseError
+        When there is no such line.
+    """
+    match = re.match(r"cpu +((?:\d{1,20} ?){4,})", text, re.ASCII)
+    if match is None:
+        raise ParseError("/proc/stat", text, "a line 'cpu' and at least four numbers")
+    ticks = [int(word) for word in match[1].split()]
+    return sum(ticks[:3]) + sum(ticks[5:7])
+
+
 def parse_environ(text: str) -> dict[str, str]:
     """Give the variables of /proc/PID/environ: the environment at the last exec.
 
@@ -231,7 +250,7 @@ class Stat:
     """The fields of /proc/PID/stat that are used here; times in clock ticks.
 
     `forked` is the kernel's flag PF_FORKNOEXEC, "forked but didn't exec", set by fork and
-    cleared by exec (include/linux/sched.h; begin_new_exec in fs/exec.c).
+    cleared by exec (include/linux/sched.h; begin_new_exec in fs/exec.c); `kernel` is PF_KTHREAD.
     """
 
     comm: str
@@ -242,6 +261,12 @@ class Stat:
     system_ticks: int
     num_threads: int
     start_ticks: int
+    kernel: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended: a zombie, or what is left of one."""
+        return self.state in ("Z", "X")
 
 
 def parse_stat(text: str) -> Stat:
@@ -267,6 +292,7 @@ def parse_stat(text: str) -> Stat:
             system_ticks=int(words[12]),
             num_threads=int(words[17]),
             start_ticks=int(words[19]),
+            kernel=bool(int(words[6]) & _PF_KTHREAD),
         )
     except (IndexError, ValueError):
         raise ParseError("stat", text, "pid (comm) state and 49 numbers, see proc(5)") from None

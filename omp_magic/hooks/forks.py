@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _EXECS = ("subprocess", "ptyprocess", "pexpect", "loky.backend", "joblib.externals.loky.backend")
 """Modules that fork to run another program; IPython's ``!command`` is pexpect."""
 _EXEC = frozenset(f"exec{how}" for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe"))
+_AFTER_S = 0.05
 _BETWEEN = frozenset(
     {"os", "pty", "posix", "multiprocessing.popen_fork", "multiprocessing.context"}
 )
@@ -59,6 +60,9 @@ class Forks:
             if who is not None:
                 for watcher in self._watchers:
                     watcher(who)
+        except KeyboardInterrupt:
+            # CPython would print it and go on: the user has asked for an end, and gets none.
+            _interrupt_later()
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks a fork
             import logging  # noqa: PLC0415 - never needed when all goes well
 
@@ -66,6 +70,18 @@ class Forks:
             logging.getLogger("omp_magic").warning(line)
         finally:
             self._busy = False
+
+
+def _interrupt_later() -> None:
+    """Interrupt the main thread again, when the fork is over."""
+    import signal  # noqa: PLC0415 - as below
+    import threading  # noqa: PLC0415 - only a Ctrl-C in these few ms pays
+
+    # A signal, and to that thread: _thread.interrupt_main ends no call that waits.
+    to = threading.main_thread().ident, signal.SIGINT
+    again = threading.Timer(_AFTER_S, signal.pthread_kill, to)
+    again.daemon = True
+    again.start()
 
 
 def forker(frame: FrameType | None) -> str | None:

@@ -34,6 +34,13 @@ def parsed(magic: Any, line: str, accepted: str, example: str) -> Namespace | No
     return options
 
 
+def unquoted(text: str | None) -> str | None:
+    """Give an option's value without the quotes around it, which a magic's line keeps."""
+    if text and len(text) > 1 and text[0] in "'\"" and text[-1] == text[0]:
+        return text[1:-1]
+    return text
+
+
 def wrong_use(name: str, found: str, accepted: str, example: str, near: str = "") -> str:
     """Give a sentence in one line about a wrong use of a magic."""
     return f"{name}: {wrong(' '.join(found.split()), accepted, example, near)}"

@@ -72,12 +72,7 @@ def run_body(
     except (SyntaxError, ValueError, OverflowError, InputRejected) as error:
         if own is None:
             raise
-        # What run_cell does with a cell that is no Python: the user's lines, none of ours.
-        if isinstance(error, InputRejected):
-            shell.showtraceback((type(error), error, None))
-        else:
-            shell.showsyntaxerror()
-        own.error_in_exec = error
+        _show_as_no_python(shell, own, error)
         return None
     if own is None:
         return _called(shell, around, _codes(shell, tree, name))
@@ -97,6 +92,52 @@ def run_body(
     return None
 
 
+def codes_of(shell: InteractiveShell, header: str, body: str) -> list[CodeType] | None:
+    """Compile a body as `run_body` does, for whoever runs it more than once.
+
+    Returns
+    -------
+    list of code or None
+        A last expression stands apart. None when it is no Python, which is shown then.
+
+    Raises
+    ------
+    SyntaxError, ValueError, OverflowError, InputRejected
+        When it is no Python and another magic or function called ours.
+    """
+    own = _own_result(shell, header.split(maxsplit=1)[0])
+    try:
+        tree, name, _ = _compiled(shell, own, header, body)
+        return _codes(shell, tree, name)
+    except (SyntaxError, ValueError, OverflowError, InputRejected) as error:
+        if own is None:
+            raise
+        _show_as_no_python(shell, own, error)
+        return None
+
+
+def fail_as_the_cell(
+    shell: InteractiveShell, magic: str, codes: list[CodeType], error: BaseException
+) -> None:
+    """Let the running cell fail with what its body raised, as if no magic had run it.
+
+    Raises
+    ------
+    BaseException
+        The error, where another magic or function called ours.
+    """
+    __tracebackhide__ = True
+    own = _own_result(shell, magic)
+    if own is None:
+        raise error
+    files, traceback = {code.co_filename for code in codes}, error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename not in files:
+        traceback = traceback.tb_next
+    shown = (type(error), error, traceback or error.__traceback__)
+    shell.showtraceback(shown, running_compiled_code=True)
+    own.error_in_exec = error
+
+
 def ends_with_semicolon(code: str) -> bool:
     """Tell whether the last token of `code` is ``;``, comments left out."""
     last = ""
@@ -107,6 +148,15 @@ def ends_with_semicolon(code: str) -> bool:
     except (tokenize.TokenError, SyntaxError):
         return False
     return last == ";"
+
+
+def _show_as_no_python(shell: InteractiveShell, own: Any, error: Exception) -> None:
+    """Do what run_cell does with a cell that is no Python: the user's lines, none of ours."""
+    if isinstance(error, InputRejected):
+        shell.showtraceback((type(error), error, None))
+    else:
+        shell.showsyntaxerror()
+    own.error_in_exec = error
 
 
 def _compiled(

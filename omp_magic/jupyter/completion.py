@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+_NAMES = "status|explain|limit|guard|check|dashboard|plan|sweep|watch"
 # An assignment may stand before a line magic: s = %omp_status --json
-_LINE = r"(?:[\w., ]+=\s*)?\s*(%{1,2})(omp_(?:status|explain|limit|guard|check|dashboard))\s(.*)"
+_LINE = rf"(?:[\w., ]+=\s*)?\s*(%{{1,2}})(omp_(?:{_NAMES}))\s(.*)"
 _WORDS = ("auto", "off")
 
 
@@ -88,8 +89,9 @@ def _install_hook(shell: InteractiveShell) -> Callable[[], None]:
     def complete(_: Any, event: Any) -> list[str]:
         return candidates(shell, event.text_until_cursor)
 
-    lines = ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check")
-    names = (*(f"%{name}" for name in lines), "%%omp_limit")
+    lines = ("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_plan")
+    cells = ("omp_limit", "omp_sweep", "omp_watch")
+    names = (*(f"%{name}" for name in lines), *(f"%%{name}" for name in cells))
     for name in names:
         shell.set_hook("complete_command", complete, str_key=name)
     table = shell.strdispatchers["complete_command"].strs

@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from .asking import parsed, wrong_use
+from .measuring import Measuring
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from .statuses import Statuses
     from .watch import Watch
 
-
-_STATUS_FLAGS = "--cpus, --probe, --env, --threads, --json, --since"
+_STATUS_FLAGS = "--cpus, --probe, --env, --threads, --workers, --json, --since"
 
 
 @magics_class
-class OmpMagics(Magics):
+class OmpMagics(Measuring, Magics):
     """The magics of one shell."""
 
     def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
@@ -52,6 +52,7 @@ class OmpMagics(Magics):
     @argument("--probe", action="store_true", help="also measure for 0.5 s the CPUs one gets")
     @argument("--env", action="store_true", help="also list the environment variables that matter")
     @argument("--threads", action="store_true", help="also list every OS thread")
+    @argument("--workers", action="store_true", help="also list every child process")
     @argument("--json", action="store_true", help="show it all as JSON")
     @argument(
         "--since",
@@ -92,9 +93,9 @@ class OmpMagics(Magics):
         "code",
         nargs="*",
         help="a code: OMP101 to 107, 110, 111, 201 to 214, 301 to 305, or the number alone; or a "
-        "word: affinity, alive, bounds, busy, cgroup, guard, idle, lender, limit, neighbours, not "
-        "asked, not started, pool, pressure, quota, runtime, serves, set, throttled, waiting, "
-        "worker, workers; without it, what is found now",
+        "word: affinity, alive, bounds, busy, cgroup, guard, helper, idle, lender, limit, "
+        "neighbours, not asked, not started, pool, pressure, pss, quota, rss, runtime, serves, "
+        "set, throttled, waiting, worker, workers; without it, what is found now",
     )
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic

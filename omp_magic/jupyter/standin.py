@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 NAMES = {
     "line": (
         *("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_dashboard"),
-        "omp_report",
+        *("omp_report", "omp_plan"),
     ),
-    "cell": ("omp_limit", "omp_status"),
+    "cell": ("omp_limit", "omp_status", "omp_sweep", "omp_watch"),
 }
 """Our magics by kind."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _LOG = logging.getLogger("omp_magic")
-_FLAGS = ("cpus", "env", "threads", "json")
+_FLAGS = ("cpus", "env", "threads", "workers", "json")
 _NONE_BEFORE = (
     "omp_status: no status was shown in this kernel before; here is one, and from now on --since "
     "compares with it"

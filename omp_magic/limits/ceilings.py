@@ -21,9 +21,6 @@ from ..machine.python.calls import call_set
 from ..probes.packages.answers import attribute, loaded
 from .adopt import native
 
-CPU_COUNT = "LOKY_MAX_CPU_COUNT"
-"""What loky, joblib and scikit-learn count at most."""
-
 
 def lightgbm_library(module: ModuleType) -> str:
     """Give the path of LightGBM's library.

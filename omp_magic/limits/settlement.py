@@ -7,7 +7,8 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Hashable
 
-from .ceilings import CPU_COUNT, forget_cpu_counts
+from ..knowledge.inherited import CPU_COUNT
+from .ceilings import forget_cpu_counts
 from .held import Held
 from .inventory import Inventory
 from .ledger import Failures, Ledger

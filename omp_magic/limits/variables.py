@@ -13,34 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ..knowledge.inherited import CPU_COUNT, INHERITED
 from ..machine.port.native import Native
 from ..machine.python.own import encoded, encoded_environ
 from ..probes.packages.answers import positive
 from ..probes.state import STATE
-from .ceilings import CPU_COUNT
 from .spec import LimitSpec
-
-INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("OMP_NUM_THREADS", ("openmp", "")),
-    ("OPENBLAS_NUM_THREADS", ("openblas", "blas", "")),
-    ("MKL_NUM_THREADS", ("mkl", "blas", "")),
-    ("BLIS_NUM_THREADS", ("blis", "blas", "")),
-    ("VECLIB_MAXIMUM_THREADS", ("blas", "")),
-    ("NUMEXPR_NUM_THREADS", ("numexpr", "")),
-    ("NUMBA_NUM_THREADS", ("numba", "")),
-    ("OPENCV_FOR_THREADS_NUM", ("cv2", "")),
-    ("ARROW_IO_THREADS", ("pyarrow-io", "pyarrow")),
-    ("BLOSC_NTHREADS", ("blosc2", "")),
-    ("POLARS_MAX_THREADS", ("polars", "")),
-    ("TF_NUM_INTRAOP_THREADS", ("tensorflow", "")),
-    ("TF_NUM_INTEROP_THREADS", ("tensorflow", "")),
-    (CPU_COUNT, ("joblib", "")),
-)
-"""Variables by the names of a limit that set them, the most particular name first.
-
-joblib's list for its workers (joblib/_parallel_backends.py, MAX_NUM_THREADS_VARS), and the
-variables of the pools that it leaves out; last what joblib counts here, at each call.
-"""
 
 
 def inherited(

@@ -38,6 +38,9 @@ class GilHeld(Machine):
     ----------
     machine
         The machine to read.
+    reads
+        Whether the GIL is held while a file is read, and not only while it is opened and closed.
+        What the kernel makes for milliseconds is not waited for with the GIL held.
 
     Raises
     ------
@@ -45,7 +48,7 @@ class GilHeld(Machine):
         When the C library does not have the functions.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, reads: bool = True) -> None:
         super().__init__(
             machine.root, machine.environ, machine.affinity, machine.pid, machine.clock
         )
@@ -53,6 +56,8 @@ class GilHeld(Machine):
             libc = ctypes.PyDLL(None, use_errno=True)
             self._open, self._reads, self._close = libc.open, libc.read, libc.close
             self._pread, self._list = libc.pread, libc.getdents64
+            if not reads:
+                self._reads = ctypes.CDLL(None, use_errno=True).read
         except (AttributeError, TypeError) as error:
             raise OSError(f"this C library lacks a function: {error}") from error
         self._open.argtypes = (ctypes.c_char_p, ctypes.c_int)

@@ -28,8 +28,15 @@ def variables_here() -> Variables:
     return Machine.here().system.variables()
 
 
-def quick(machine: Machine) -> Machine:
+def quick(machine: Machine, *, reads: bool = True) -> Machine:
     """Give the same machine, its files read with the GIL held where files are; see `gilheld`.
+
+    Parameters
+    ----------
+    machine
+        The machine to read.
+    reads
+        As `GilHeld` has it.
 
     Raises
     ------
@@ -40,4 +47,4 @@ def quick(machine: Machine) -> Machine:
         return machine  # no files are read there
     from .gilheld import GilHeld  # noqa: PLC0415 - one system is loaded, not three
 
-    return GilHeld(machine)
+    return GilHeld(machine, reads=reads)

@@ -13,10 +13,19 @@ _Value = TypeVar("_Value")
 
 def filed(what: str, gaps: list[Gap], probe: Callable[[], _Value]) -> _Value | None:
     """Run a probe; file its failure as a Gap."""
+    first: dict[str, Gap] = {}
+    found = filed_once(what, first, probe)
+    gaps.extend(first.values())
+    return found
+
+
+def filed_once(what: str, gaps: dict[str, Gap], probe: Callable[[], _Value]) -> _Value | None:
+    """Run a probe; file its failure as a Gap, unless there is one of that name already."""
     try:
         return probe()
     except (OSError, ParseError) as error:
-        gaps.append(Gap.of(what, error))
+        gaps.setdefault(what, Gap.of(what, error))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
-        gaps.append(Gap(what=what, why=f"a fault in omp_magic: {type(error).__name__}: {error}"))
+        why = f"a fault in omp_magic: {type(error).__name__}: {error}"
+        gaps.setdefault(what, Gap(what=what, why=why))
     return None

@@ -12,7 +12,7 @@ from ..facts.changes import Change, narrowed
 from ..facts.cpus import Budget
 from ..facts.libraries import Gap, Library, Pool
 from ..facts.limits import Limit
-from ..facts.processes import Child, PythonThreads, Sending
+from ..facts.processes import PythonThreads, Sending
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..machine import Machine
@@ -23,6 +23,7 @@ from .cpus.measure import measure_cpus
 from .cpus.tasks import TaskProbe
 from .environment import probe_at_exec, probe_environment
 from .filing import filed
+from .offspring import Offspring
 from .owned import Owned, OwnedThreads, by_runtime
 from .packages.python_pools import PythonPools
 from .runtimes.images import Scan
@@ -31,7 +32,7 @@ from .runtimes.owners import Owners
 from .runtimes.pools import pools_of, probe_libraries
 from .runtimes.replaced import PackageProbe
 from .state import STATE
-from .threads.children import ChildProbe, probe_notebook, probe_start_method
+from .threads.children import probe_notebook, probe_start_method
 from .threads.masks import probe_narrowing
 from .threads.threads import count_threads, probe_python_threads
 
@@ -67,7 +68,7 @@ class Observer:
         self._packages = PackageProbe(machine, self.native)
         self._owned = OwnedThreads(machine, self.native, self._libraries.owners)
         self._python_pools = PythonPools(machine, self.native)
-        self._children = ChildProbe(machine, self.native)
+        self._offspring = Offspring(machine, self.native, self._libraries.owners)
         self._load = LoadProbe()
         self._tasks = TaskProbe()
         self._at_exec: dict[str, str] = {}
@@ -123,11 +124,12 @@ class Observer:
         """Give the pools that no limit reaches; see `OwnedThreads.unreached`."""
         return self._owned.unreached(self.scan())
 
-    def take(
+    def take(  # noqa: PLR0913 - each is asked for by itself
         self,
         *,
         threads: bool = False,
         measure: bool = False,
+        workers: bool = False,
         shown: frozenset[str] = frozenset(),
         limits: tuple[Limit, ...] = (),
         altered: tuple[str, ...] = (),
@@ -140,6 +142,8 @@ class Observer:
             Also list every OS thread (10 us each).
         measure
             Also keep threads busy for half a second and count the CPUs they get.
+        workers
+            Also look at every child process (1 to 2 ms each).
         shown
             Parts that views should open.
         limits
@@ -155,7 +159,7 @@ class Observer:
             budget = replace(budget, bounds=(*budget.bounds, *((got,) if got else ())))
         scan = filed("libraries", gaps, self.scan) or Scan((), ())
         counted = self._owned.counted(scan, gaps)
-        workers = by_runtime(scan, counted)
+        started = by_runtime(scan, counted)
         busy = counted.by_path if counted is not None else ()
         libraries = (
             filed(
@@ -167,7 +171,7 @@ class Observer:
                     scan.images,
                     budget.affinity_cpus,
                     gaps,
-                    workers=workers,
+                    workers=started,
                     all_known=counted is not None and not counted.unknown,
                 ),
             )
@@ -222,6 +226,7 @@ class Observer:
             gaps,
             lambda: self._tasks.look(machine, wants_of(libraries, pools), gaps),
         )
+        children, every_child = self._offspring.look(scan, gaps, every=workers)
         throttling = filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or ()
         load = filed("load", gaps, lambda: self._load.look(machine, throttling, gaps, budget))
         return Snapshot(
@@ -241,14 +246,15 @@ class Observer:
             python_threads=self._python_threads(gaps),
             throttling=throttling,
             packages=filed("packages", gaps, lambda: self._packages.look(scan.mapped)) or (),
-            children=filed("workers", gaps, lambda: self._workers_of_ours(scan, gaps)) or (),
+            children=children,
+            workers=every_child,
             start_method=filed("start method", gaps, probe_start_method),
             notebook=bool(filed("the main module", gaps, self._is_notebook)),
             stranded=filed("what pools were given", gaps, self._stranded) or (),
             load=load,
             changes=changes,
             limits=limits,
-            gaps=(*gaps, *scan.gaps, *budget.gaps),
+            gaps=tuple(dict.fromkeys((*gaps, *scan.gaps, *budget.gaps))),
             shown=shown,
         )
 
@@ -275,9 +281,6 @@ class Observer:
         told = {ask: ask() for ask in self.sendings}
         self.sendings[:] = [ask for ask, sending in told.items() if sending is not None]
         return tuple(sending for sending in told.values() if sending is not None)
-
-    def _workers_of_ours(self, scan: Scan, gaps: list[Gap]) -> tuple[Child, ...]:
-        return () if scan.segments is None else self._children.look(scan.segments, gaps)
 
 
 def _physical(budget: Budget) -> int | None:

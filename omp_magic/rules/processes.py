@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library, Pool
-from ..facts.processes import Sending
+from ..facts.processes import Child, Sending
 from ..facts.snapshots import Snapshot
 from ..knowledge.forks import BY_KEY, DOOMED, HANGS, Fork, fork_of, is_on
 from .rule import Case, Rule, named
 
-_TRACKER = re.compile(r"(resource|semaphore)_tracker|forkserver import main")
-"""Children that multiprocessing and loky start for themselves; loky's tracker imports NumPy."""
-
+_MOST_TERMS = 8
 LOKY = (
     "With joblib's loky, whose workers start anew and get functions of the notebook by value: "
     "from joblib import Parallel, delayed; "
@@ -33,41 +30,55 @@ ONE_THREAD = (
     "Or fork children whose libraries have one thread each; "
     "the first line of the cell that forks: %%omp_limit openmp=1"
 )
+JOBLIB = "import joblib; joblib.parallel_config('loky', inner_max_num_threads={})"
+INITIALIZER = (
+    "import omp_magic; from concurrent.futures import ProcessPoolExecutor; "
+    "pool = ProcessPoolExecutor(2, initializer=omp_magic.worker_limits({}))"
+)
+
+
+def workers_of(snapshot: Snapshot) -> tuple[Child, ...]:
+    """Give the children that work: loky's tracker imports NumPy, and has a runtime as they have."""
+    return tuple(each for each in snapshot.children if not each.helper)
 
 
 def _crowded(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     allowed = snapshot.budget.threads
-    workers = [each for each in snapshot.children if not _TRACKER.search(each.command)]
+    workers = workers_of(snapshot)
     sizes = [child.pool_threads or 1 for child in workers]
     if len(sizes) < 2 or max(sizes) < 2 or sum(sizes) <= allowed:
         return
     each = max(1, allowed // len(sizes))
     counted = f"{len(sizes)} workers with up to {max(sizes)} threads each"
-    joblib = f"import joblib; joblib.parallel_config('loky', inner_max_num_threads={each})"
-    variables = f"OMP_NUM_THREADS='{each}', OPENBLAS_NUM_THREADS='{each}'"
-    if any(child.forked for child in workers):
-        # A forked child goes on with libraries that have read their variables long ago.
-        limit = (
-            f"Before other pools are made, as a line of its own: %omp_limit {each}"
-            if snapshot.notebook
-            else "Before other pools are made: "
-            f"import threadpoolctl; threadpoolctl.threadpool_limits({each})"
-        )
-    else:
-        limit = f"Before other pools are made: import os; os.environ.update({variables})"
+    joblib = f"In joblib: {JOBLIB.format(each)}"
+    own = f"In the line that makes another pool: {INITIALIZER.format(each)}"
+    # joblib divides the CPUs by itself unless it is told otherwise: its workers are the rarer case.
+    lines = [joblib, own] if any("loky" in child.command for child in workers) else [own, joblib]
+    if snapshot.notebook:
+        lines.append(f"Before any pool is made, as a line of its own: %omp_limit {each}")
     yield Case(
         title=f"{counted} on {cpus_words(snapshot.budget.cpus)}",
         why=(
             f"Together their pools have {sum(sizes)} threads. Each worker sizes its pools by the "
             "CPUs it sees and knows nothing of the others."
         ),
-        evidence=tuple(
-            f"pid {child.pid}: pool of {child.pool_threads or 'unknown size'}, "
-            f"{child.num_os_threads} OS threads, {'forked' if child.forked else child.command}"
-            for child in workers[:8]
+        evidence=(
+            _sum(sizes, [child.pool_threads for child in workers], allowed),
+            *(
+                f"pid {child.pid}: pool of {child.pool_threads or 'unknown size'}, "
+                f"{child.num_os_threads} OS threads, {'forked' if child.forked else child.command}"
+                for child in workers[:8]
+            ),
         ),
-        remedies=(f"In joblib: {joblib}", limit),
+        remedies=tuple(lines),
     )
+
+
+def _sum(sizes: list[int], known: list[int | None], allowed: int) -> str:
+    """Give the sum that is compared: ``4 + 4 = 8 threads for 2 CPUs``."""
+    told = " + ".join(map(str, sizes)) if len(sizes) <= _MOST_TERMS else f"{len(sizes)} pools"
+    least = " at least, of some the size is not known" if None in known else ""
+    return f"{told} = {sum(sizes)} threads{least}, for {allowed} CPU{'s' if allowed > 1 else ''}"
 
 
 def _unforkable(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:

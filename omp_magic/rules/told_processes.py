@@ -12,6 +12,11 @@ STORIES: dict[str, Story] = {
         "Child processes with a runtime mapped; the threads of each of their runtimes, told by "
         "their stacks. Workers that have not used their libraries yet have no threads yet.",
         (
+            (
+                "In the line that makes the pool, whatever starts its workers: import omp_magic; "
+                "from concurrent.futures import ProcessPoolExecutor; "
+                "pool = ProcessPoolExecutor(2, initializer=omp_magic.worker_limits(1))"
+            ),
             ("In joblib: import joblib; joblib.parallel_config('loky', inner_max_num_threads=1)"),
             (
                 "Before other pools are made, unless they fork: "

@@ -18,6 +18,7 @@ _VOCABULARY = frozenset(
     {
         *("family", "label", "api", "kin", "severity", "code", "scope", "state", "what", "method"),
         *("threading_layer", "layer", "start_method", "kind", "readers", "shown", "source"),
+        *("origin", "helper", "since"),
     }
 )
 """Fields that hold words of omp_magic's own tables: a user may be called ``warning``."""

@@ -12,12 +12,17 @@ from ..errors import RequestError
 from ..facts.libraries import Library
 from ..facts.plain import as_plain
 from ..facts.snapshots import Snapshot
+from ..facts.sweeps import Sweep
 from ..facts.ticks import Tick
 
 _COUNTS = ("num_threads", "would_use")
 _TRUTHS = ("initialized", "serves", "replaced")
 _RATES = ("interval_s", "cpus", "group_cpus", "allowed_cpus", "throttled", "waiting")
 _SIZES = ("num_threads", "rss_bytes")
+_SWEPT = {
+    **dict.fromkeys(("peak_rss_bytes", "worker_bytes"), "Int64"),
+    **dict.fromkeys(("cpu_s", "startup_s", "sending_s"), "Float64"),
+}
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -94,3 +99,31 @@ def save_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     else:
         accepted = f"a name that ends in {' or '.join(SUFFIXES)}"
         raise RequestError(os.fspath(path), accepted, 'save("threads.csv")')
+
+
+def sweep_frame(sweep: Sweep) -> pd.DataFrame:
+    """Give a sweep as a table, one row a point; times are seconds, sizes bytes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``runs_s`` holds the times of a point's runs; ``best`` is true for one row. With items,
+        ``items_per_s`` is the throughput.
+    """
+    rows = []
+    for point in sweep.points:
+        row = {field.name: getattr(point, field.name) for field in fields(point)}
+        runs = row.pop("runs")
+        row |= {
+            "num_runs": len(runs),
+            "disturbed": point.disturbed,
+            "runs_s": tuple(run.wall_s for run in runs),
+            "best": sweep.is_best(point),
+        }
+        if sweep.items:
+            row["items_per_s"] = sweep.items / point.median_s
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    known = {name: kind for name, kind in _SWEPT.items() if name in frame}
+    typed: pd.DataFrame = frame.astype(known)
+    return typed

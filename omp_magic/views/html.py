@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
@@ -24,6 +24,9 @@ from .changed import changes_of
 from .meanings import MEANINGS, meaning_in
 from .systems import verdict_on
 from .verdict import verdict_of
+
+if TYPE_CHECKING:
+    from .workers import Table
 
 _WIDTH = 570
 _EDGES = {"error": "e", "warning": "w"}
@@ -67,8 +70,17 @@ def render_html(snapshot: Snapshot) -> str:
             bar=bar_of(snapshot),
             bars=bars_of(snapshot),
             changes=changes_of(snapshot),
+            workers=_workers_of(snapshot),
         )
     )
+
+
+def _workers_of(snapshot: Snapshot) -> Table | None:
+    if snapshot.workers is None:
+        return None
+    from .workers import table_of  # noqa: PLC0415 - only who asked for workers pays
+
+    return table_of(snapshot.workers, snapshot)
 
 
 def render_page(explanations: tuple[Explanation, ...], intro: str, prefix: str) -> str:

@@ -25,6 +25,18 @@ MEANINGS: dict[str, str] = {
         "when a lower limit is set, since few runtimes ever end them."
     ),
     "worker": "A child process that works for this one, such as joblib or multiprocessing starts.",
+    "helper": (
+        "A child process that serves others and works for nobody: multiprocessing's and loky's "
+        "trackers of resources, and the fork server itself."
+    ),
+    "rss": (
+        "Resident memory of a process; what it shares with others, such as libraries and what a "
+        "fork copied, is counted in each of them."
+    ),
+    "pss": (
+        "Resident memory with each shared page divided by those who share it: the sum over "
+        "processes is what they use together. Linux tells it."
+    ),
     "lender": "The runtime whose threads a pool borrows, having none of its own.",
     "serves": (
         "Calls of OpenMP go to this runtime: it stands first where libraries look for OpenMP's "

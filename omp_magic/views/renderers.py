@@ -1,12 +1,13 @@
-"""The views of `Snapshot`, `Difference` and `Check`, which stand below them.
+"""The views of `Snapshot`, `Difference`, `Plan` and `Check`, which stand below them.
 
-Importing this module gives the first two their views; each loads its library when it is used.
+Importing this module gives the first three their views; each loads its library when it is used.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..facts.differences import Difference
 from ..facts.snapshots import Snapshot
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..checks import Check, Checks
+    from ..facts.plans import Plan
+    from ..facts.sweeps import Sweep
 
 
 def _told(text: str) -> str:
@@ -96,6 +99,66 @@ def _checks_html(checks: Checks) -> str:
     return render_checks(checks)
 
 
+def _sweep_text(sweep: Sweep) -> str:
+    from .sweep import render_text  # noqa: PLC0415 - only a sweep pays
+
+    return _told(render_text(sweep))
+
+
+def _sweep_display(sweep: Sweep) -> str:
+    from .sweep import render_display  # noqa: PLC0415 - as above
+
+    return _told(render_display(sweep))
+
+
+def _sweep_html(sweep: Sweep) -> str:
+    from .sweep import render_html  # noqa: PLC0415 - as above
+
+    return render_html(sweep)
+
+
+def _sweep_frame(sweep: Sweep) -> pd.DataFrame:
+    from .frame import sweep_frame  # noqa: PLC0415 - pandas, 300 ms, loads OpenBLAS
+
+    return sweep_frame(sweep)
+
+
+def _sweep_plot(sweep: Sweep, ax: Any) -> Any:
+    from .sweep_plot import plot_sweep  # noqa: PLC0415 - only who draws pays
+
+    return plot_sweep(sweep, ax)
+
+
+sweep_actions: dict[str, Callable[..., Any]] = {
+    "text": _sweep_text,
+    "display": _sweep_display,
+    "html": _sweep_html,
+    "frame": _sweep_frame,
+    "plot": _sweep_plot,
+}
+"""For `Sweep.actions`."""
+
+
+def _plan_text(plan: Plan) -> str:
+    from .planned import render_text  # noqa: PLC0415 - only a plan pays
+
+    return _told(render_text(plan))
+
+
+def _plan_display(plan: Plan) -> str:
+    from .planned import render_display  # noqa: PLC0415 - only a plan pays
+
+    return _told(render_display(plan))
+
+
+def _plan_html(plan: Plan) -> str:
+    from .planned import render_html  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_html(plan)
+
+
+plan_renderers = {"text": _plan_text, "display": _plan_display, "html": _plan_html}
+"""For `Plan.renderers`."""
 checks_renderers = {"text": _checks_text, "display": _checks_display, "html": _checks_html}
 """For `Checks.renderers`."""
 check_renderers = {"text": _check_text, "display": _check_display, "html": _check_html}

@@ -71,7 +71,14 @@ def layout(snapshot: Snapshot, *, magics: bool = True) -> list[Text]:
             finding = replace(finding, title="")  # noqa: PLW2901 - not twice
         parts.append(finding_lines(finding, snapshot.prefix, width=width, magics=magics))
     parts += [_budget(snapshot, width), _libraries(snapshot, width), _pools(snapshot, width)]
-    parts += [_children(snapshot, width), _rest(snapshot, width, magics=magics)]
+    if snapshot.workers is None:
+        parts.append(_children(snapshot, width))
+    else:
+        from .workers import table_of  # noqa: PLC0415 - only who asked for workers pays
+        from .workers_text import worker_lines  # noqa: PLC0415 - as above
+
+        parts += worker_lines(table_of(snapshot.workers, snapshot), width)
+    parts.append(_rest(snapshot, width, magics=magics))
     if "cpus" in snapshot.shown:
         parts += [_cpus(snapshot, width), _tasks(snapshot, width)]
     if "env" in snapshot.shown:
@@ -137,7 +144,7 @@ def _children(snapshot: Snapshot, width: int) -> list[Text]:
     rows = [
         (
             str(child.pid),
-            "forked from this process" if child.forked else child.command,
+            child.helper or ("forked from this process" if child.forked else child.command),
             DASH if child.pool_threads is None else str(child.pool_threads),
             str(child.num_os_threads),
         )
@@ -211,6 +218,9 @@ def _footer(snapshot: Snapshot, width: int, *, magics: bool) -> list[Text]:
         parts.append(f"{counted(len(snapshot.environment), 'variable')} set (--env)")
     if snapshot.os_threads is None and snapshot.num_os_threads is not None:
         parts.append(f"{counted(snapshot.num_os_threads, 'OS thread')} (--threads)")
+    if snapshot.children and snapshot.workers is None:
+        working = sum(not child.helper for child in snapshot.children)
+        parts.append(f"{counted(working, 'worker')} (--workers)")
     return _sentence(" · ".join(parts) or "--json gives all of it", width, "dim")
 
 

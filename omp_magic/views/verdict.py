@@ -90,7 +90,7 @@ def _crowded(snapshot: Snapshot, busy: int, allowed: float) -> Verdict | None:
     cpus = cpus_words(allowed)
     pools = own_pools(snapshot)
     largest = max(pools, key=lambda pool: pool.size, default=None)
-    children = [child.pool_threads or 0 for child in snapshot.children]
+    children = [each.pool_threads or 0 for each in snapshot.children if not each.helper]
     if sum(children) > max(fits, largest.size if largest else 0):
         more = f"the pools of {counted(sum(map(bool, children)), 'worker')} together"
         return Verdict(f"{sum(children)} threads want {cpus}", "warning", more, "OMP202")

@@ -1,7 +1,8 @@
 """What Binder would build, and its notebooks under Binder's limits: `make binder-check`.
 
 Installs what binder/requirements.txt says into a clean environment, with the Python of
-binder/runtime.txt where it is found, and runs every notebook there on one CPU. A notebook whose
+binder/runtime.txt where it is found, and what binder/postBuild does after that; then it runs every
+notebook there on one CPU. A notebook whose
 processes together need more than 2 GB has failed. repo2docker then says what image Binder would
 build; neither needs Docker.
 """
@@ -81,6 +82,7 @@ def environment() -> Path:
     print(f"installing binder/requirements.txt with Python {version} ...", flush=True)
     # Not editable, as on Binder: the notebooks see the installed package only.
     install(own, "-r", "binder/requirements.txt")
+    call(["sh", "binder/postBuild"], cwd=ROOT, env=clean_environment(own.parent.parent))
     print(call([str(own), "-m", "pip", "check"]).strip(), flush=True)
     for part in ("jupyterlab", "jupyterlab_widgets", "ipykernel"):
         call([str(own), "-c", f"import {part}"])
@@ -224,10 +226,12 @@ def said_by_repo2docker() -> bool:
     said = f"{ended.stdout}\n{ended.stderr}"
     copied = ended.stdout.find(" src/ ${REPO_DIR}/")
     installed = ended.stdout.find('pip install --no-cache-dir -r "binder/requirements.txt"')
+    finished = ended.stdout.find("RUN ./binder/postBuild")
     right = {
         "exits with 0": ended.returncode == 0,
         "takes the Python of runtime.txt": f"python={wanted_python()}\n" in said,
         "copies the repository, then installs binder/requirements.txt": 0 < copied < installed,
+        "then runs binder/postBuild": 0 < installed < finished,
     }
     print("jupyter-repo2docker --no-build --debug .", flush=True)
     for what, holds in right.items():

@@ -180,6 +180,28 @@ def test_one_is_saved_without_the_paths_of_this_machine(tmp_path: Path) -> None:
     assert tempfile.gettempdir() not in said.replace("/…", "")
 
 
+def test_a_bar_is_saved_as_it_stands_at_the_end(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "for n in range(3):\n"
+        "    print(f'\\r{n} of 2', end='', flush=True)\n"
+        "    time.sleep(0.2)\n"
+        "print('\\nafter', flush=True)\n"
+        "time.sleep(0.5)\n"
+        "print('aside', file=sys.stderr, flush=True)\n"
+        "display(1)\n"
+        "print('last')"
+    )
+    path = write(tmp_path / "drawing.ipynb", code)
+    ended = call("--save", str(path))
+    assert ended.returncode == 0, ended.stderr
+    (cell,) = json.loads(path.read_text("utf-8"))["cells"]
+    said = [(each.get("name"), "".join(each.get("text", ""))) for each in cell["outputs"]]
+    assert ("stdout", "2 of 2\nafter\n") in said
+    assert ("stderr", "aside\n") in said
+    assert said[-2:] == [(None, ""), ("stdout", "last\n")]
+
+
 def test_no_notebook_was_saved_with_the_paths_of_this_machine() -> None:
     wrong = re.compile(r"/(home|root|Users|work|tmp)/")
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -35,7 +35,12 @@ def test_a_fresh_kernel_is_the_same_after_load_and_status(kernel: Kernel) -> Non
     before = kernel.value("_state()")
     assert before["runtimes"] == []
     assert kernel.run("%load_ext omp_magic").status == "ok"
-    for line in ("%omp_status", "%omp_status --env --threads", "%omp_status --json"):
+    assert kernel.run("%omp_status").status == "ok"
+    # Who asks for no workers does not pay for what looks at them: 10 ms of imports.
+    loaded = "[n for n in sys.modules if n.startswith('omp_magic.') and 'workers' in n]"
+    assert kernel.value(loaded) == []
+    lines = ("", " --env --threads", " --json", " --workers")
+    for line in (f"%omp_status{flags}" for flags in lines):
         reply = kernel.run(line)
         assert reply.status == "ok"
         assert not reply.stderr
@@ -238,3 +243,47 @@ def test_the_html_is_whole_and_accessible(shared_kernel: Kernel) -> None:
     pictures = [attrs for tag, attrs in tags.seen if tag == "svg"]
     assert pictures
     assert all(attrs.get("aria-label") for attrs in pictures)
+
+
+WORKERS = """
+import multiprocessing, subprocess, sys
+code = "import os, numpy; print(os.getpid(), flush=True); input()"
+def _child(**env):
+    started = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, env={**os.environ, **env})
+    started.stdout.readline()
+    return started
+import os
+_children = [_child(OMP_NUM_THREADS="1"), _child(OMP_NUM_THREADS="1"), _child()]
+"""
+
+
+def test_workers_are_listed_when_asked() -> None:
+    kernel = Kernel(env={"COLUMNS": "80"})
+    try:
+        assert kernel.run(f"%load_ext omp_magic\n{WORKERS}").status == "ok"
+        plain = kernel.run("s = %omp_status\ns")
+        assert "(--workers)" in plain.text
+        assert kernel.value("s.to_dict()['workers']") is None
+        reply = kernel.run("s = %omp_status --workers\ns")
+        assert reply.status == "ok", reply.traceback
+        pids = kernel.value("[each.pid for each in _children]")
+        expected = f"differs  2 of 3 have OMP_NUM_THREADS=1, pid {pids[2]} has none"
+        assert expected in reply.text
+        ours = reply.text.partition("3 workers with pools")[2]
+        assert max(map(len, ours.split("\n"))) <= 80
+        page = reply.result["text/html"]
+        assert f"2 of 3 have OMP_NUM_THREADS=1, pid {pids[2]} has none" in page
+        assert "<caption>Child processes</caption>" in page
+        told = kernel.value("s.to_dict()['workers']")
+        assert [each["pid"] for each in told["workers"]] == sorted(pids)
+        assert all(each["runtimes"] for each in told["workers"])
+        kernel.run("import time; time.sleep(0.2)")
+        looks = kernel.value("[e.use.since for e in __import__('omp_magic').snapshot(workers=True)"
+                             ".workers.workers]")  # fmt: skip
+        assert looks == ["last look"] * 3
+        shown = kernel.run("%omp_status --workers --json")
+        assert shown.result["application/json"]["workers"]["sums"]["workers"] == 3
+    finally:
+        kernel.run("for each in _children: each.kill(); each.communicate()")
+        kernel.close()

@@ -229,7 +229,7 @@ def test_variables_that_would_stay_for_good_are_left_alone(names: str) -> None:
     """They are set for children until the package is imported here, and not from then on."""
     code = HEAD + (
         "import types\n"
-        "names = [n for n, who in omp_magic.limits.variables.INHERITED if sys.argv[1] in who]\n"
+        "names = [n for n, who in omp_magic.knowledge.inherited.INHERITED if sys.argv[1] in who]\n"
         "with omp_magic.limit(1):\n"
         "    assert all(os.environ[name] == '1' for name in names)\n"
         "    sys.modules[sys.argv[1]] = types.ModuleType(sys.argv[1])\n"

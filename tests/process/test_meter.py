@@ -20,7 +20,7 @@ from live import LINUX, run_python
 
 from omp_magic.facts.usage import Usage
 from omp_magic.machine import Machine
-from omp_magic.probes.cost import sampler
+from omp_magic.probes.cost import ownthread, sampler
 from omp_magic.probes.cost.meter import Meter
 from omp_magic.views.usage import render_usage
 
@@ -137,9 +137,9 @@ def test_no_thread_of_ours_is_seen_or_left() -> None:
     meter = Meter(Machine.here())
     meter.start()
     assert threading.enumerate() == before
-    assert len(sampler.own_threads()) == 1
+    assert len(ownthread.own_threads()) == 1
     usage = meter.stop()
-    assert sampler.own_threads() == ()
+    assert ownthread.own_threads() == ()
     assert meter.stop() is usage
 
 
@@ -149,7 +149,7 @@ def test_a_meter_that_is_never_stopped_ends() -> None:
     del meter
     gc.collect()
     for _ in range(500):
-        if not sampler.own_threads():
+        if not ownthread.own_threads():
             return
         time.sleep(0.01)
     raise AssertionError("the sampler goes on")
@@ -253,7 +253,7 @@ def test_an_interrupted_stop_can_be_called_again(monkeypatch: pytest.MonkeyPatch
     usage = meter.stop()
     assert usage.wall_s < interrupted_s
     assert usage.gaps == ()
-    assert sampler.own_threads() == ()
+    assert ownthread.own_threads() == ()
 
 
 def test_stop_without_start() -> None:

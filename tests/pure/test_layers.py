@@ -15,7 +15,7 @@ from places import ROOT
 
 PACKAGE = ROOT / "omp_magic"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
-GROUND = ("errors", "formats", "facts", "knowledge", "rules")
+GROUND = ("errors", "formats", "facts", "knowledge", "rules", "plans")
 """Rooms that think and do not look: the standard library alone, no file, no clock."""
 FACE = {
     "machine": {"Machine"},

@@ -30,7 +30,6 @@ OPENBLAS = library("openblas", api="blas", owner="numpy")
 MKL = library("mkl", api="blas", initialized=False, num_threads=None)
 GLOBAL_OMP = replace(OMP, initialized=True, num_threads=2, serves=True)
 MASK = setting("KMP_DUPLICATE_LIB_OK", "True")
-TRACKER = "python -c from multiprocessing.resource_tracker import main;main(5)"
 LIMIT = Limit(spec="1", set_by="%omp_limit 1", undo="%omp_limit off")
 NO_MKL = setting("MKL_THREADING_LAYER", "intel")
 LAYER = replace(NO_MKL, readings=(Reading(reader="mkl-service", family="mkl", state="to come"),))
@@ -200,7 +199,10 @@ def codes(**facts: Any) -> set[str]:
         (
             "OMP202",  # what multiprocessing and loky start for themselves computes nothing
             {"children": (child(2), child(2)), "budget": budget(affinity=2)},
-            {"children": (child(2), child(2, TRACKER)), "budget": budget(affinity=2)},
+            {
+                "children": (child(2), replace(child(2), helper="loky's tracker")),
+                "budget": budget(affinity=2),
+            },
         ),
         (
             "OMP204",  # whoever forks: multiprocessing's start method is not asked
@@ -521,8 +523,11 @@ def test_what_serves_already_needs_no_remedy_that_makes_it_serve() -> None:
 
 def test_each_of_more_workers_than_cpus_is_to_have_one_thread() -> None:
     (crowded,) = judge(snapshot(children=(child(2),) * 3, budget=budget(affinity=2)))
-    assert crowded.remedies[0].endswith("inner_max_num_threads=1)")
-    assert "OMP_NUM_THREADS='1'" in crowded.remedies[1]
+    loky = tuple(replace(child(2), command="python -m joblib.externals.loky") for _ in range(3))
+    (of_joblib,) = judge(snapshot(children=loky, budget=budget(affinity=2)))
+    joblib, own = "inner_max_num_threads=1)", "initializer=omp_magic.worker_limits(1))"
+    assert [line.endswith(own) for line in crowded.remedies[:2]] == [True, False]
+    assert [line.endswith(joblib) for line in of_joblib.remedies[:2]] == [True, False]
 
 
 def test_a_package_whose_name_begins_another_ones_does_not_own_its_libraries() -> None:
@@ -606,10 +611,12 @@ def test_the_words_of_a_fork_are_true_of_the_start_method(method: str | None) ->
 
 def test_variables_are_no_remedy_for_workers_that_are_forked() -> None:
     workers = (child(2), replace(child(2), forked=True))
-    for notebook, line in ((True, "%omp_limit 1"), (False, "threadpoolctl.threadpool_limits(1)")):
+    for notebook in (True, False):
         facts = snapshot(children=workers, budget=budget(affinity=2), notebook=notebook)
         (finding,) = (each for each in judge(facts) if each.code == "OMP202")
-        assert finding.remedies[1].endswith(line)
+        assert any("initializer=omp_magic.worker_limits(1)" in line for line in finding.remedies)
+        assert not any("environ" in line for line in finding.remedies)
+        assert any(line.endswith("%omp_limit 1") for line in finding.remedies) == notebook
 
 
 @pytest.mark.parametrize("kind", ["Pool", "ProcessPoolExecutor", "DataLoader", "Process"])

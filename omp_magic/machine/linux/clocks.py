@@ -1,4 +1,4 @@
-"""The CPU time of each thread of the running process, by its clock.
+"""The CPU time of each thread of the running process by its clock, and that of processes.
 
 That is `clock_gettime` of (~tid << 3) | 6, which is what pthread_getcpuclockid(3) gives
 (make_thread_cpuclock in glibc's posix-timers code and CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED in
@@ -13,8 +13,13 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from ...errors import ParseError
+from ...formats.procfs import parse_stat
+from .units import ticks_per_s
+
 if TYPE_CHECKING:
     from ..port.door import Door
+    from ..port.rows import Process
 
 
 def clocks_of(machine: Door, left_out: Collection[int] = ()) -> dict[int, int]:
@@ -78,3 +83,39 @@ class ThreadClocks:
         found = clocks_of(self._machine)
         self._ids = tuple((tid, (~tid << 3) | 6) for tid in found)
         return found
+
+
+def cpu_s(machine: Door, process: int | None) -> float:
+    """Give the CPU time of a process, of the running one when None.
+
+    The clock of another is in ns (clock_getcpuclockid(3); CPUCLOCK_SCHED in the kernel's
+    include/linux/posix-timers_types.h), its line in /proc in steps of 10 ms.
+
+    Raises
+    ------
+    OSError, ParseError
+        When it has ended, or may not be read.
+    """
+    if machine.live and process is not None:
+        return time.clock_gettime((~process << 3) | 2)
+    stat = parse_stat(machine.read(f"/proc/{process or 'self'}/stat"))
+    return (stat.user_ticks + stat.system_ticks) / ticks_per_s()
+
+
+def age_s(machine: Door, process: Process) -> float:
+    """Give how long ago a process began: field 22 of its line counts from boot (proc_pid_stat(5)).
+
+    Raises
+    ------
+    OSError, ParseError
+        When the folder has no /proc/uptime.
+    """
+    if machine.live:
+        now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    else:
+        text = machine.read("/proc/uptime")
+        try:
+            now_s = float(text.split()[0])
+        except (IndexError, ValueError):
+            raise ParseError("/proc/uptime", text, "seconds since boot") from None
+    return max(0.0, now_s - process.started / ticks_per_s())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ParseError
 from ...formats.procfs import Stat, parse_pids, parse_stat
-from ..port.rows import Process
+from ..port.rows import ENDED_MEANWHILE, Process
 
 if TYPE_CHECKING:
     from ..port.door import Door
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MOST_PROCESSES = 4096
 
 
-def descendants_of(machine: Door, notes: list[str]) -> tuple[Process, ...]:
-    """Give children and their children, parents first; those that have ended are left out.
+def descendants_of(machine: Door, notes: list[str], *, ended: bool = False) -> tuple[Process, ...]:
+    """Give children and their children, parents first.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ def descendants_of(machine: Door, notes: list[str]) -> tuple[Process, ...]:
         The machine to read.
     notes
         Receives what is left out.
+    ended
+        Whether to give zombies too, and to note what ends meanwhile.
 
     Raises
     ------
@@ -32,19 +34,23 @@ def descendants_of(machine: Door, notes: list[str]) -> tuple[Process, ...]:
         When /proc cannot be read.
     """
     try:
-        found = _by_lists(machine)
+        found = _by_lists(machine, notes, ended=ended)
     except FileNotFoundError:
-        found = _by_parents(machine, notes)
-    return tuple(
-        Process(
-            pid=pid,
-            parent=stat.parent,
-            command=stat.comm,
-            num_threads=stat.num_threads,
-            started=stat.start_ticks,
-            forked=stat.forked,
-        )
-        for pid, stat in found.items()
+        found = _by_parents(machine, notes, ended=ended)
+    return tuple(row_of(pid, stat) for pid, stat in found.items())
+
+
+def row_of(pid: int, stat: Stat) -> Process:
+    """Give a process's line as the port has it."""
+    return Process(
+        pid=pid,
+        parent=stat.parent,
+        command=stat.comm,
+        num_threads=stat.num_threads,
+        started=stat.start_ticks,
+        forked=stat.forked,
+        ended=stat.ended,
+        kernel=stat.kernel,
     )
 
 
@@ -66,17 +72,25 @@ def alive_stat(machine: Door, pid: int) -> Stat | None:
         stat = parse_stat(machine.read(f"/proc/{pid}/stat"))
     except (OSError, ParseError):
         return None
-    return None if stat.state in "ZX" else stat
+    return None if stat.ended else stat
 
 
-def _by_lists(machine: Door) -> dict[int, Stat]:
+def _by_lists(machine: Door, notes: list[str], *, ended: bool) -> dict[int, Stat]:
     """Follow /proc/PID/task/TID/children, which exists with CONFIG_PROC_CHILDREN."""
     found: dict[int, Stat] = {}
     waiting = list(children_of(machine, "self"))
     while waiting:
         pid = waiting.pop(0)
-        stat = alive_stat(machine, pid)
-        if stat is None or pid in found:
+        if pid in found:
+            continue
+        try:
+            stat = parse_stat(machine.read(f"/proc/{pid}/stat"))
+        except (OSError, ParseError) as error:
+            why = _unread(machine, pid, error)
+            if ended or why != ENDED_MEANWHILE:
+                notes.append(f"process {pid} {why}")
+            continue
+        if stat.ended and not ended:
             continue
         found[pid] = stat
         try:
@@ -84,6 +98,24 @@ def _by_lists(machine: Door) -> dict[int, Stat]:
         except OSError:
             continue  # It ended meanwhile.
     return found
+
+
+def _unread(machine: Door, pid: int, error: Exception) -> str:
+    """Give why the line of a process in a list of children cannot be read.
+
+    Where /proc is mounted with hidepid=2 what belongs to another user is not there at all, and
+    with hidepid=1 it may not be read (proc_pid_permission in the kernel's fs/proc/base.c).
+    """
+    if not isinstance(error, (FileNotFoundError, ProcessLookupError)):
+        return f"may not be read: {getattr(error, 'strerror', None) or error}"
+    if machine.live:
+        try:
+            os.kill(pid, 0)  # kill(2): no signal is sent, it is only asked whether one might be
+        except PermissionError:
+            return "belongs to another user, and /proc hides it (hidepid)"
+        except OSError:
+            pass
+    return ENDED_MEANWHILE
 
 
 def children_of(machine: Door, process: str) -> list[int]:
@@ -109,15 +141,18 @@ def children_of(machine: Door, process: str) -> list[int]:
     return found
 
 
-def _by_parents(machine: Door, notes: list[str]) -> dict[int, Stat]:
+def _by_parents(machine: Door, notes: list[str], *, ended: bool) -> dict[int, Stat]:
     """Ask every process for its parent."""
     pids = sorted(int(n) for n, _ in machine.entries("/proc") if n.isdigit())
     if len(pids) > MOST_PROCESSES:
         notes.append(f"of {len(pids)} processes only the {MOST_PROCESSES} last are looked at")
     children: dict[int, list[tuple[int, Stat]]] = {}
     for pid in pids[-MOST_PROCESSES:]:
-        stat = alive_stat(machine, pid)
-        if stat is not None:
+        try:
+            stat = parse_stat(machine.read(f"/proc/{pid}/stat"))
+        except (OSError, ParseError):
+            continue
+        if ended or not stat.ended:
             children.setdefault(stat.parent, []).append((pid, stat))
     found: dict[int, Stat] = {}
     waiting = [machine.pid]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
-from ...formats.procfs import Stat, parse_pids
+from ...errors import ParseError
+from ...formats.procfs import parse_pids
 from ..port.door import Door
 from ..port.rows import Process
-from .lineage import alive_stat, descended
-from .units import ticks_per_s
+from .clocks import cpu_s
+from .lineage import alive_stat, descended, row_of
 
 MOST_NEW = 1000
 """Processes that are asked for their parent at one look: 10 us each."""
@@ -34,8 +33,11 @@ class LinuxRelatives:
         stat = alive_stat(self._machine, pid)
         if stat is None:
             return None
-        row = Process(pid, stat.parent, stat.comm, stat.num_threads, stat.start_ticks, stat.forked)
-        return row, _cpu_s(pid, stat, live=self._machine.live)
+        try:
+            used_s: float | None = cpu_s(self._machine, pid)
+        except (OSError, ParseError):
+            used_s = None
+        return row_of(pid, stat), used_s
 
     def pids(self) -> set[int]:
         """See `native.Relatives.pids`."""
@@ -102,17 +104,3 @@ class LinuxRelatives:
         return descended(
             self._machine.pid, {pid: parent for (pid, _), parent in self._parents.items()}
         )
-
-
-def _cpu_s(pid: int, stat: Stat, *, live: bool) -> float | None:
-    """Give the CPU time of a process.
-
-    Its clock is in ns (clock_getcpuclockid(3); CPUCLOCK_SCHED in the kernel's
-    include/linux/posix-timers_types.h), its line in /proc in steps of 10 ms.
-    """
-    if live:
-        try:
-            return time.clock_gettime((~pid << 3) | 2)
-        except OSError:
-            return None
-    return (stat.user_ticks + stat.system_ticks) / ticks_per_s()

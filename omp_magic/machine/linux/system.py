@@ -11,17 +11,19 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.cgroupfiles import parse_cpu_list
+from ...formats.cgroupfiles import parse_allowed, parse_cpu_list
+from ...formats.memoryfiles import parse_meminfo
 from ...formats.procfs import Segments, parse_environ, parse_maps, parse_stat
 from ..port.native import Native, Relatives, Starts, Variables
-from ..port.rows import Cores, CpuLimit, Memory, Process, ProcessMap, ThreadRow
+from ..port.rows import Cores, CpuLimit, Memory, MemoryUse, Process, ProcessMap, ThreadRow
 from ..posix.environ import CEnvironment
+from . import clocks, sizes
 from .clocks import ThreadClocks, clocks_of
 from .lineage import descendants_of, has_child
 from .native import LinuxNative
 from .pthreads import PthreadStarts
 from .relatives import LinuxRelatives
-from .units import page_bytes, ticks_per_s
+from .units import ticks_per_s
 
 if TYPE_CHECKING:
     from ..port.door import Door
@@ -80,9 +82,9 @@ class LinuxSystem:
         link = os.readlink(self._machine.path(f"/proc/{process or 'self'}/exe"))
         return link.removesuffix(" (deleted)")
 
-    def variables_at_start(self) -> dict[str, str]:
-        """Read /proc/self/environ; see `port.System.variables_at_start`."""
-        return parse_environ(self._machine.read("/proc/self/environ"))
+    def variables_at_start(self, process: int | None = None) -> dict[str, str]:
+        """Read /proc/PID/environ; see `port.System.variables_at_start`."""
+        return parse_environ(self._machine.read(f"/proc/{process or 'self'}/environ"))
 
     def variables(self) -> Variables:
         """See `port.System.variables`."""
@@ -169,9 +171,13 @@ class LinuxSystem:
         """Ask waitid(2), 1 us; see `port.System.has_child`."""
         return not self._machine.live or has_child()
 
-    def descendants(self, notes: list[str]) -> tuple[Process, ...]:
+    def descendants(self, notes: list[str], *, ended: bool = False) -> tuple[Process, ...]:
         """See `port.System.descendants`."""
-        return descendants_of(self._machine, notes)
+        return descendants_of(self._machine, notes, ended=ended)
+
+    def age_s(self, process: Process) -> float:
+        """See `port.System.age_s`."""
+        return clocks.age_s(self._machine, process)
 
     def relatives(self) -> Relatives:
         """See `port.System.relatives`."""
@@ -190,14 +196,12 @@ class LinuxSystem:
         text = self._machine.read("/proc/self/maps")
         return _CODE.findall(text), Segments(text)
 
-    def affinity(self) -> frozenset[int] | int | None:
+    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
         """Ask sched_getaffinity(2), or read it where the process is laid out in a folder."""
         if self._machine.live:
-            return frozenset(os.sched_getaffinity(0))
-        status = self._machine.read("/proc/self/status").partition("Cpus_allowed_list:")[2]
-        if not status:
-            raise ParseError("/proc/self/status", "no Cpus_allowed_list", "a list of CPUs")
-        return frozenset(parse_cpu_list(status.split("\n", 1)[0]))
+            return frozenset(os.sched_getaffinity(process or 0))
+        file = f"/proc/{process or 'self'}/status"
+        return parse_allowed(file, self._machine.read(file))
 
     def cores(self) -> Cores:
         """Read /sys, since PYTHON_CPU_COUNT changes what Python says; see `port.System.cores`."""
@@ -231,26 +235,33 @@ class LinuxSystem:
             return ()
         return (f"this process runs under {policy}: a quota does not hold for it",)
 
-    def cpu_s(self) -> float:
-        """Read /proc/self/stat; see `port.System.cpu_s`."""
-        stat = parse_stat(self._machine.read("/proc/self/stat"))
-        return (stat.user_ticks + stat.system_ticks) / ticks_per_s()
+    def cpu_s(self, process: int | None = None) -> float:
+        """See `port.System.cpu_s`."""
+        return clocks.cpu_s(self._machine, process)
 
     def rss_bytes(self) -> int:
-        """Read /proc/self/statm, whose count lags by some pages a CPU; see proc(5)."""
-        try:
-            pages = int(self._machine.read("/proc/self/statm").split()[1])
-        except (ValueError, IndexError) as error:
-            raise OSError(f"/proc/self/statm has another form: {error}") from error
-        return pages * page_bytes()
+        """See `port.System.rss_bytes`."""
+        return self.memory_use(shared=False).rss_bytes
 
     def peak_rss_bytes(self) -> int:
-        """Read VmHWM; see proc(5)."""
-        try:
-            status = self._machine.read("/proc/self/status")
-            return int(status.split("VmHWM:", 1)[1].split(None, 1)[0]) * 1024
-        except (ValueError, IndexError) as error:
-            raise OSError("/proc/self/status has no VmHWM") from error
+        """See `port.System.peak_rss_bytes`."""
+        return sizes.peak_rss_bytes(self._machine)
+
+    def reset_peak_rss(self) -> None:
+        """See `port.System.reset_peak_rss`."""
+        sizes.reset_peak_rss(self._machine)
+
+    def memory_use(self, process: int | None = None, *, shared: bool = True) -> MemoryUse:
+        """See `port.System.memory_use`."""
+        return sizes.memory_use(self._machine, process, shared=shared)
+
+    def machine_memory(self) -> tuple[int, int | None]:
+        """Read /proc/meminfo; see `port.System.machine_memory`."""
+        return parse_meminfo(self._machine.read("/proc/meminfo"))
+
+    def machine_cpu_s(self) -> float:
+        """See `port.System.machine_cpu_s`."""
+        return sizes.machine_cpu_s(self._machine)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ...errors import ParseError
 from ...formats.procargs import parse_procargs
 from ..port.rows import Process
@@ -94,6 +96,11 @@ def size_bytes(calls: Calls, pid: int) -> int:
     return int(calls.process(pid, PROC_PIDTASKINFO, ProcTaskInfo).pti_virtual_size)
 
 
+def resident_bytes(calls: Calls, pid: int) -> int:
+    """Give the resident memory of a process; raises as `size_bytes`."""
+    return int(calls.process(pid, PROC_PIDTASKINFO, ProcTaskInfo).pti_resident_size)
+
+
 def _cpu_s(calls: Calls, told: ProcTaskInfo) -> float | None:
     """Give the CPU time of a process, those of its threads that have ended included.
 
@@ -105,6 +112,19 @@ def _cpu_s(calls: Calls, told: ProcTaskInfo) -> float | None:
     except OSError:
         return None
     return (told.pti_total_user + told.pti_total_system) / ticks_per_s if ticks_per_s > 0 else None
+
+
+def cpu_s(calls: Calls, pid: int) -> float:
+    """Give the CPU time of a process; raises as `size_bytes`, and where it is not told."""
+    used_s = _cpu_s(calls, calls.process(pid, PROC_PIDTASKINFO, ProcTaskInfo))
+    if used_s is None:
+        raise OSError("macOS does not tell the unit of CPU times to what Rosetta translates")
+    return used_s
+
+
+def age_s(process: Process) -> float:
+    """Give how long ago a process began; the kernel keeps the time of day of its start."""
+    return max(0.0, time.time() - process.started / 1e6)
 
 
 class MacRelatives:

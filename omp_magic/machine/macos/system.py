@@ -20,12 +20,14 @@ from ..port.native import Native, Relatives, Starts, Variables
 from ..port.rows import (
     AFFINITY,
     CGROUPS,
+    SHARED_MEMORY,
     TASK_LIMITS,
     THERE_IS_NONE,
     WAITING,
     Cores,
     CpuLimit,
     Memory,
+    MemoryUse,
     Process,
     ProcessMap,
     ThreadRow,
@@ -48,6 +50,7 @@ _LACKS = {
     # (bsd/kern/kern_sysctl.c, kern.num_taskthreads).
     TASK_LIMITS: THERE_IS_NONE,
     AFFINITY: THERE_IS_NONE,
+    SHARED_MEMORY: "macOS does not tell who shares which memory",
     WAITING: "macOS tells how long the threads of a whole process waited, not each of them",
 }
 _NOT_OTHERS = "macOS gives the memory of another process to debuggers alone"
@@ -118,10 +121,10 @@ class MacSystem:
         """See `port.System.executable`: the first image; "" of another process."""
         return self._images.program() if process is None else ""
 
-    def variables_at_start(self) -> dict[str, str]:
+    def variables_at_start(self, process: int | None = None) -> dict[str, str]:
         """Give the environment as exec left it; a program may have written over it."""
         try:
-            return dict(parse_procargs(self._calls.arguments(self._pid)).environ)
+            return dict(parse_procargs(self._calls.arguments(process or self._pid)).environ)
         except ParseError as error:
             raise OSError(str(error)) from error
 
@@ -190,8 +193,9 @@ class MacSystem:
         except OSError:
             return True
 
-    def descendants(self, notes: list[str]) -> tuple[Process, ...]:
-        """See `port.System.descendants`."""
+    def descendants(self, notes: list[str], *, ended: bool = False) -> tuple[Process, ...]:
+        """See `port.System.descendants`: libproc tells nothing of those that have ended."""
+        del ended
         return processes.descendants(self._calls, self._pid, notes)
 
     def relatives(self) -> Relatives:
@@ -219,8 +223,9 @@ class MacSystem:
         self._code = changes, code_of(self._images.without_lock())
         return self._code
 
-    def affinity(self) -> frozenset[int] | int | None:
+    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
         """Give None: macOS has no affinity that keeps a thread from a CPU (see `cpus`)."""
+        del process
         return None
 
     def cores(self) -> Cores:
@@ -236,9 +241,13 @@ class MacSystem:
         del quota
         return cpus.notes(self._calls, self._pid)
 
-    def cpu_s(self) -> float:
-        """Ask Python: clock_gettime(CLOCK_PROCESS_CPUTIME_ID)."""
-        return time.process_time()
+    def cpu_s(self, process: int | None = None) -> float:
+        """Ask Python: clock_gettime(CLOCK_PROCESS_CPUTIME_ID); libproc for another process."""
+        return time.process_time() if process is None else processes.cpu_s(self._calls, process)
+
+    def age_s(self, process: Process) -> float:
+        """See `port.System.age_s`."""
+        return processes.age_s(process)
 
     def rss_bytes(self) -> int:
         """See `port.System.rss_bytes`."""
@@ -247,3 +256,22 @@ class MacSystem:
     def peak_rss_bytes(self) -> int:
         """See `port.System.peak_rss_bytes`."""
         return int(self._calls.task(MACH_TASK_BASIC_INFO, MachTaskBasicInfo).resident_size_max)
+
+    def reset_peak_rss(self) -> None:
+        """See `port.System.reset_peak_rss`."""
+        raise OSError("macOS keeps the peak of a process for its whole life")
+
+    def memory_use(self, process: int | None = None, *, shared: bool = True) -> MemoryUse:
+        """Give the resident memory; see `port.System.memory_use`."""
+        del shared
+        if process is None:
+            return MemoryUse(self.rss_bytes())
+        return MemoryUse(processes.resident_bytes(self._calls, process))
+
+    def machine_memory(self) -> tuple[int, int | None]:
+        """Give hw.memsize; what is available is a matter of opinion there, and not told."""
+        return self._calls.number("hw.memsize"), None
+
+    def machine_cpu_s(self) -> float:
+        """See `port.System.machine_cpu_s`."""
+        raise OSError("on macOS the CPU time of other processes is not asked for")

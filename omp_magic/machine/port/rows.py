@@ -16,9 +16,12 @@ THREAD_CLOCKS = "clocks of threads"
 THREAD_NAMES = "names of threads"
 FORKS = "forks"
 AFFINITY = "CPU affinity"
+SHARED_MEMORY = "shares of memory"
 """What `System.lacks` is asked for."""
 THERE_IS_NONE = "there is none on this system"
 """A reason that leaves nothing unknown."""
+ENDED_MEANWHILE = "ended while it was looked at"
+"""How a note of `System.descendants` ends that is about a process that is no more."""
 
 Memory = Callable[[int, int], bytes]
 """Reads (address, size in bytes); raises OSError."""
@@ -40,6 +43,23 @@ class ProcessMap:
 
     mapped: tuple[Mapped, ...]
     segments: Segments
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """The memory of one process.
+
+    Parameters
+    ----------
+    rss_bytes
+        Resident memory: what it shares with others is counted in each of them.
+    pss_bytes
+        The same with each shared page divided by those who share it, so that the sum over
+        processes is what they use together; None when it was not asked for, or is not told.
+    """
+
+    rss_bytes: int
+    pss_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,10 @@ class Process:
         What tells it from a later process of the same number.
     forked
         Whether it goes on in the memory of its parent, without a program of its own.
+    ended
+        Whether it has ended, and its parent has not waited for it yet.
+    kernel
+        Whether it is a thread of the kernel, without memory or a program.
     """
 
     pid: int
@@ -86,6 +110,8 @@ class Process:
     num_threads: int
     started: int
     forked: bool = False
+    ended: bool = False
+    kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,19 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ...formats.procfs import Segments
-from .native import Native, Relatives, Starts, Variables
+from .descendants import Descendants
+from .native import Native, Starts, Variables
 from .rows import (
     Cores,
     CpuLimit,
     Memory,
-    Process,
+    MemoryUse,
     ProcessMap,
     ThreadRow,
 )
 
 
-class System(Protocol):
+class System(Descendants, Protocol):
     """What the operating system tells of one process."""
 
     name: str
@@ -62,13 +63,13 @@ class System(Protocol):
     def executable(self, process: int | None = None) -> str:
         """Give the program's file, as `process_map` names it; "" when not known."""
 
-    def variables_at_start(self) -> dict[str, str]:
-        """Give the environment that the process was started with.
+    def variables_at_start(self, process: int | None = None) -> dict[str, str]:
+        """Give the environment that the process, or a descendant, was started with.
 
         Raises
         ------
         OSError
-            When the system does not keep it.
+            When the system does not keep it, the process has ended, or may not be read.
         """
 
     def variables(self) -> Variables:
@@ -158,35 +159,6 @@ class System(Protocol):
             The memory of this process, needed to find things in another.
         """
 
-    def has_child(self) -> bool:
-        """Tell whether there may be a child, cheaply."""
-
-    def descendants(self, notes: list[str]) -> tuple[Process, ...]:
-        """List the children and theirs, parents first.
-
-        Parameters
-        ----------
-        notes
-            Receives what is left out.
-
-        Raises
-        ------
-        OSError
-            When the system does not tell.
-        """
-
-    def relatives(self) -> Relatives:
-        """Give who lists descendants again and again."""
-
-    def command(self, process: int) -> str:
-        """Give a descendant's command line, "" when it has none.
-
-        Raises
-        ------
-        OSError
-            When it has ended, or may not be read.
-        """
-
     def size_mark(self, process: int | None = None) -> str:
         """Give what changes when more is mapped; "" where nothing tells.
 
@@ -208,8 +180,19 @@ class System(Protocol):
             When it cannot be read.
         """
 
-    def affinity(self) -> frozenset[int] | int | None:
-        """Give the CPUs that the process may be scheduled on, or how many; None when not told."""
+    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
+        """Give the CPUs that the process may be scheduled on, or how many; None when not told.
+
+        Parameters
+        ----------
+        process
+            A descendant, of which it is its first thread's; this process when None.
+
+        Raises
+        ------
+        OSError, ParseError
+            When it has ended, or may not be asked.
+        """
 
     def cores(self) -> Cores:
         """Give the CPUs of the machine.
@@ -238,17 +221,54 @@ class System(Protocol):
             Whether the process has one.
         """
 
-    def cpu_s(self) -> float:
-        """Give the CPU time of the process, user and system; raises as `num_threads`."""
+    def cpu_s(self, process: int | None = None) -> float:
+        """Give the CPU time of the process or of a descendant; raises as `num_threads`."""
 
     def rss_bytes(self) -> int:
         """Give the resident memory (the working set).
 
         Raises
         ------
-        OSError
+        OSError, ParseError
             When it cannot be read.
         """
 
     def peak_rss_bytes(self) -> int:
-        """Give the largest resident memory since the process began; raises as `rss_bytes`."""
+        """Give the largest resident memory since it began, or was reset; raises as `rss_bytes`."""
+
+    def reset_peak_rss(self) -> None:
+        """Let `peak_rss_bytes` begin anew, for everybody who asks; raises as `rss_bytes`."""
+
+    def memory_use(self, process: int | None = None, *, shared: bool = True) -> MemoryUse:
+        """Give the memory of this process or of a descendant.
+
+        Parameters
+        ----------
+        process
+            A descendant; this process when None.
+        shared
+            Whether to ask for `MemoryUse.pss_bytes`, for which the kernel walks all its pages.
+
+        Raises
+        ------
+        OSError
+            When the process has ended, or may not be read.
+        """
+
+    def machine_memory(self) -> tuple[int, int | None]:
+        """Give (memory of the machine, what of it is available; None when not told) in bytes.
+
+        Raises
+        ------
+        OSError, ParseError
+            When the system does not tell.
+        """
+
+    def machine_cpu_s(self) -> float:
+        """Give the CPU time that all processes of the machine have used.
+
+        Raises
+        ------
+        OSError, ParseError
+            When the system does not tell.
+        """

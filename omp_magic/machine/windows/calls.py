@@ -42,6 +42,8 @@ _KERNEL32: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "Process32FirstW": (_int, (Handle, _At)),
     "Process32NextW": (_int, (Handle, _At)),
     "GetThreadTimes": (_int, (Handle, _At, _At, _At, _At)),
+    "GlobalMemoryStatusEx": (_int, (_At,)),
+    "GetSystemTimes": (_int, (_At, _At, _At)),
     "GetProcessTimes": (_int, (Handle, _At, _At, _At, _At)),
     "GetExitCodeThread": (_int, (Handle, _At)),
     "GetThreadDescription": (ctypes.c_int32, (Handle, _At)),

@@ -21,11 +21,16 @@ _NO_SUCH_CLASS = 87
 _KINDS = ("efficiency", "performance")
 
 
-def affinity() -> frozenset[int] | int:
-    """Give the CPUs this process may run on.
+def affinity(process: object) -> frozenset[int] | int:
+    """Give the CPUs a process may run on.
 
     GetProcessAffinityMask has the CPUs of one group. A process that may run in several (Windows 11,
     or one that asked for it) has all of each: a mask for it is set for threads alone.
+
+    Parameters
+    ----------
+    process
+        Its handle.
 
     Raises
     ------
@@ -33,26 +38,25 @@ def affinity() -> frozenset[int] | int:
         When Windows does not tell.
     """
     call = calls()
-    me = call.GetCurrentProcess()
-    groups = _groups(me)
+    groups = _groups(process)
     if len(groups) > 1:
         return sum(int(call.GetActiveProcessorCount(group)) for group in groups)
-    process, system = ctypes.c_size_t(), ctypes.c_size_t()
-    if not call.GetProcessAffinityMask(me, ctypes.byref(process), ctypes.byref(system)):
+    own, system = ctypes.c_size_t(), ctypes.c_size_t()
+    if not call.GetProcessAffinityMask(process, ctypes.byref(own), ctypes.byref(system)):
         raise failed("GetProcessAffinityMask")
     first = (groups[0] if groups else 0) * _GROUP_CPUS
-    mask = process.value
+    mask = own.value
     return frozenset(first + bit for bit in range(_GROUP_CPUS) if mask >> bit & 1)
 
 
-def _groups(me: object) -> list[int]:
+def _groups(process: object) -> list[int]:
     call = calls()
     number = ctypes.c_uint16(0)
-    call.GetProcessGroupAffinity(me, ctypes.byref(number), None)
+    call.GetProcessGroupAffinity(process, ctypes.byref(number), None)
     if not number.value:
         return []
     array = (ctypes.c_uint16 * number.value)()
-    if not call.GetProcessGroupAffinity(me, ctypes.byref(number), array):
+    if not call.GetProcessGroupAffinity(process, ctypes.byref(number), array):
         return []
     return list(array[: number.value])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from contextlib import suppress
 
 from ..port.rows import Process
@@ -11,8 +12,10 @@ from .modules import opened
 from .threads import HUNDREDS_OF_NS, snapshot, times_of
 
 _PROCESSES = 2
-_QUERY_PROCESS = 0x1000
+QUERY_PROCESS = 0x1000
 _COMMAND_LINE = 60
+_FILETIME_EPOCH_S = 11_644_473_600
+"""From 1601 to 1970."""
 
 
 class _ProcessEntry(ctypes.Structure):
@@ -68,7 +71,7 @@ def descendants(pid: int) -> tuple[Process, ...]:
 
 
 def _began(pid: int) -> int:
-    with suppress(OSError), opened(pid, _QUERY_PROCESS) as handle:
+    with suppress(OSError), opened(pid, QUERY_PROCESS) as handle:
         return times_of("GetProcessTimes", handle)[0]
     return 0
 
@@ -92,7 +95,7 @@ def command_line(pid: int) -> str:
         When it has ended, or may not be asked.
     """
     size = ctypes.c_uint32()
-    with opened(pid, _QUERY_PROCESS) as handle:
+    with opened(pid, QUERY_PROCESS) as handle:
         buffer = ctypes.create_string_buffer(65536 + ctypes.sizeof(_Text))
         status = calls().NtQueryInformationProcess(
             handle, _COMMAND_LINE, buffer, len(buffer), ctypes.byref(size)
@@ -111,8 +114,21 @@ def cpu_s_of(pid: int | None = None) -> float:
     OSError
         When it has ended, or may not be asked.
     """
-    with opened(pid, _QUERY_PROCESS) as handle:
+    with opened(pid, QUERY_PROCESS) as handle:
         return times_of("GetProcessTimes", handle)[1] * HUNDREDS_OF_NS / 1e9
+
+
+def age_s(process: Process) -> float:
+    """Give how long ago a process began: a FILETIME counts from the year 1601.
+
+    Raises
+    ------
+    OSError
+        When Windows did not tell when it began.
+    """
+    if not process.started:
+        raise OSError("Windows does not tell when it began")
+    return max(0.0, time.time() + _FILETIME_EPOCH_S - process.started * HUNDREDS_OF_NS / 1e9)
 
 
 class WindowsRelatives:

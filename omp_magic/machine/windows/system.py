@@ -12,12 +12,14 @@ from ..port.native import Native, Relatives, Starts, Variables
 from ..port.rows import (
     CGROUPS,
     FORKS,
+    SHARED_MEMORY,
     TASK_LIMITS,
     THERE_IS_NONE,
     WAITING,
     Cores,
     CpuLimit,
     Memory,
+    MemoryUse,
     Process,
     ProcessMap,
     ThreadRow,
@@ -36,6 +38,7 @@ _LACKS = {
     TASK_LIMITS: THERE_IS_NONE,
     WAITING: "Windows does not tell how long a thread waited",
     FORKS: "Windows has no fork",
+    SHARED_MEMORY: "Windows does not tell who shares which memory",
 }
 
 
@@ -48,6 +51,18 @@ class _Sizes(ctypes.Structure):
         ("peak", ctypes.c_size_t),
         ("resident", ctypes.c_size_t),
         *((f"more_{index}", ctypes.c_size_t) for index in range(6)),
+    )
+
+
+class _Status(ctypes.Structure):
+    """MEMORYSTATUSEX of sysinfoapi.h."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("total", ctypes.c_uint64),
+        ("available", ctypes.c_uint64),
+        *((f"more_{index}", ctypes.c_uint64) for index in range(5)),
     )
 
 
@@ -97,8 +112,9 @@ class WindowsSystem:
         """See `port.System.executable`: the first module."""
         return next((each.path for each in loaded_modules(process)), "")
 
-    def variables_at_start(self) -> dict[str, str]:
+    def variables_at_start(self, process: int | None = None) -> dict[str, str]:
         """See `port.System.variables_at_start`."""
+        del process
         raise OSError("Windows does not keep it")
 
     def variables(self) -> Variables:
@@ -160,9 +176,9 @@ class WindowsSystem:
         """See `port.System.has_child`: only the list of all processes tells it."""
         return True
 
-    def descendants(self, notes: list[str]) -> tuple[Process, ...]:
-        """See `port.System.descendants`."""
-        del notes
+    def descendants(self, notes: list[str], *, ended: bool = False) -> tuple[Process, ...]:
+        """See `port.System.descendants`: what has ended is in no list."""
+        del notes, ended
         return processes.descendants(self._pid)
 
     def relatives(self) -> Relatives:
@@ -182,9 +198,10 @@ class WindowsSystem:
         modules = loaded_modules()
         return modules, _as_map(modules).segments
 
-    def affinity(self) -> frozenset[int] | int | None:
+    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
         """See `port.System.affinity`."""
-        return cpus.affinity()
+        with opened(process, processes.QUERY_PROCESS) as handle:
+            return cpus.affinity(handle)
 
     def cores(self) -> Cores:
         """See `port.System.cores`."""
@@ -199,29 +216,54 @@ class WindowsSystem:
         del quota
         return ()
 
-    def cpu_s(self) -> float:
+    def cpu_s(self, process: int | None = None) -> float:
         """See `port.System.cpu_s`."""
-        return processes.cpu_s_of()
+        return processes.cpu_s_of(process)
+
+    def age_s(self, process: Process) -> float:
+        """See `port.System.age_s`."""
+        return processes.age_s(process)
 
     def rss_bytes(self) -> int:
         """Give the working set; see `port.System.rss_bytes`."""
-        return int(_sizes().resident)
+        return self.memory_use().rss_bytes
 
     def peak_rss_bytes(self) -> int:
         """Give its peak; see `port.System.peak_rss_bytes`."""
-        return int(_sizes().peak)
+        return int(_sizes(None).peak)
+
+    def reset_peak_rss(self) -> None:
+        """See `port.System.reset_peak_rss`."""
+        raise OSError("Windows keeps the peak of a process for its whole life")
+
+    def memory_use(self, process: int | None = None, *, shared: bool = True) -> MemoryUse:
+        """Give the working set; see `port.System.memory_use`."""
+        del shared
+        return MemoryUse(int(_sizes(process).resident))
+
+    def machine_memory(self) -> tuple[int, int | None]:
+        """Ask GlobalMemoryStatusEx; see `port.System.machine_memory`."""
+        status = _Status(size=ctypes.sizeof(_Status))
+        if not calls().GlobalMemoryStatusEx(ctypes.byref(status)):
+            raise failed("GlobalMemoryStatusEx")
+        return int(status.total), int(status.available)
+
+    def machine_cpu_s(self) -> float:
+        """Ask GetSystemTimes, whose kernel time has the idle time in it."""
+        idle, kernel, user = (ctypes.c_uint64() for _ in range(3))
+        if not calls().GetSystemTimes(*map(ctypes.byref, (idle, kernel, user))):
+            raise failed("GetSystemTimes")
+        return (kernel.value + user.value - idle.value) * threads.HUNDREDS_OF_NS / 1e9
 
 
 _LONGEST_FOLDER = 1024
 
 
-def _sizes() -> _Sizes:
-    call = calls()
+def _sizes(process: int | None) -> _Sizes:
     sizes = _Sizes(size=ctypes.sizeof(_Sizes))
-    if not call.K32GetProcessMemoryInfo(
-        call.GetCurrentProcess(), ctypes.byref(sizes), ctypes.sizeof(sizes)
-    ):
-        raise failed("GetProcessMemoryInfo")
+    with opened(process, processes.QUERY_PROCESS) as handle:
+        if not calls().K32GetProcessMemoryInfo(handle, ctypes.byref(sizes), ctypes.sizeof(sizes)):
+            raise failed("GetProcessMemoryInfo")
     return sizes
 
 

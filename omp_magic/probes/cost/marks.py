@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...facts.cpus import Throttling
 from ...machine.python.own import children_cpu_s
-from .sampler import own_cpu_s
+from .ownthread import own_cpu_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,17 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from ...errors import ParseError
 from ...facts.cpus import Throttling
 from ...facts.libraries import Gap
 from ...facts.usage import Usage
 from ...machine import Machine
 from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
 from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
+from ..filing import filed_once
 from ..observe import Observer
 from .marks import Marks, most_throttled
-from .sampler import Peaks, Sampler, Sizes, own_cpu_s, own_threads
+from .ownthread import own_cpu_s, own_threads
+from .sampler import Peaks, Sampler, Sizes
 from .threadcpu import ThreadCpu, Work
 
 _Value = TypeVar("_Value")
@@ -202,15 +203,8 @@ class Meter:
         return {each.group: each for each in read or ()}
 
     def _filed(self, what: str, read: Callable[[], _Value]) -> _Value | None:
-        """Read something; its failure is a gap."""
-        try:
-            return read()
-        except (OSError, ParseError) as error:
-            self._gaps.setdefault(what, Gap.of(what, error))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
-            why = f"a fault in omp_magic: {type(error).__name__}: {error}"
-            self._missing(what, why)
-        return None
+        """Read something; its failure is a gap, once."""
+        return filed_once(what, self._gaps, read)
 
     def _missing(self, what: str, why: str) -> None:
         self._gaps.setdefault(what, Gap(what=what, why=why))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
 import time
 from dataclasses import dataclass
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...machine import Machine
-from ...machine.python.own import thread_clock
+from .ownthread import OwnThread, own_threads
 from .threadcpu import ThreadCpu
 
 _EVERY_S = 0.01
@@ -19,38 +18,6 @@ _ALL_EVERY_S = 0.1
 _WAITS = 170
 _ALL_WAITS = 400
 _MOST_WAIT_S = 1.0
-
-
-class _Own:
-    """The samplers of this process: their threads are not the user's, nor is their CPU time."""
-
-    def __init__(self) -> None:
-        self.clocks: dict[int, int | None] = {}
-        self.ended_s = 0.0
-
-    def cpu_s(self) -> float:
-        """Give the CPU time of all samplers so far."""
-        total = self.ended_s
-        for tid, clock in list(self.clocks.items()):
-            try:
-                total += 0.0 if clock is None else time.clock_gettime(clock)
-            except OSError:
-                # A forked child has the parent's list and none of its threads.
-                self.clocks.pop(tid, None)
-        return total
-
-
-_OWN = _Own()
-
-
-def own_cpu_s() -> float:
-    """Give the CPU time in s of omp_magic's own threads; 0 where threads have no clocks."""
-    return _OWN.cpu_s()
-
-
-def own_threads() -> tuple[int, ...]:
-    """Give the thread ids of omp_magic's own threads."""
-    return tuple(_OWN.clocks)
 
 
 class Sizes:
@@ -117,9 +84,8 @@ class Peaks:
 class Sampler:
     """Looks from a thread of its own, from `go` to `halt`.
 
-    It is no `threading.Thread`: the user's `threading.enumerate`, trace functions and hooks on
-    new threads do not meet it. It shares the GIL, so Python code that keeps it delays the
-    looks by up to `sys.getswitchinterval` for each file that is read.
+    It shares the GIL, so Python code that keeps it delays the looks by up to
+    `sys.getswitchinterval` for each file that is read.
 
     Parameters
     ----------
@@ -132,14 +98,14 @@ class Sampler:
     def __init__(self, sizes: Sizes, threads: ThreadCpu | None) -> None:
         self._sizes = sizes
         self._threads = threads
-        self._locks = _thread.allocate_lock(), _thread.allocate_lock(), _thread.allocate_lock()
-        self._ready, self._go, self._wake = self._locks
-        self._done = _thread.allocate_lock()
-        self._tid = 0
-        self._halted = False
+        self._thread = OwnThread(self._look_on, sizes.has_thread)
+        self._fault: Exception | None = None
         self.peaks = Peaks()
-        self.fault: Exception | None = None
+
+    @property
+    def fault(self) -> Exception | None:
         """Why a look failed."""
+        return self._thread.fault or self._fault
 
     def start(self) -> None:
         """Make the thread and wait until it is there; it does nothing yet.
@@ -149,64 +115,25 @@ class Sampler:
         RuntimeError
             When the system gives no further thread.
         """
-        for lock in (*self._locks, self._done):
-            lock.acquire()
-        try:
-            _thread.start_new_thread(self._run, ())
-        except RuntimeError:
-            self._done.release()
-            raise
-        self._ready.acquire()
+        self._thread.start()
 
     def go(self) -> None:
         """Let it look."""
-        if self._tid:
-            self._go.release()
+        self._thread.go()
 
     def release(self) -> None:
         """Tell it to end, and do not wait."""
-        if self._tid and not self._halted:
-            self._halted = True
-            self._wake.release()
-            if self._go.locked():
-                self._go.release()
+        self._thread.release()
 
     def halt(self) -> bool:
-        """End it, and tell whether it has ended: it does at once unless the GIL is kept.
-
-        May be called again when it was interrupted.
-        """
-        self.release()
-        if not self._done.acquire(timeout=_MOST_WAIT_S):
-            return False
-        self._done.release()
-        # Its last steps are C code; until they are done it is among the process's threads.
-        for _ in range(50):
-            if not self._tid or not self._sizes.has_thread(self._tid):
-                break
-            time.sleep(0)
-        return True
-
-    def _run(self) -> None:
-        tid = _thread.get_native_id()
-        try:
-            _OWN.clocks[tid] = thread_clock(_thread.get_ident())
-            self._tid = tid
-            self._ready.release()
-            self._go.acquire()
-            self._look_on()
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell
-            self.fault = error
-        finally:
-            _OWN.ended_s += time.thread_time()
-            _OWN.clocks.pop(tid, None)
-            self._done.release()
+        """End it, and tell whether it has ended; see `OwnThread.halt`."""
+        return self._thread.halt(_MOST_WAIT_S)
 
     def _look_on(self) -> None:
         wait_s, last = _EVERY_S, 0
         all_from = all_before = 0.0
         slept = time.thread_time()
-        while not self._wake.acquire(timeout=wait_s):
+        while self._thread.rests(wait_s):
             if self._threads is not None:
                 self._threads.refresh()
             count = self._sizes.threads()
@@ -218,7 +145,7 @@ class Sampler:
                 try:
                     self._threads.note(self._threads.readings(own_threads()))
                 except OSError as error:  # the cell may have used up its files for a while
-                    self.fault = error
+                    self._fault = error
                 last = count or 0
                 all_before = now + _ALL_EVERY_S
                 all_from = now + _ALL_WAITS * (time.thread_time() - looked)

@@ -84,7 +84,9 @@ class LoadProbe:
             0 <= at_s - base.at_s < _SHORTEST_S or 0 <= at_s - self._load_s < _SHARED_S
         ):
             return self._load
-        now = Sample(at_s, _process_s(machine), group_cpu_s(machine), throttling, _waits(machine))
+        now = Sample(
+            at_s, _process_s(machine), group_cpu_s(machine), throttling, thread_waits(machine)
+        )
         if now.waits and not any(map(any, now.waits.values())):
             why = "the kernel does not account for it (CONFIG_SCHED_INFO)"
             gaps.append(Gap(what="time spent waiting for a CPU", why=why))
@@ -192,7 +194,8 @@ def group_cpu_s(machine: Machine) -> float | None:
         return None
 
 
-def _waits(machine: Machine) -> dict[str, tuple[int, int]]:
+def thread_waits(machine: Machine) -> dict[str, tuple[int, int]]:
+    """Give (run ns, wait ns) of each thread by its id; none where the kernel does not account."""
     found = {}
     for thread in machine.folders("/proc/self/task"):
         try:

@@ -13,9 +13,15 @@ class Pace:
 
     Most cost microseconds, and are then repeated at each tick. On a machine with thousands of
     processes, cgroups or mapped files they cost milliseconds.
+
+    Parameters
+    ----------
+    waits
+        How many times the CPU time that it took is waited; `WAITS` when None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waits: int | None = None) -> None:
+        self._waits = waits
         self._last_s = self._not_before_s = float("-inf")
         self._began_s = 0.0
 
@@ -35,4 +41,5 @@ class Pace:
 
     def done(self, now_s: float) -> None:
         """Say that the reading has ended."""
-        self._not_before_s = now_s + WAITS * (time.thread_time() - self._began_s)
+        waits = WAITS if self._waits is None else self._waits
+        self._not_before_s = now_s + waits * (time.thread_time() - self._began_s)

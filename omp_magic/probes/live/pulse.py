@@ -9,11 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
-from ...errors import ParseError
 from ...facts.cpus import Budget
 from ...facts.libraries import Gap
 from ...facts.ticks import Tick
@@ -21,14 +18,14 @@ from ...formats.procfs import Segments
 from ...machine import Machine
 from ...machine.here import quick
 from ...machine.port.rows import CGROUPS, THREAD_CLOCKS, THREAD_OWNERS
-from ..cost.sampler import own_cpu_s, own_threads
+from ..cost.ownthread import own_cpu_s, own_threads
 from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
 from ..cpus.load import Sample, group_cpu_s, load_between
+from ..filing import filed
 from .activity import Activity, ThreadActivity
 from .family import Family
 from .pace import Pace
 
-_Value = TypeVar("_Value")
 SHORTEST_S = 0.1
 """Over less time than this the moments at which the clocks are read are the figure."""
 _READ_ANYWAY = 10
@@ -60,11 +57,11 @@ class Pulse:
         self._machine = self._plain = machine
         self._activity: ThreadActivity | None = None
         gaps = self._lasting
-        self._machine = _filed("quick reads", gaps, lambda: quick(machine)) or machine
+        self._machine = filed("quick reads", gaps, lambda: quick(machine)) or machine
         lacks = machine.system.lacks
         why = lacks(THREAD_CLOCKS) or lacks(THREAD_OWNERS)
         if machine.live and not why:
-            native = _filed("calls into libraries", gaps, machine.native)
+            native = filed("calls into libraries", gaps, machine.native)
             self._activity = ThreadActivity(self._machine, native)
         else:
             why = why or "only of the running process do threads tell"
@@ -86,8 +83,8 @@ class Pulse:
         if self._activity is not None:
             left_out = self._left_out()
             activity = self._activity
-            _filed("threads", ignored, lambda: activity.begin(left_out))
-        _filed("child processes", ignored, lambda: self._family.look(self._sample.at_s, ignored))
+            filed("threads", ignored, lambda: activity.begin(left_out))
+        filed("child processes", ignored, lambda: self._family.look(self._sample.at_s, ignored))
 
     def tick(self) -> Tick:
         """Give what happened since the tick before. What cannot be read becomes a `Gap`.
@@ -125,10 +122,10 @@ class Pulse:
         seen, threads = self._activity, None
         if seen is not None:
             left_out = self._left_out()
-            threads = _filed(
+            threads = filed(
                 "threads", gaps, lambda: seen.look(interval_s, left_out, self._segments, gaps)
             )
-        children = _filed("child processes", gaps, lambda: self._family.look(now.at_s, gaps))
+        children = filed("child processes", gaps, lambda: self._family.look(now.at_s, gaps))
         return Tick(
             number=self._number,
             at_s=at_s,
@@ -139,7 +136,7 @@ class Pulse:
             throttled=load.throttled_share if load is not None else None,
             waiting=threads.waiting if threads is not None else None,
             num_threads=self._num_threads(threads, gaps),
-            rss_bytes=_filed("resident memory", gaps, self._rss_bytes),
+            rss_bytes=filed("resident memory", gaps, self._rss_bytes),
             owners=threads.owners if threads is not None else None,
             children=children or (),
             maps_changed=changed,
@@ -168,17 +165,17 @@ class Pulse:
         """Read the counters of the process and of its cgroup."""
         moment = self._machine.once()
         if self._budget_pace.may(at_s):
-            self._budget = _filed("budget", gaps, lambda: probe_budget(moment)) or self._budget
+            self._budget = filed("budget", gaps, lambda: probe_budget(moment)) or self._budget
             self._budget_pace.done(at_s)
         budget = self._budget
         throttling = None
         if budget is not None:
-            throttling = _filed("throttling", gaps, lambda: probe_throttling(moment, budget))
+            throttling = filed("throttling", gaps, lambda: probe_throttling(moment, budget))
         if not self._machine.system.lacks(CGROUPS) and self._group_pace.may(at_s):
-            used = _filed("CPU time of the cgroup", gaps, lambda: group_cpu_s(moment))
+            used = filed("CPU time of the cgroup", gaps, lambda: group_cpu_s(moment))
             self._note_group(at_s, used)
             self._group_pace.done(at_s)
-        cpu_s = _filed("CPU time", gaps, self._cpu_s) if self._machine.live else None
+        cpu_s = filed("CPU time", gaps, self._cpu_s) if self._machine.live else None
         return Sample(at_s, cpu_s, None, throttling or (), {})
 
     def _note_group(self, at_s: float, used_s: float | None) -> None:
@@ -210,7 +207,7 @@ class Pulse:
     def _num_threads(self, seen: Activity | None, gaps: list[Gap]) -> int | None:
         if seen is not None:
             return seen.num_threads
-        number = _filed("thread count", gaps, self._machine.system.num_threads)
+        number = filed("thread count", gaps, self._machine.system.num_threads)
         return None if number is None else number - len(self._left_out())
 
     def _rss_bytes(self) -> int:
@@ -220,7 +217,7 @@ class Pulse:
         """Read which files are mapped, when they may be others; tell whether they are."""
         if self._activity is None:
             return False
-        return bool(_filed("mapped files", gaps, lambda: self._map_changed(at_s)))
+        return bool(filed("mapped files", gaps, lambda: self._map_changed(at_s)))
 
     def _map_changed(self, at_s: float) -> bool:
         # What is loaded adds to the size of the address space.
@@ -239,14 +236,3 @@ class Pulse:
         if changed or first:
             self._code, self._segments = code, segments
         return changed and not first
-
-
-def _filed(what: str, gaps: list[Gap], read: Callable[[], _Value]) -> _Value | None:
-    """Read something; its failure is a gap."""
-    try:
-        return read()
-    except (OSError, ParseError) as error:
-        gaps.append(Gap.of(what, error))
-    except Exception as error:  # noqa: BLE001 - a fault of ours must not end the panel
-        gaps.append(Gap(what=what, why=f"a fault in omp_magic: {type(error).__name__}: {error}"))
-    return None

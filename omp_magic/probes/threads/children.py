@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...facts.processes import Child
-from ...formats.procfs import Segments
+from ...formats.procfs import Mapped, Segments
 from ...knowledge.catalog import family_of
+from ...knowledge.started_by import helper_of
 from ...machine import Machine
 from ...machine.port.native import Native
 from ...machine.port.rows import CHILDREN, Process
@@ -24,17 +25,18 @@ from .stacks import ThreadOwners
 
 MOST_CHILDREN = 256
 MOST_THREADS = 1000
-_COMMAND_CHARACTERS = 160
+COMMAND_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """What is kept of a child while its address space keeps its size."""
 
     started: int
     size: str
     command: str
-    runtimes: tuple[tuple[str, str], ...]
+    helper: str
+    runtimes: tuple[Mapped, ...]
     segments: Segments
     owners: ThreadOwners
 
@@ -55,9 +57,11 @@ class ChildProbe:
     def __init__(self, machine: Machine, native: Native | None) -> None:
         self._machine = machine
         self._native = native
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Known] = {}
 
-    def look(self, home: Segments, gaps: list[Gap]) -> tuple[Child, ...]:
+    def look(
+        self, home: Segments, gaps: list[Gap], *, most_threads: int | None = None
+    ) -> tuple[Child, ...]:
         """Give the workers that live now, by pid; a child that ends meanwhile is left out.
 
         Parameters
@@ -66,7 +70,10 @@ class ChildProbe:
             Files of this process's memory.
         gaps
             Receives what could not be read, and says where the bounds cut something off.
+        most_threads
+            Threads of all of them together whose owners are asked for; `MOST_THREADS` when None.
         """
+        most = MOST_THREADS if most_threads is None else most_threads
         system = self._machine.system
         why = system.lacks(CHILDREN)
         if why:
@@ -80,7 +87,7 @@ class ChildProbe:
         gaps.extend(Gap(what=CHILDREN, why=note) for note in notes)
         if len(family) > MOST_CHILDREN:
             why = f"only the first {MOST_CHILDREN} of {len(family)} are looked at"
-            gaps.append(Gap(what="child processes", why=why))
+            gaps.append(Gap(what=CHILDREN, why=why))
         found: list[Child] = []
         forked: dict[int, bool] = {self._machine.pid: True}
         threads = 0
@@ -88,7 +95,7 @@ class ChildProbe:
             # The worker of a fork server goes on in the memory of the server, not in ours.
             forked[pid] = child.forked and forked.get(child.parent, False)
             try:
-                known = self._read(child, home)
+                known = self.read(child, home)
             except (FileNotFoundError, ProcessLookupError):
                 continue
             except (OSError, ParseError) as error:
@@ -103,14 +110,24 @@ class ChildProbe:
                     command=known.command,
                     forked=forked[pid],
                     num_os_threads=child.num_threads,
-                    pool_threads=_largest_pool(pid, known, gaps, over=threads > MOST_THREADS),
-                    runtimes=tuple(name for _, name in known.runtimes),
+                    pool_threads=_largest_pool(
+                        pid, known, gaps, most=most if threads > most else 0
+                    ),
+                    runtimes=tuple(file.file_name for file in known.runtimes),
+                    helper=known.helper,
                 )
             )
         self._known = {pid: known for pid, known in self._known.items() if pid in family}
         return tuple(sorted(found, key=lambda child: child.pid))
 
-    def _read(self, child: Process, home: Segments) -> _Known:
+    def read(self, child: Process, home: Segments) -> Known:
+        """Give what is mapped in a child, read again only when that may have changed.
+
+        Raises
+        ------
+        OSError, ParseError
+            When it has ended, or may not be read.
+        """
         # The map is read again when the address space has another size: loading makes it grow.
         system, pid = self._machine.system, child.pid
         size = system.size_mark(pid)
@@ -119,15 +136,13 @@ class ChildProbe:
             return known
         there = system.process_map(pid)
         same = known is not None and known.started == child.started
-        known = self._known[pid] = _Known(
+        command = system.command(pid) or child.command
+        known = self._known[pid] = Known(
             started=child.started,
             size=size,
-            command=(system.command(pid) or child.command)[:_COMMAND_CHARACTERS],
-            runtimes=tuple(
-                (file.path, file.file_name)
-                for file in there.mapped
-                if family_of(file.file_name) is not None
-            ),
+            command=command[:COMMAND_CHARACTERS],
+            helper="" if child.forked else helper_of(command),
+            runtimes=tuple(file for file in there.mapped if family_of(file.file_name) is not None),
             segments=there.segments,
             owners=known.owners
             if known is not None and same
@@ -136,17 +151,17 @@ class ChildProbe:
         return known
 
 
-def _largest_pool(pid: int, known: _Known, gaps: list[Gap], *, over: bool) -> int | None:
+def _largest_pool(pid: int, known: Known, gaps: list[Gap], *, most: int) -> int | None:
     """Give the threads of a child's largest pool, its calling thread included."""
     what = f"pools of process {pid}"
-    if over:
-        gaps.append(Gap(what=what, why=f"more than {MOST_THREADS} threads are not looked at"))
+    if most:
+        gaps.append(Gap(what=what, why=f"more than {most} threads are not looked at"))
         return None
     workers = known.owners.workers(known.segments)
     if workers is None:
         gaps.append(Gap(what=what, why=known.owners.why or "not known"))
         return None
-    return 1 + max(workers.by_path.get(path, 0) for path, _ in known.runtimes)
+    return 1 + max(workers.by_path.get(file.path, 0) for file in known.runtimes)
 
 
 def probe_start_method() -> str | None:

@@ -14,6 +14,7 @@ from markupsafe import escape
 
 from ...facts.cpus import cpus_words
 from ...facts.ticks import Tick
+from ..tones import TONES
 
 MOST_BYTES = 4096
 """A chart is never larger: above it, neighbouring ticks are drawn as one."""
@@ -27,19 +28,6 @@ _LEAST_OTHERS = 0.05
 """CPUs of others below which no band is drawn: what two clocks differ by."""
 _AT_LIMIT = 0.95
 """Share of the allowed CPUs from which the words say "at the limit"."""
-TONES = {
-    name: f"var(--{name},{plain})"
-    for name, plain in (
-        ("brand", "#2e86de"),
-        ("idle", "#9cc6ee"),
-        ("band", "#c3c8ce"),
-        ("warn", "#b9770e"),
-        ("err", "#d2494a"),
-        ("dim", "#777"),
-        ("line", "#999"),
-    )
-}
-"""Colours of the style, and what they are without it: a picture shows all the same."""
 
 
 @dataclass(frozen=True, slots=True)

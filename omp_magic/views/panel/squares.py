@@ -6,7 +6,8 @@ import math
 
 from markupsafe import escape
 
-from .chart import TONES, short
+from ..tones import TONES
+from .chart import short
 
 _BAR, _SQUARE = 240, 10
 _SMALLEST = 3.0

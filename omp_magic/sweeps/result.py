@@ -1,0 +1,115 @@
+"""What came of the runs -> a `Sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from ..facts.cpus import Budget, cpus_words
+from ..facts.libraries import Gap
+from ..facts.sweeps import Sweep
+from .answer import Measured, best_of, doubt_of, fits_to, notes_of, points_of, verdict_of
+from .cases import counted_threads
+from .disturbed import Ground, usual_others
+from .points import ideal_cpus
+from .running import Course
+
+_STOPPED_SHARE, _LEAST_S = 0.05, 0.5
+
+
+class OfThreads(Protocol):
+    """A case that differs from others by its number of threads."""
+
+    @property
+    def threads(self) -> int:
+        """Threads of each pool."""
+
+    @property
+    def pool(self) -> str:
+        """Which pools; "" for all."""
+
+
+def ground_of(budget: Budget) -> Ground:
+    """Give what runs run on."""
+    return Ground(
+        cpus=ideal_cpus(budget.affinity_cpus, budget.quota_cpus),
+        machine_cpus=budget.machine_cpus,
+        quota_cpus=budget.quota_cpus,
+        is_rationed=budget.quota_cpus is not None and budget.quota_cpus < budget.affinity_cpus,
+    )
+
+
+def sweep_of(  # noqa: PLR0913 - what is told
+    course: Course,
+    cases: Sequence[OfThreads],
+    budget: Budget,
+    *,
+    notes: Iterable[str] = (),
+    unmet: Iterable[str] = (),
+    gaps: tuple[Gap, ...] = (),
+) -> Sweep:
+    """Make the answer of the runs of thread counts.
+
+    Parameters
+    ----------
+    course
+        The runs, at least one.
+    cases
+        What was run, in the order of the course.
+    budget
+        The CPUs allowed.
+    notes
+        What is known of the code besides, told before all else.
+    unmet
+        What the limits could not do.
+    gaps
+        What could not be read.
+    """
+    measured = [
+        Measured(threads=cases[place].threads, runs=runs)
+        for place, runs in sorted(course.runs.items())
+    ]
+    best = best_of(measured)
+    ground = ground_of(budget)
+    notes = list(notes)
+    doubt = doubt_of(measured)
+    told = list(notes)
+    made = sum(len(each.runs) for each in measured)
+    if course.interrupted:
+        told.append(f"interrupted after {made} of {max(made, course.planned)} runs")
+    told += dict.fromkeys(unmet)
+    told += notes_of(measured, best, ground, usual_others(course.runs))
+    told += _throttled(measured, ground)
+    return Sweep(
+        points=points_of(measured),
+        best=measured[best].threads,
+        verdict="; ".join(filter(None, (verdict_of(measured, best), doubt))),
+        tone="warning" if notes or course.interrupted or doubt else "fine",
+        reliable=not doubt,
+        pool=cases[0].pool,
+        allowed_cpus=budget.cpus,
+        affinity_cpus=budget.affinity_cpus,
+        fits=fits_to(measured, ground.cpus),
+        notes=tuple(told),
+        left_out=tuple(course.left_out),
+        gaps=gaps,
+        planned_runs=course.planned,
+        interrupted=course.interrupted,
+    )
+
+
+def _throttled(measured: Sequence[Measured], ground: Ground) -> list[str]:
+    """Tell which numbers of threads use up the quota, so that the kernel stops them."""
+    found = []
+    for each in measured:
+        whole_s = sum(run.wall_s * run.calls for run in each.runs)
+        stopped_s = sum(run.throttled_s or 0.0 for run in each.runs if not run.disturbed)
+        if ground.quota_cpus is not None and each.threads > ground.quota_cpus and stopped_s > 0:
+            share = min(1.0, stopped_s / whole_s / each.threads)
+            if share >= _STOPPED_SHARE and whole_s >= _LEAST_S:
+                was = "was" if each.threads == 1 else "were"
+                number = counted_threads(each.threads)
+                found.append(f"{number} {was} stopped {share:.0%} of the time")
+    if not found or ground.quota_cpus is None:
+        return []
+    return [f"{', '.join(found)}: more than the quota of {cpus_words(ground.quota_cpus)}"]
