@@ -8,7 +8,7 @@ from typing import SupportsIndex
 
 from .errors import ParseError, PlanError, RequestError
 from .facts.libraries import Gap
-from .facts.memory import MemoryBudget
+from .facts.memory import MemoryBudget, bytes_words
 from .facts.plans import Plan
 from .facts.snapshots import Snapshot
 from .formats.sizes import ACCEPTED, parse_size
@@ -25,6 +25,7 @@ from .views.renderers import plan_renderers
 MOST_WORKERS = 8192
 """Largest number accepted: NR_CPUS of the largest x86 kernels, as for threads."""
 
+_LEAST_BYTES = 1_000_000
 _ASKING = "omp_magic.plan(workers=4, memory={!r})"
 
 
@@ -120,6 +121,11 @@ def _bytes(given: str | SupportsIndex, asking: str) -> int:
     else:
         text = str(index(given))
     try:
-        return parse_size(text, example)
+        size_bytes = parse_size(text, example)
     except RequestError:
         raise PlanError(text, ACCEPTED, example) from None
+    if size_bytes < _LEAST_BYTES:
+        # 500 without a unit is 500 bytes, and somebody who writes it means MB.
+        accepted = f"{ACCEPTED}; a worker needs more than {bytes_words(_LEAST_BYTES)}"
+        raise PlanError(text, accepted, example, f"{text}MB" if text.isdigit() else "")
+    return size_bytes

@@ -65,6 +65,10 @@ def candidates(shell: InteractiveShell, before: str) -> list[str]:
 
         words = [word for word in _WORDS if word != "off" or kind == "line"]
         options = [*(f"{name}=" for name in NAMES), *words, *options]
+    if name == "omp_sweep" and used[-1:] == ["--pool"]:
+        from ..limits.spec import NAMES  # noqa: PLC0415 - as above
+
+        options = list(NAMES)
     if name == "omp_guard":
         options = [*("warn", "raise", "off", "status"), *options]
     if name == "omp_dashboard":

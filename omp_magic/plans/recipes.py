@@ -102,27 +102,33 @@ def _sent(around: Surroundings) -> str:
 
 def _executor(around: Surroundings) -> str:
     head = ["from concurrent.futures import ProcessPoolExecutor", "", "import omp_magic"]
-    return _with_pool(around, head, "ProcessPoolExecutor", "list(pool.map(work, items))")
+    context = ""
+    if around.other_method:
+        head = ["import multiprocessing", *head]
+        context = f', mp_context=multiprocessing.get_context("{around.other_method}")'
+    given = f"{around.workers}{context}, initializer={around.initializer}"
+    return _with_pool(around, head, "ProcessPoolExecutor", given, "list(pool.map(work, items))")
 
 
 def _pool(around: Surroundings) -> str:
     head = ["import multiprocessing", "", "import omp_magic"]
-    return _with_pool(around, head, "multiprocessing.Pool", "pool.map(work, items)")
-
-
-def _with_pool(around: Surroundings, head: list[str], call: str, result: str) -> str:
-    """Write the block of a pool, with what its start method needs before it."""
-    body = []
+    call = "multiprocessing.Pool"
     if around.other_method:
-        head = [*dict.fromkeys(("import multiprocessing", *head))]
-        body.append(f'multiprocessing.set_start_method("{around.other_method}", force=True)')
+        call = f'multiprocessing.get_context("{around.other_method}").Pool'
+    given = f"{around.workers}, initializer={around.initializer}"
+    return _with_pool(around, head, call, given, "pool.map(work, items)")
+
+
+def _with_pool(around: Surroundings, head: list[str], call: str, given: str, result: str) -> str:
+    """Write the block of a pool; its start method is its own, and the session's stays as it is."""
     if around.notebook and not around.forked:
         head = [*head, "from work import work"]
-    given = f"{around.workers}, initializer={around.initializer}"
     block = [f"with {call}({given}) as pool:"]
     if len(block[0]) > _WIDTH - (0 if around.notebook else len(_INDENT)):
-        block = [f"with {call}(", f"    {given}", ") as pool:"]
-    body += [*block, f"    results = {result}"]
+        rows = [given] if len(given) < _WIDTH - 2 * len(_INDENT) else given.split(", ")
+        comma = "," if len(rows) > 1 else ""
+        block = [f"with {call}(", *(f"    {row}{comma}" for row in rows), ") as pool:"]
+    body = [*block, f"    results = {result}"]
     if not around.notebook:
         body = [_GUARD, *(f"{_INDENT}{each}" for each in body)]
     return "\n".join((*head, "", *body))

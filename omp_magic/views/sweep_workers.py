@@ -50,7 +50,7 @@ def pool_code(sweep: Sweep) -> str:
     if not number:
         return f"%omp_limit {sweep.spec}"
     if not kind:
-        return f"workers = {number}, below %%omp_limit {sweep.spec}"
+        return f"workers = {number}, in a cell that begins with %%omp_limit {sweep.spec}"
     if kind == "loky":
         config = f'"loky", n_jobs={number}, inner_max_num_threads={threads}'
         return f"with joblib.parallel_config({config}): ..."

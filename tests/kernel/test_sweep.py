@@ -107,6 +107,11 @@ def test_a_wrong_line_is_one_line_and_runs_nothing(
     assert shared_kernel.value("ran") == []
 
 
+def test_names_of_pools_are_completed(shared_kernel: Kernel) -> None:
+    assert "openblas" in shared_kernel.complete("%%omp_sweep --pool open")
+    assert "--setup" in shared_kernel.complete("%%omp_sweep --s")
+
+
 def test_await_at_the_top_is_refused_in_one_line(shared_kernel: Kernel) -> None:
     reply = shared_kernel.run("%%omp_sweep 1\nimport asyncio\nawait asyncio.sleep(0)")
     assert "found await" in reply.stderr

@@ -332,9 +332,9 @@ def test_a_fork_after_a_warm_pool_is_warned_of_and_not_proposed() -> None:
     assert made.recipes[0].place.startswith("joblib")  # functions of the notebook, by value
     assert "%%writefile work.py" in text
     script = str(plan(4, notebook=False, **WARM))
-    assert re.search(
-        r'if __name__ == "__main__":\n +multiprocessing\.set_start_method\("forkserver"', script
-    )
+    assert 'mp_context=multiprocessing.get_context("forkserver")' in script
+    assert 'with multiprocessing.get_context("forkserver").Pool(' in script
+    assert "set_start_method" not in text + script  # the session's own stays as it is
     # Where nobody forks there is nothing to warn of; nor where the team has one thread.
     assert plan(4, start_method="spawn", **WARM).hazards == ()
     limited = replace(WARM["libraries"][0], num_threads=1)
@@ -472,6 +472,7 @@ def test_trackers_are_no_workers() -> None:
         (True, None, "found 'True'"),
         (1.5, None, "found '1.5'"),
         ("4", None, "found \"'4'\""),
+        (None, "500", "a worker needs more than 1 MB; did you mean 500MB?"),
         (None, "5XB", "found '5XB'; accepted: a size such as 500MB, 2GiB"),
         (None, 0, "found '0'; accepted: a size"),
         (None, 2.5, "found '2.5'"),
@@ -494,8 +495,8 @@ def test_the_plan_of_this_process() -> None:
         def __index__(self) -> int:
             return 4
 
-    made = omp_magic.plan(Four(), "1B")
-    assert (made.workers, made.memory.each_bytes, made.memory.told_by) == (4, 1, "asked")
+    made = omp_magic.plan(Four(), "1MB")
+    assert (made.workers, made.memory.each_bytes, made.memory.told_by) == (4, 1_000_000, "asked")
     assert made.threads == max(1, made.budget.threads // 4)
     assert omp_magic.plan().workers == made.budget.threads
     assert "OMP_NUM_THREADS=" in str(omp_magic.plan(workers=2))
