@@ -252,7 +252,7 @@ def test_a_fault_of_ours_is_a_gap_and_no_traceback() -> None:
         "s = omp_magic.snapshot(threads=True); str(s); s._repr_mimebundle_()\n"
         "print(json.dumps([[g.what for g in s.gaps], s.gaps[0].why, s.budget.threads > 0]))"
     )
-    what = ["budget", "libraries", "libraries", "environment", "threads", "throttling"]
+    what = ["budget", "libraries", "environment", "threads", "throttling"]
     assert broken[0] == [*what, "thread count", "findings"]
     assert broken[1] == "a fault in omp_magic: ZeroDivisionError: of ours"
     assert broken[2] is True
