@@ -16,7 +16,6 @@ import pytest
 from live import CLEAN, LINUX, Ended, run_program, run_python
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
 ]

@@ -32,7 +32,6 @@ from omp_magic.probes.live.recorder import Recorder
 from omp_magic.probes.live.together import Together
 from omp_magic.views.watched import Watched
 
-pytestmark = [pytest.mark.alone]
 linux = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
 MB = 1_000_000
 
@@ -141,6 +140,7 @@ def test_a_pool_of_eight(method: str, tmp_path: Path) -> None:
     assert seen.looks[-1].processes == 1 + others
 
 
+@pytest.mark.alone
 @linux
 def test_cpu_time_of_children_seen_and_unseen() -> None:
     burn = "import time\nwhile time.process_time() < {}: pass"
@@ -154,6 +154,7 @@ def test_cpu_time_of_children_seen_and_unseen() -> None:
     assert seen.cpu_s - seen.course.children_cpu_s < 0.2
 
 
+@pytest.mark.alone
 @linux
 def test_python_code_that_keeps_the_gil_is_watched() -> None:
     with omp_magic.watch() as seen:
@@ -223,6 +224,7 @@ def test_a_function_and_a_coroutine() -> None:
     assert own_threads() == ()
 
 
+@pytest.mark.alone
 def test_it_can_be_read_while_it_runs() -> None:
     with omp_magic.watch(0.02) as seen:
         until(lambda: len(seen.looks) >= 3)
@@ -411,6 +413,7 @@ def test_a_closed_stderr_is_no_fault() -> None:
     assert (ended.code, ended.out) == (0, "True ()\n")
 
 
+@pytest.mark.alone
 @linux
 def test_throttling_in_a_real_cgroup(half_a_cpu: str) -> None:
     found = inside(
