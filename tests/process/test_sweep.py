@@ -18,7 +18,6 @@ from quota import make_group, prefer_group, remove_group
 from quota_groups import inside
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
 ]
@@ -48,6 +47,7 @@ def told(code: str, **env: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.alone
 def test_in_a_group_of_one_cpu_with_eight_blas_threads_one_is_best(one_cpu: str) -> None:
     code = LOADED + (
         "with omp_magic.limit(8):\n"
@@ -66,6 +66,7 @@ def test_in_a_group_of_one_cpu_with_eight_blas_threads_one_is_best(one_cpu: str)
     assert max(found["tried"]) <= most
 
 
+@pytest.mark.alone
 def test_code_without_a_parallel_part_gains_nothing() -> None:
     found = told(
         "found = omp_magic.sweep(lambda: sum(i * i for i in range(100_000)), threads=[1, 2])\n"
@@ -177,6 +178,7 @@ def test_what_the_limit_does_not_reach_is_told() -> None:
     assert not loaded
 
 
+@pytest.mark.alone
 def test_runs_beside_a_neighbour_that_takes_half_the_machine_are_those_flagged() -> None:
     cpus = len(os.sched_getaffinity(0))
     if cpus < 2:
