@@ -17,6 +17,7 @@ from .statistics import differ, drift_of, interval_of_median, outliers_of
 NEAR = 1.05
 """Within so much of the fastest, fewer threads are better."""
 _DRIFT, _DRIFT_RATIO, _FEWEST_DRIFT = 0.8, 1.25, 6
+_MOST_SPOILED = 2
 _BUSY_CPUS, _BUSY_SHARE = 0.3, 0.15
 _FEWEST_RUNS = 3
 _ALONE_CPUS = 1.05
@@ -194,6 +195,8 @@ def doubt_of(measured: Sequence[Measured]) -> str:
     spoiled = [each.name or counted_threads(each.threads) for each in measured if each.spoiled]
     if not spoiled:
         return ""
+    if len(spoiled) > _MOST_SPOILED:
+        return "not reliable, too many runs were disturbed"
     return f"not reliable, every run of {words_of(spoiled)} was disturbed"
 
 

@@ -230,6 +230,14 @@ def test_an_answer_with_a_point_of_spoiled_runs_alone_is_not_relied_on(spoiled: 
     assert found.verdict.endswith(f"; not reliable, every run of {spoiled} thread{s} was disturbed")
 
 
+def test_the_sentence_stays_short_where_most_is_spoiled() -> None:
+    def meter(clock: Clock) -> FakeMeter:
+        return FakeMeter(clock, waited=lambda _: 0.5)
+
+    found = swept(usl(0, 0), (1, 2, 3, 4), meter=meter)
+    assert found.verdict.endswith("; not reliable, too many runs were disturbed")
+
+
 def test_a_gain_within_noise_is_told_as_a_share_of_the_longer_time() -> None:
     noisy = measured(t1=[1.0, 3.0, 2.0, 1.5, 2.5], t2=[0.5, 2.5, 1.0, 0.6, 2.4])
     (note,) = (n for n in notes_of(noisy, 0, Ground(2, 2), None) if "noise" in n)
