@@ -339,6 +339,7 @@ class TestViews:
         assert list(frame["best"]) == [False, False, False, True, False]
 
     def test_the_plot_has_the_numbers(self) -> None:
+        pytest.importorskip("matplotlib.figure", reason="matplotlib is the extra `plot`")
         texts = [each.get_text() for each in WHOLE.plot().axes[0].texts]
         assert "1.24\nbest" in texts
         assert len(texts) == len(WHOLE.points)

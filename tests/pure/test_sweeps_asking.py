@@ -57,6 +57,7 @@ def test_a_refusal_has_an_example_of_its_own_kind_and_what_was_meant() -> None:
 
 
 def test_the_bar_says_what_runs_and_leaves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tqdm", reason="without it there is no bar, and one line says so")
     with bar(True) as told:
         told(Progress(1, 6, 12.0, "2 threads"))
     said = capsys.readouterr().err
