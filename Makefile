@@ -146,8 +146,10 @@ lab notebooks notebooks-save test-notebooks:
 in-lab: $(VENV)/.notebooks
 	$(BIN)/jupyter lab notebooks
 
+NOTEBOOKS ?= notebooks/*.ipynb
+
 in-notebooks: $(VENV)/.notebooks
-	@$(BIN)/python notebooks/run.py notebooks/*.ipynb
+	@$(BIN)/python notebooks/run.py $(NOTEBOOKS)
 
 in-notebooks-save: $(VENV)/.notebooks
 	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb

@@ -21,6 +21,11 @@ pytestmark = [
 ]
 
 PROCESSES = ("fork", "forkserver", "spawn", "pool", "pool-spawn", "loky")
+EACH_KIND = tuple(
+    # Each is a pool and a start method that two of the others have.
+    pytest.param(kind, marks=pytest.mark.thorough) if kind in ("forkserver", "pool-spawn") else kind
+    for kind in PROCESSES
+)
 HEAD = """
 import json, multiprocessing, os, signal, sys, time, uuid
 from pathlib import Path
@@ -92,7 +97,7 @@ def work(item):
 """
 
 
-@pytest.mark.parametrize("kind", [*PROCESSES, "threads"])
+@pytest.mark.parametrize("kind", [*EACH_KIND, "threads"])
 def test_each_worker_has_the_threads_that_are_told_and_nothing_is_left(
     script: Callable[..., Ended], notes: Callable[[], list[dict[str, Any]]], kind: str
 ) -> None:
@@ -138,7 +143,7 @@ def work(item):
 """
 
 
-@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("kind", EACH_KIND)
 @pytest.mark.parametrize(("what", "error"), [(KILLED, ""), (FAILS, "ValueError")])
 def test_a_dead_worker_and_an_error_reach_the_user_and_every_pool_ends(
     script: Callable[..., Ended], kind: str, what: str, error: str
