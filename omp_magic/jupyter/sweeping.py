@@ -20,7 +20,7 @@ from ..sweeping import checked_pool, checked_repeats
 from ..sweeping import swept as run_sweep
 from ..sweeps.reads import Watched, names_read
 from ..views.record import check_name
-from .asking import wrong_use
+from .asking import unquoted, wrong_use
 from .cellbody import codes_of, fail_as_the_cell
 from .workersweep import EXAMPLE, NAME, check_reads, numbers_of, swept_by_workers
 
@@ -102,7 +102,7 @@ def _asked(
         numbers = numbers_of(" ".join(options.threads) or None, "threads", "%%omp_sweep 1 2 4")
         workers = numbers_of(options.workers)
         repeats = checked_repeats(options.repeats)
-        pool = checked_pool((options.pool or "").strip("'\""))
+        pool = checked_pool(unquoted(options.pool) or "")
         if options.output is not None:
             check_name(options.output)
     except RequestError as error:
@@ -134,10 +134,9 @@ def _in_one_line(error: RequestError, options: Namespace) -> str:
 
 def _setup(shell: InteractiveShell, text: str | None) -> list[CodeType]:
     """Compile what runs before each run; quotes around it are still there."""
+    text = unquoted(text)
     if not text:
         return []
-    if text[:1] in "'\"" and text[-1:] == text[:1]:
-        text = text[1:-1]
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
         code: str = shell.transform_cell(text)  # type: ignore[no-untyped-call]  # IPython has no types here

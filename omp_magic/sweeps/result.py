@@ -74,9 +74,7 @@ def sweep_of(  # noqa: PLR0913 - what is told
     notes = list(notes)
     doubt = doubt_of(measured)
     told = list(notes)
-    made = sum(len(each.runs) for each in measured)
-    if course.interrupted:
-        told.append(f"interrupted after {made} of {max(made, course.planned)} runs")
+    told += course.interruption
     told += dict.fromkeys(unmet)
     told += notes_of(measured, best, ground, usual_others(course.runs))
     told += _throttled(measured, ground)

@@ -68,6 +68,14 @@ class Course:
     planned: int = 0
     interrupted: bool = False
 
+    @property
+    def interruption(self) -> list[str]:
+        """A note of the interrupt, if there was one."""
+        if not self.interrupted:
+            return []
+        made = sum(map(len, self.runs.values()))
+        return [f"interrupted after {made} of {max(made, self.planned)} runs"]
+
 
 class _PassingError(Exception):
     """Carries a StopIteration of the code out of generators, which would make it another error."""

@@ -54,9 +54,7 @@ def worker_sweep_of(  # noqa: PLR0913 - what is told
     measured = [_measured(cases[place], runs) for place, runs in sorted(course.runs.items())]
     best = best_of(measured)
     chosen, told = measured[best], list(notes)
-    made = sum(len(each.runs) for each in measured)
-    if course.interrupted:
-        told.append(f"interrupted after {made} of {max(made, course.planned)} runs")
+    told += course.interruption
     told += notes_of(measured, best, ground_of(budget), usual_others(course.runs))
     need_bytes = None if chosen.worker_bytes is None else chosen.workers * chosen.worker_bytes
     memory = memory_words(
