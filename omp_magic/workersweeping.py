@@ -6,7 +6,6 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from .facts.libraries import named_apart
 from .facts.sweeps import Sweep
 from .guard.unsendable import unsendable
 from .here import HERE
@@ -14,7 +13,7 @@ from .probes.cpus.budget import probe_budget
 from .probes.importable import probe_importable
 from .probes.memory import probe_memory
 from .probes.threads.children import probe_start_method
-from .rules.judgement import RULES
+from .rules.judgement import fork_hazards
 from .sweeps.kinds import LOKY, Session, asked_kinds, usable_kinds
 from .sweeps.measuring import run_cases
 from .sweeps.ownpools import OwnPoolCase
@@ -23,8 +22,6 @@ from .sweeps.reads import Watched, data_of
 from .sweeps.requests import WorkerRequest, grid_of
 from .sweeps.workercases import HereCase, Ways, WorkerCase, one_by_one
 from .sweeps.workerresult import worker_sweep_of
-
-_UNFORKABLE = "OMP204"
 
 
 def own_pools_swept(  # noqa: PLR0913 - what can be swept
@@ -149,6 +146,5 @@ def ways_here(cpus: float, limits: Callable[[str], Callable[[], object]]) -> Way
 
 def _hazards() -> tuple[str, ...]:
     """Give in words what a fork would do to the pools that have started here."""
-    rule = next(each for each in RULES if each.code == _UNFORKABLE)
     snapshot = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
-    return tuple(each.title for each in rule.findings(snapshot, named_apart(snapshot.libraries)))
+    return tuple(each.title for each in fork_hazards(snapshot))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..facts.libraries import Finding, Gap, named_apart
+from ..facts.libraries import Finding, Gap
 from ..facts.plans import Plan, WorkerMemory
 from ..facts.snapshots import Snapshot
 from ..knowledge.inherited import for_children
 from ..knowledge.startmethods import FORK, default_method
-from ..rules.judgement import RULES
+from ..rules.judgement import fork_hazards
 from .division import division_of, divisions_of, threads_of_each, with_division
 from .recipes import Surroundings, recipes_for
 
-_UNFORKABLE = "OMP204"
 _MATTERS = frozenset({"budget", "libraries", "owners of threads", "child processes"})
 """What a plan is made of, by `Gap.what`."""
 _NO_PACKAGES: Mapping[str, bool] = {}
@@ -48,8 +47,7 @@ def make_plan(
     method = snapshot.start_method or default_method(snapshot.system, snapshot.python)
     hazards: tuple[Finding, ...] = ()
     if method == FORK:
-        rule = next(each for each in RULES if each.code == _UNFORKABLE)
-        hazards = rule.findings(snapshot, named_apart(snapshot.libraries))
+        hazards = fork_hazards(snapshot)
     settings = for_children(threads)
     fits = number if memory.fits is None else min(number, memory.fits)
     around = Surroundings(

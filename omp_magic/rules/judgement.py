@@ -37,6 +37,8 @@ _GROUPS = (
     environment,
 )
 
+_UNFORKABLE = "OMP204"
+
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for group in _GROUPS for rule in group.RULES), key=lambda rule: rule.code)
 )
@@ -61,6 +63,12 @@ def judge(snapshot: Snapshot, coming: Iterable[Library] = ()) -> tuple[Finding, 
     libraries = named_apart((*snapshot.libraries, *coming))
     found = [finding for rule in RULES for finding in rule.findings(snapshot, libraries)]
     return ranked(found)
+
+
+def fork_hazards(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """Give what a fork would do to the pools that have started in the process: OMP204 alone."""
+    rule = next(each for each in RULES if each.code == _UNFORKABLE)
+    return rule.findings(snapshot, named_apart(snapshot.libraries))
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
