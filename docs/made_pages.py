@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from omp_magic.arguments import parser_of
+from omp_magic.cli.main import whole_parser
 from omp_magic.jupyter.magics import OmpMagics
 from omp_magic.jupyter.standin import NAMES
 
@@ -48,7 +48,7 @@ def _marked(lines: list[str]) -> Iterator[str]:
 
 def command() -> str:
     """Give the command's help, and each subcommand's, as Markdown."""
-    parser = parser_of("")
+    parser = whole_parser("")
     parts = ["## `omp-magic`", _usage(parser)]
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to its subcommands
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above

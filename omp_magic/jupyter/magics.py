@@ -15,6 +15,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from .asking import parsed, wrong_use
 from .measuring import Measuring
+from .telling import Telling
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -31,7 +32,7 @@ _STATUS_FLAGS = "--cpus, --probe, --env, --threads, --workers, --json, --since"
 
 
 @magics_class
-class OmpMagics(Measuring, Magics):
+class OmpMagics(Measuring, Telling, Magics):
     """The magics of one shell."""
 
     def __init__(self, shell: InteractiveShell, watch: Watch) -> None:
@@ -144,24 +145,6 @@ class OmpMagics(Measuring, Magics):
 
         found = checked(options)
         return None if line.rstrip().endswith(";") else found
-
-    @magic_arguments()
-    @argument("file", nargs="*", help="ends in .html, .txt, .md or .json")
-    @argument("--force", action="store_true", help="replace a file that is there")
-    @argument("-h", "--help", action="store_true", help=SUPPRESS)
-    @line_magic
-    def omp_report(self, line: str) -> None:
-        """Write one file for a bug report: facts, findings with evidence, and versions.
-
-        Home folder and user name are replaced, and variables outside the table are left out::
-
-            %omp_report omp.html
-        """
-        options = parsed(self.omp_report, line, "FILE, --force", "%omp_report omp.html")
-        if options is not None:
-            from .answers import reported  # noqa: PLC0415 - see the top of the file
-
-            reported(options.file, force=options.force)
 
     @magic_arguments()
     @argument("mode", nargs="*", help="warn, raise or off; status or nothing says what it is")

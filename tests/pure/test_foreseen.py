@@ -11,7 +11,7 @@ from madewheels import make_wheel
 from memoryfiles import MemoryFiles
 
 import omp_magic
-from omp_magic.cli import main
+from omp_magic.cli.main import main
 from omp_magic.errors import RequestError
 from omp_magic.facts.targets import TARGETS, parse_python, parse_target
 from omp_magic.foreseen.systems import suited, systems_of

@@ -1,0 +1,99 @@
+"""The omp-magic command. JSON and views on stdout, messages on stderr."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import textwrap
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
+
+from .. import __version__
+from ..views.plain import terminal_columns
+from ..views.signs import ERRORS
+from .commands import COMMANDS, NO_READER, Command, command_of
+from .parser import Parser
+
+_EXAMPLE = "omp-magic status --import numpy sklearn"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    arguments
+        The words after the command; those of the process when None.
+
+    Returns
+    -------
+    int
+        0 when there is no finding of the asked severity or a worse one, 1 when there is,
+        2 for wrong use or a module that cannot be imported; 141, as for a program that SIGPIPE
+        ended, when the reader of stdout is gone (``| head``).
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command, options = _parsed(words)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=ERRORS)  # a terminal may know ASCII only
+    try:
+        code = command.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain then; its documentation of the
+        # module signal, "Note on SIGPIPE".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    return code
+
+
+def _parsed(words: list[str]) -> tuple[Command, Namespace]:
+    """Give the command that the words begin with, and what they say; a wrong one ends with 2.
+
+    Nothing is imported for the other commands: `omp-magic run` stands before a server's start.
+    """
+    if words and words[0] in COMMANDS:
+        command = command_of(words[0])
+        parser = Parser(prog=f"omp-magic {words[0]}", **_asked(command))
+        command.add(parser)
+        return command, parser.parse_args(words[1:])
+    options = whole_parser(__version__).parse_args(words)
+    raise AssertionError(
+        options
+    )  # no words, a wrong one or --help: the parser has ended the process
+
+
+def _asked(command: Command) -> dict[str, Any]:
+    """Give a command's description, its default and its example, as argparse takes them."""
+    default = command.DEFAULT
+    told = f"{textwrap.fill(f'default: {default}', terminal_columns() - 2)}\n" if default else ""
+    return {
+        "description": f"{command.TOLD}.".capitalize(),
+        "epilog": f"{told}example:\n  {command.EXAMPLE}",
+        "example": command.EXAMPLE,
+    }
+
+
+def whole_parser(version: str) -> Parser:
+    """Give the parser of all commands, for the help and for whoever writes it down.
+
+    Parameters
+    ----------
+    version
+        What ``--version`` says.
+    """
+    parser = Parser(
+        prog="omp-magic",
+        example=_EXAMPLE,
+        words=[*COMMANDS],
+        description="Show the OpenMP and BLAS runtimes of a Python process, and its CPUs.",
+        epilog=f"example:\n  {_EXAMPLE}",
+    )
+    parser.add_argument("--version", action="version", version=f"omp-magic {version}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in COMMANDS:
+        command = command_of(name)
+        command.add(commands.add_parser(name, help=command.TOLD, **_asked(command)))
+    return parser
