@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from ..facts.sweeps import Fit, Point, Run
+from ..facts.sweeps import Fit, Point
 from .cases import counted_threads
 from .disturbed import Ground
+from .measured import Measured
 from .points import words_of
 from .scaling import fits_of
 from .statistics import differ, drift_of, interval_of_median, outliers_of
@@ -23,69 +23,12 @@ _FEWEST_RUNS = 3
 _ALONE_CPUS = 1.05
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The runs of one case.
-
-    Parameters
-    ----------
-    threads, workers, kind
-        As in `Point`.
-    runs
-        What was measured.
-    startup_s, sending_s, worker_bytes
-        As in `Point`.
-    name
-        What it is called where its number of threads alone does not tell.
-    """
-
-    threads: int
-    runs: Sequence[Run]
-    workers: int = 0
-    kind: str = ""
-    startup_s: float | None = None
-    sending_s: float | None = None
-    worker_bytes: int | None = None
-    name: str = ""
-
-    @property
-    def label(self) -> str:
-        """What it is called."""
-        return self.name or counted_threads(self.threads)
-
-    @property
-    def counting(self) -> Sequence[Run]:
-        """The runs that count: undisturbed ones, where there are any."""
-        return [run for run in self.runs if not run.disturbed] or self.runs
-
-    @property
-    def spoiled(self) -> bool:
-        """Whether every run was disturbed, so that its time is too long."""
-        return all(run.disturbed for run in self.runs)
-
-    @property
-    def counted(self) -> list[float]:
-        """Their times."""
-        return [run.wall_s for run in self.counting]
-
-    @property
-    def busy_cpus(self) -> float | None:
-        """CPUs that were busy on average; None when not known: threads that wait keep none busy."""
-        busy = [
-            run.cpu_s / run.wall_s
-            for run in self.runs
-            if run.cpu_s is not None and run.wall_s and not run.disturbed
-        ]
-        return statistics.median(busy) if busy else None
-
-
 def points_of(measured: Sequence[Measured]) -> tuple[Point, ...]:
     """Give a point for each case; speed-ups are against the first."""
     base_s, base = 0.0, 1
     points: list[Point] = []
     for each in measured:
-        times = each.counted
-        median_s = statistics.median(times)
+        times, median_s = each.counted, each.median_s
         if not points:
             base_s, base = median_s, each.threads * max(1, each.workers)
         low_s, high_s = interval_of_median(times)
@@ -117,7 +60,7 @@ def points_of(measured: Sequence[Measured]) -> tuple[Point, ...]:
 
 def best_of(measured: Sequence[Measured]) -> int:
     """Give the place of the best case: the first within 5 % of the fastest, or within its noise."""
-    medians = [statistics.median(each.counted) for each in measured]
+    medians = [each.median_s for each in measured]
     fastest = min(range(len(medians)), key=medians.__getitem__)
     for place, each in enumerate(measured):
         near = medians[place] <= NEAR * medians[fastest]
@@ -139,7 +82,7 @@ def _gains(one: Measured, other: Measured, chosen_of: int) -> bool:
 
 def verdict_of(measured: Sequence[Measured], best: int) -> str:
     """Give the answer in a sentence: ``"2 threads: 1.7 times as fast as 1; 4 add nothing"``."""
-    first, medians = measured[0], [statistics.median(each.counted) for each in measured]
+    first, medians = measured[0], [each.median_s for each in measured]
     if len(measured) == 1:
         return f"{counted_threads(first.threads)}: nothing else was run"
     more = range(best + 1, len(measured))
@@ -202,9 +145,7 @@ def doubt_of(measured: Sequence[Measured]) -> str:
 
 def fits_to(measured: Sequence[Measured], cpus: float) -> tuple[Fit, ...]:
     """Fit the laws to the cases that have a CPU for each thread: beyond, threads only wait."""
-    times = {
-        each.threads: statistics.median(each.counted) for each in measured if each.threads <= cpus
-    }
+    times = {each.threads: each.median_s for each in measured if each.threads <= cpus}
     return fits_of(times)
 
 
@@ -219,7 +160,7 @@ def verb_for(numbers: Sequence[int], verb: str) -> str:
 
 
 def _noise(measured: Sequence[Measured], best: int, ground: Ground) -> Iterator[str]:
-    medians = [statistics.median(each.counted) for each in measured]
+    medians = [each.median_s for each in measured]
     fastest = min(range(len(medians)), key=medians.__getitem__)
     if len(measured) > 1 and len(measured[best].counted) < 2:
         yield (
@@ -275,10 +216,10 @@ def _kind_of(disturbed: str) -> str:
 def _drift(measured: Sequence[Measured]) -> Iterator[str]:
     """Tell where each run takes longer than the one before, whatever it runs with."""
     rows = [
-        (run.number, run.wall_s / statistics.median(each.counted))
+        (run.number, run.wall_s / each.median_s)
         for each in measured
         for run in each.runs
-        if not run.disturbed and statistics.median(each.counted) > 0
+        if not run.disturbed and each.median_s > 0
     ]
     values = [ratio for _, ratio in sorted(rows)]
     if len(values) < _FEWEST_DRIFT or drift_of(values) < _DRIFT:

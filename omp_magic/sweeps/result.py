@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ..facts.cpus import Budget, cpus_words
 from ..facts.libraries import Gap
 from ..facts.sweeps import Sweep
-from .answer import Measured, best_of, doubt_of, fits_to, notes_of, points_of, verdict_of
+from .answer import best_of, doubt_of, fits_to, notes_of, points_of, verdict_of
 from .cases import counted_threads
 from .disturbed import Ground, usual_others
+from .measured import Measured
 from .points import ideal_cpus
 from .running import Course
 
@@ -71,26 +73,53 @@ def sweep_of(  # noqa: PLR0913 - what is told
     ]
     best = best_of(measured)
     ground = ground_of(budget)
-    notes = list(notes)
-    doubt = doubt_of(measured)
     told = list(notes)
-    told += course.interruption
-    told += dict.fromkeys(unmet)
-    told += notes_of(measured, best, ground, usual_others(course.runs))
-    told += _throttled(measured, ground)
-    return Sweep(
-        points=points_of(measured),
+    seen = (*dict.fromkeys(unmet), *told_of(course, measured, best, budget))
+    return replace(
+        sweep_with(course, measured, budget, (verdict_of(measured, best),), told),
         best=measured[best].threads,
-        verdict="; ".join(filter(None, (verdict_of(measured, best), doubt))),
-        tone="warning" if notes or course.interrupted or doubt else "fine",
-        reliable=not doubt,
         pool=cases[0].pool,
-        allowed_cpus=budget.cpus,
-        affinity_cpus=budget.affinity_cpus,
         fits=fits_to(measured, ground.cpus),
-        notes=tuple(told),
+        notes=(*told, *course.interruption, *seen, *_throttled(measured, ground)),
         left_out=tuple(course.left_out),
         gaps=gaps,
+    )
+
+
+def told_of(
+    course: Course, measured: Sequence[Measured], best: int, budget: Budget
+) -> tuple[str, ...]:
+    """Give what is to be known of the runs, whatever differs between the cases."""
+    return tuple(notes_of(measured, best, ground_of(budget), usual_others(course.runs)))
+
+
+def sweep_with(
+    course: Course,
+    measured: Sequence[Measured],
+    budget: Budget,
+    verdict: Iterable[str],
+    warnings: Sequence[str],
+) -> Sweep:
+    """Give the part of an answer that does not depend on what differs between the cases.
+
+    Parameters
+    ----------
+    course, measured, budget
+        The runs, the same by case, and the CPUs allowed.
+    verdict
+        The parts of the sentence; that it is not reliable is added, and empty ones are left out.
+    warnings
+        What makes the answer one to be careful with.
+    """
+    doubt = doubt_of(measured)
+    return Sweep(
+        points=points_of(measured),
+        best=1,
+        verdict="; ".join(filter(None, (*verdict, doubt))),
+        tone="warning" if warnings or course.interrupted or doubt else "fine",
+        reliable=not doubt,
+        allowed_cpus=budget.cpus,
+        affinity_cpus=budget.affinity_cpus,
         planned_runs=course.planned,
         interrupted=course.interrupted,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 
-from .answer import NEAR, Measured, times_words, verb_for
+from .answer import NEAR, times_words, verb_for
+from .measured import Measured
 from .points import words_of
 from .statistics import differ
 
@@ -28,7 +28,7 @@ def worker_verdict(measured: Sequence[Measured], best: int) -> str:
     if len(measured) == 1:
         return f"{first.label}: nothing else was run"
     if best:
-        ratio = _median(first) / _median(chosen)
+        ratio = first.median_s / chosen.median_s
         text = f"{chosen.label}: {times_words(ratio)} as fast as {first.label}"
     else:
         text = f"{first.label}: no gain from {'more workers' if first.workers else 'workers'}"
@@ -48,7 +48,7 @@ def _others(measured: Sequence[Measured], chosen: Measured) -> Iterator[str]:
     for each in measured:
         if each.workers > max(chosen.workers, measured[0].workers):
             known = quickest.get(each.workers)
-            if known is None or _median(each) < _median(known):
+            if known is None or each.median_s < known.median_s:
                 quickest[each.workers] = each
     slower = [n for n, each in quickest.items() if _is_slower(each, chosen)]
     same = [n for n in quickest if n not in slower]
@@ -60,27 +60,23 @@ def _others(measured: Sequence[Measured], chosen: Measured) -> Iterator[str]:
             yield f"{words_of(same)} worker{s} {verb_for(same, 'take')} as long"
     told = None
     if slower:
-        number = max(slower, key=lambda n: _median(quickest[n]))
+        number = max(slower, key=lambda n: quickest[n].median_s)
         told = quickest[number]
         s = "" if number == 1 else "s"
         noun = "" if chosen.workers else f" worker{s}"
         yield f"{number}{noun} {verb_for([number], 'take')} {_times(told, chosen)} as long"
     as_many = [each for each in measured[1:] if each.workers >= chosen.workers]
-    worst = max(as_many, key=_median, default=chosen)
-    much_worse = told is None or _median(worst) > _CLEARLY * _median(told)
+    worst = max(as_many, key=lambda each: each.median_s, default=chosen)
+    much_worse = told is None or worst.median_s > _CLEARLY * told.median_s
     if worst is not told and much_worse and _is_slower(worst, chosen, _CLEARLY):
         verb = verb_for([worst.workers], "take")
         yield f"{worst.label} {verb} {_times(worst, chosen)} as long"
 
 
 def _times(each: Measured, chosen: Measured) -> str:
-    return times_words(_median(each) / _median(chosen))
+    return times_words(each.median_s / chosen.median_s)
 
 
 def _is_slower(each: Measured, chosen: Measured, much: float = NEAR) -> bool:
-    slow = _median(each) > much * _median(chosen)
+    slow = each.median_s > much * chosen.median_s
     return slow and differ(each.counted, chosen.counted)
-
-
-def _median(each: Measured) -> float:
-    return statistics.median(each.counted)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..facts.cpus import Budget
 from ..facts.libraries import Gap
 from ..facts.memory import bytes_words
 from ..facts.sweeps import Run, Sweep
-from .answer import Measured, best_of, doubt_of, notes_of, points_of
-from .disturbed import usual_others
+from .answer import best_of
+from .measured import Measured
 from .ownpools import OwnPoolCase
-from .result import ground_of
+from .result import sweep_with, told_of
 from .running import Course
 from .workeranswer import memory_words, worker_verdict
 from .workercases import HereCase, WorkerCase
@@ -53,33 +54,23 @@ def worker_sweep_of(  # noqa: PLR0913 - what is told
     """
     measured = [_measured(cases[place], runs) for place, runs in sorted(course.runs.items())]
     best = best_of(measured)
-    chosen, told = measured[best], list(notes)
-    told += course.interruption
-    told += notes_of(measured, best, ground_of(budget), usual_others(course.runs))
+    chosen, told = measured[best], tuple(notes)
     need_bytes = None if chosen.worker_bytes is None else chosen.workers * chosen.worker_bytes
     memory = memory_words(
         need_bytes, free_bytes, (bytes_words(round(need_bytes or 0)), bytes_words(free_bytes or 0))
     )
     too_large = next((why for _, why in course.left_out if " would need " in why), "")
-    doubt = doubt_of(measured)
-    parts = [worker_verdict(measured, best), memory, too_large, doubt]
-    return Sweep(
-        points=points_of(measured),
+    verdict = (worker_verdict(measured, best), memory, too_large)
+    return replace(
+        sweep_with(course, measured, budget, verdict, [*told, *([memory] if memory else [])]),
         best=chosen.threads,
         best_workers=chosen.workers,
         best_kind=chosen.kind,
         items=items,
-        verdict="; ".join(part for part in parts if part),
-        tone="warning" if notes or course.interrupted or memory or doubt else "fine",
-        reliable=not doubt,
         pool=cases[0].pool,
-        allowed_cpus=budget.cpus,
-        affinity_cpus=budget.affinity_cpus,
-        notes=tuple(told),
+        notes=(*told, *course.interruption, *told_of(course, measured, best, budget)),
         left_out=(*left_out, *course.left_out),
         gaps=gaps,
-        planned_runs=course.planned,
-        interrupted=course.interrupted,
     )
 
 

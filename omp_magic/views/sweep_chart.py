@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import escape
 
 from ..facts.sweeps import Point, Sweep
+from .tones import TONES
 
 _WIDE, _HIGH = 560, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 14, 14, 30
@@ -75,7 +76,7 @@ def _grid(scale: _Scale, points: Sequence[Point]) -> Iterator[str]:
     right = _WIDE - _RIGHT
     for number in range(int(scale.most / step) + 1):
         y = scale.y(number * step)
-        yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="var(--line,#999)" stroke-width=".5"/>'
+        yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{TONES["line"]}" stroke-width=".5"/>'
         yield _words(f"{number * step:g}", _LEFT - 5, y + 3.5, "end")
     for number in _shown([point.threads for point in points]):
         yield _words(str(number), scale.x(number), _HIGH - _BOTTOM + 14, "middle")
@@ -88,13 +89,13 @@ def _laws(sweep: Sweep, scale: _Scale) -> Iterator[str]:
     end = min(float(scale.last), scale.first * scale.most)
     top = end / scale.first
     line = f"M{scale.x(scale.first):.1f} {scale.y(1):.1f}L{scale.x(end):.1f} {scale.y(top):.1f}"
-    yield f'<path d="{line}" fill="none" stroke="var(--dim,#777)" stroke-dasharray="2 4"/>'
+    yield f'<path d="{line}" fill="none" stroke="{TONES["dim"]}" stroke-dasharray="2 4"/>'
     yield _words("ideal", scale.x(end) - 4, scale.y(top) + 12, "end")
     cpus = sweep.allowed_cpus
     if scale.first < cpus < scale.last:
         x = scale.x(cpus)
         path = f"M{x:.1f} {_TOP}V{_HIGH - _BOTTOM}"
-        yield f'<path d="{path}" stroke="var(--err,#d2494a)" stroke-dasharray="4 3"/>'
+        yield f'<path d="{path}" stroke="{TONES["err"]}" stroke-dasharray="4 3"/>'
         yield _words(f"{cpus:g} CPUs", x + 4, _HIGH - _BOTTOM - 6, "start")
     if sweep.fits:
         fit = min(sweep.fits, key=lambda each: each.residual)
@@ -103,7 +104,7 @@ def _laws(sweep: Sweep, scale: _Scale) -> Iterator[str]:
             threads = scale.first + (scale.last - scale.first) * n / _STEPS
             speedup = scale.base / fit.seconds_at(threads)
             path += f"{'L' if path else 'M'}{scale.x(threads):.1f} {scale.y(speedup):.1f}"
-        yield f'<path d="{path}" fill="none" stroke="var(--brand,#2e86de)" stroke-opacity=".45"/>'
+        yield f'<path d="{path}" fill="none" stroke="{TONES["brand"]}" stroke-opacity=".45"/>'
 
 
 def _measured(sweep: Sweep, scale: _Scale, points: Sequence[Point]) -> Iterator[str]:
@@ -113,12 +114,12 @@ def _measured(sweep: Sweep, scale: _Scale, points: Sequence[Point]) -> Iterator[
         path += f"{'L' if path else 'M'}{x:.1f} {y:.1f}"
         if point.low_s > 0 and point.high_s > point.low_s:
             low, high = scale.y(scale.base / point.high_s), scale.y(scale.base / point.low_s)
-            yield f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="var(--brand,#2e86de)"/>'
-    yield f'<path d="{path}" fill="none" stroke="var(--brand,#2e86de)" stroke-width="1.5"/>'
+            yield f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{TONES["brand"]}"/>'
+    yield f'<path d="{path}" fill="none" stroke="{TONES["brand"]}" stroke-width="1.5"/>'
     for point in points:
         x, y = scale.x(point.threads), scale.y(point.speedup)
         best = point.threads == sweep.best
-        colour, size = ("var(--ok,#3d8b40)", 6) if best else ("var(--brand,#2e86de)", 3.5)
+        colour, size = (TONES["ok"], 6) if best else (TONES["brand"], 3.5)
         title = str(escape(f"{point.threads} threads: {point.speedup:.2f} times as fast"))
         yield (
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}">'
@@ -145,5 +146,5 @@ def _step(most: float) -> float:
 def _words(text: str, x: float, y: float, anchor: str) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="10" text-anchor="{anchor}" '
-        f'fill="var(--dim,#777)">{escape(text)}</text>'
+        f'fill="{TONES["dim"]}">{escape(text)}</text>'
     )

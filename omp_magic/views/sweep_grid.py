@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from markupsafe import escape
 
 from ..facts.sweeps import Point, Sweep
+from .tones import TONES
 from .words import counted
 
 _WIDE, _LEFT, _TOP = 560, 104, 34
 _CELL_WIDE, _CELL_HIGH, _GAP = 92, 38, 3
 _FAINT, _FULL = 0.06, 0.55
-_DIM = 'font-size="10" fill="var(--dim,#777)"'
+_DIM = f'font-size="10" fill="{TONES["dim"]}"'
 _STRONG = 'font-size="12" fill="var(--fg,currentColor)"'
 _SMALL = 'font-size="9" fill="var(--fg,currentColor)"'
 HERE = "this process"
@@ -115,10 +116,10 @@ def _cell(
         return
     shade = _FAINT + (_FULL - _FAINT) * min(1.0, point.speedup / most)
     best = sweep.is_best(point)
-    edge = 'stroke="var(--ok,#3d8b40)" stroke-width="2"' if best else 'stroke="none"'
+    edge = f'stroke="{TONES["ok"]}" stroke-width="2"' if best else 'stroke="none"'
     yield (
         f'<rect x="{x + 1:.1f}" y="{y + 1:.1f}" width="{wide - _GAP}" '
-        f'height="{_CELL_HIGH - _GAP}" rx="3" fill="var(--brand,#2e86de)" '
+        f'height="{_CELL_HIGH - _GAP}" rx="3" fill="{TONES["brand"]}" '
         f'fill-opacity="{shade:.2f}" {edge}><title>{escape(_title(point))}</title></rect>'
     )
     second = f"{point.threads} thr.{', best' if best else ''}"

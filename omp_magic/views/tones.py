@@ -8,6 +8,7 @@ TONES = {
         ("brand", "#2e86de"),
         ("idle", "#9cc6ee"),
         ("band", "#c3c8ce"),
+        ("ok", "#3d8b40"),
         ("warn", "#b9770e"),
         ("err", "#d2494a"),
         ("dim", "#777"),

@@ -15,9 +15,10 @@ from IPython.core.error import UsageError
 from omp_magic.errors import RequestError
 from omp_magic.facts.sweeps import Point, Run, Sweep
 from omp_magic.jupyter.workersweep import bound, check_reads, numbers_of
-from omp_magic.sweeps.answer import Measured, best_of
+from omp_magic.sweeps.answer import best_of
 from omp_magic.sweeps.disturbed import Ground
 from omp_magic.sweeps.kinds import KINDS, Session, asked_kinds, usable_kinds
+from omp_magic.sweeps.measured import Measured
 from omp_magic.sweeps.port import NotRunError
 from omp_magic.sweeps.requests import WorkerRequest, grid_of
 from omp_magic.sweeps.running import Runner

@@ -8,8 +8,9 @@ import pytest
 from sweeping import Clock, FakeMeter, swept, usl
 
 from omp_magic.facts.sweeps import Run
-from omp_magic.sweeps.answer import Measured, best_of, notes_of, verdict_of
+from omp_magic.sweeps.answer import best_of, notes_of, verdict_of
 from omp_magic.sweeps.disturbed import Ground
+from omp_magic.sweeps.measured import Measured
 from omp_magic.sweeps.scaling import fits_of
 from omp_magic.sweeps.statistics import (
     differ,
