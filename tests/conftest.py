@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 import zipfile
@@ -20,6 +21,11 @@ from live import LINUX, Kernel, run_python
 from places import CACHE, DATA
 from quota_groups import nested_quotas
 from reruns import Reruns
+
+# A shell that starts us in the background has SIGINT ignored (POSIX, "2.11 Signals and Error
+# Handling"), and so would have all children: none of them could be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ def _shared(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Cas
     used = "an unknown number" if load.used_cpus is None else f"{load.used_cpus:.2f}"
     left = max(1, int(others.allowed_cpus - others.cpus + _SPARE_CPUS))
     names = [f"{each.cpus:.2f} CPUs: pid {each.pid}, {each.command}" for each in others.largest]
+    limit = (f"Use what they leave: %omp_limit {left}",) if wanted > left else ()
+    end = "Or end" if limit else "End"
     yield Case(
         title=_title(load, others),
         why=(
@@ -55,8 +57,8 @@ def _shared(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Cas
             *names,
         ),
         remedies=(
-            f"Use what they leave: %omp_limit {left}",
-            "Or end what is not needed, other notebooks' kernels for example",
+            *limit,
+            f"{end} what is not needed, other notebooks' kernels for example",
         ),
     )
 

@@ -37,6 +37,7 @@ def test_torch_under_omp_proc_bind_is_named_and_its_team_has_its_cpus() -> None:
         kernel.close()
 
 
+@pytest.mark.thorough
 def test_paddle_is_named_for_the_pools_that_are_small_because_of_it() -> None:
     kernel = Kernel(python=environment("paddle", PADDLE))
     try:

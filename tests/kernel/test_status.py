@@ -201,12 +201,15 @@ def test_help_has_a_runnable_example(kernel: Kernel) -> None:
 
 def test_completion_of_flags_and_families(shared_kernel: Kernel) -> None:
     # Below IPython 8.6 there is only a hook, whose results stand among Jedi's.
+    shared_kernel.run("before_it = %omp_status")
     alone = shared_kernel.value("__import__('IPython').version_info[:2] >= (8, 6)")
     for code, wanted in (
         ("%omp_status --t", ["--threads"]),
         ("%omp_limit openb", ["openblas="]),
         ("%%omp_limit lib", ["libgomp=", "libiomp5=", "libomp="]),
         ("%omp_limit of", ["off"]),
+        ("%omp_status --since befo", ["before_it"]),
+        ("%omp_check --run threadpoolc", ["threadpoolctl"]),
     ):
         found = shared_kernel.complete(code)
         assert set(wanted) <= set(found)

@@ -16,6 +16,7 @@ print(json.dumps({name: notes[0] for name, notes in failing.items() if notes}))
 """
 
 
+@pytest.mark.thorough
 def test_setuptools_and_paddle_are_not_said_to_fail() -> None:
     """Importing setuptools puts its own _vendor on sys.path, and importing paddle imports it."""
     python = environment("paddle", PADDLE)
@@ -35,6 +36,7 @@ def test_what_is_said_to_fail_fails(name: str, requirements: tuple[str, ...]) ->
         assert f"No module named '{missing}" in ended.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("module", "missing"),
     [("narwhals._pandas_like.utils", "pandas"), ("numpy.conftest", "hypothesis")],

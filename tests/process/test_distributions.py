@@ -102,6 +102,9 @@ def test_so_are_those_of_packages_that_load_in_other_ways(modules: tuple[str, ..
     assert found["told roles"] == found["true roles"]
 
 
+LARGE = ("scipy", "IPython", "pandas")
+
+
 @linux
 @pytest.mark.parametrize(
     ("variables", "count"),
@@ -331,7 +334,10 @@ def _by_ast(source: bytes) -> list[tuple[int, str, tuple[str, ...]]]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("package", ["numpy", "scipy", "sklearn", "IPython", "pandas"])
+@pytest.mark.parametrize(
+    "package",
+    ["numpy", "sklearn", *(pytest.param(each, marks=pytest.mark.thorough) for each in LARGE)],
+)
 def test_the_scanner_finds_what_ast_finds_in_real_packages(package: str) -> None:
     folder = _folder_of(package)
     different, count = [], 0

@@ -412,6 +412,7 @@ def test_torchs_other_pool_is_said(pools: str) -> None:
     assert "torch.set_num_interop_threads" in line
 
 
+@pytest.mark.thorough
 def test_tensorflow_is_said_to_keep_its_threads() -> None:
     idle, used = values(
         environment("tensorflow", TENSORFLOW),

@@ -313,6 +313,7 @@ def test_looking_leaves_the_openmp_count_that_torchs_getters_set(
     assert seen[1] == 1, "this getter no longer sets the count: it may be asked"
 
 
+@pytest.mark.thorough
 @live
 def test_tensorflow_is_told_before_its_first_operation_and_after(tensorflow: str) -> None:
     seen = values_in(
@@ -335,6 +336,7 @@ def test_tensorflow_is_told_before_its_first_operation_and_after(tensorflow: str
     assert list(started.values()) == [[3, None], [6, None]]
 
 
+@pytest.mark.thorough
 @live
 def test_what_tensorflow_does_not_tell_is_not_guessed(tensorflow: str) -> None:
     seen = values_in(

@@ -132,6 +132,13 @@ def test_it_is_said_in_numbers_who_uses_the_cpus() -> None:
     assert "neighbours 1.70" in str(facts(1.7))
 
 
+def test_a_limit_that_is_held_is_not_offered() -> None:
+    (found,) = judge(facts(1.5, pools=(pool(1),)))
+    assert found.remedies == ("End what is not needed, other notebooks' kernels for example",)
+    (found,) = judge(facts(1.5, pools=(pool(2),)))
+    assert found.remedies[0] == "Use what they leave: %omp_limit 1"
+
+
 def test_it_is_not_said_where_there_is_room_for_both() -> None:
     assert codes(facts(0.2)) == []
     assert codes(facts(0.9)) == ["OMP211"]
