@@ -115,9 +115,14 @@ test-matrix-all: $(VENV)/.dev
 test-vm: $(VENV)/.test
 	tests/vm/run.sh $(BIN)/python
 
+# Most of it is waiting for a page; the one file that counts frames has the machine to itself.
+FRAMES = tests/browser/test_dashboard_lab.py
 test-browser: $(VENV)/.browser
 	@$(CHROMIUM)
-	BROWSER_TESTS=1 $(TEST) -m "not thorough" tests/browser $(ARGS)
+	@status=0; export BROWSER_TESTS=1; \
+	$(TEST) -m "not thorough" tests/browser --ignore $(FRAMES) -n $(WORKERS) $(ARGS) || status=1; \
+	$(TEST) -m "not thorough" $(FRAMES) $(ARGS) || [ $$? -eq 5 ] || status=1; \
+	exit $$status
 
 # Some versions of IPython only: make test-ipython ARGS=9
 test-ipython: | $(BIN)/python

@@ -437,6 +437,7 @@ grown = resident() - before
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 def test_an_hour_of_ticks_does_not_grow(panel: Kernel) -> None:
     frames, printed = updates(panel, GROWTH, timeout=180)
     assert printed == ""
