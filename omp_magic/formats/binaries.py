@@ -23,6 +23,7 @@ _OF_ITS_KIND = (
 MARKS: tuple[bytes, ...] = (*_OF_A_RUNTIME, *_OF_ITS_KIND)
 """Texts by which `omp_magic.knowledge` tells a runtime inside a file, and where it registers."""
 
+_LONGEST_TEXT_BYTES = 1024
 _CPUS = {3: "x86", 62: "x86_64", 183: "aarch64", 21: "ppc64le", 40: "arm", 22: "s390x"}
 
 
@@ -158,6 +159,26 @@ def parse_texts(data: bytes | mmap.mmap, cpu: str = "") -> tuple[str, ...]:
     if found:  # few files pass here: the walk over an environment reads hundreds
         found += [mark for mark in _OF_ITS_KIND if held(mark)]
     return tuple(mark.decode() for mark in found)
+
+
+def parse_text(data: bytes | mmap.mmap, begin: str) -> str:
+    """Give the text of a file's constants that begins so and goes on with a digit; "" without one.
+
+    Raises
+    ------
+    ParseError
+        As `parse_texts`.
+    """
+    mark = begin.encode()
+    for first, last in _places(data, ""):
+        at = data.find(mark, first, last)
+        while at >= 0:
+            end = data.find(b"\0", at, min(last, at + _LONGEST_TEXT_BYTES))
+            text = bytes(data[at:end]) if end >= 0 else b""
+            if text[len(mark) : len(mark) + 1].isdigit():
+                return text.decode("utf-8", "replace")
+            at = data.find(mark, at + 1, last)
+    return ""
 
 
 def _places(data: bytes | mmap.mmap, cpu: str) -> list[tuple[int, int]]:

@@ -161,28 +161,6 @@ class Segments:
         return next((int(row[0], 16) for row in self._rows if row[3] == raw), None)
 
 
-def parse_syscall(text: str) -> int | None:
-    """Give the stack pointer in /proc/PID/task/TID/syscall; None when the thread is running.
-
-    The forms are ``running``, ``-1 SP PC`` and ``NR a0 a1 a2 a3 a4 a5 SP PC``, see
-    proc_pid_syscall(5).
-
-    Raises
-    ------
-    ParseError
-        When the text has another form.
-    """
-    words = text.split()
-    if words == ["running"]:
-        return None
-    if len(words) not in (3, 9):
-        raise ParseError("syscall", text, "running, or 3 or 9 numbers")
-    try:
-        return int(words[-2], 16)
-    except ValueError:
-        raise ParseError("syscall", text, "a stack pointer in hexadecimal") from None
-
-
 def parse_pids(text: str) -> tuple[int, ...]:
     """Give the numbers of /proc/PID/task/TID/children, see proc_tid_children(5).
 

@@ -55,6 +55,10 @@ class Family:
         Symbols that give the build's description and the threading layer, or ().
     describe
         Symbols that write the build's description into a buffer, once it has started, or ().
+    mark
+        What that description begins with where its file holds it whole; "" where it does not.
+    counters
+        Variables of C's type int that its getters answer with, and that it exports, or ().
     """
 
     key: str
@@ -71,6 +75,8 @@ class Family:
     config: tuple[str, ...] = ()
     layer: tuple[str, ...] = ()
     describe: tuple[str, ...] = ()
+    mark: str = ""
+    counters: tuple[str, ...] = ()
 
 
 _OMP_GET = ("omp_get_max_threads",)
@@ -140,6 +146,8 @@ FAMILIES: tuple[Family, ...] = (
         setters=_openblas("openblas_set_num_threads"),
         config=_openblas("openblas_get_config"),
         layer=_openblas("openblas_get_parallel"),
+        mark="OpenBLAS ",
+        counters=_openblas("blas_cpu_number"),
         starts=AT_LOAD,
         variables=(
             "OPENBLAS_NUM_THREADS",

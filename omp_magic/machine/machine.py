@@ -60,6 +60,8 @@ class Machine:
         self.clock = clock
         self.live = self.root == "/" and self.pid == os.getpid()
         """Whether this is the running process itself, so that it may be asked by calls too."""
+        self.runs = self.live
+        """Whether it is a process that runs, this one or another, and no folder of files."""
         self._texts: dict[str, str] | None = None
         self._make_system = system
         self._system: System | None = None

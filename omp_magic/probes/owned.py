@@ -59,7 +59,7 @@ class OwnedThreads:
     def counted(self, scan: Scan, gaps: list[Gap]) -> Workers | None:
         """Count the OS threads of each library; a system that does not tell is asked again."""
         segments = scan.segments
-        if segments is None or not self._machine.live:
+        if segments is None or not self._machine.runs:
             return None
         return filed("owners of threads", gaps, lambda: self._threads.workers(segments))
 

@@ -10,8 +10,8 @@ from omp_magic.formats.procfs import (
     parse_pids,
     parse_schedstat,
     parse_stat,
-    parse_syscall,
 )
+from omp_magic.formats.syscalls import Syscall, parse_syscall, syscall_name
 
 MAPS = """\
 7f00-8000 r--p 00000000 fd:01 12 /lib/a b.so (deleted)
@@ -41,12 +41,15 @@ def test_an_address_moves_with_its_file() -> None:
     assert Segments(MAPS).moved(0x8001, replaced) is None, "another file under its name"
 
 
-def test_stack_pointers() -> None:
+def test_where_a_thread_waits() -> None:
     # The three forms of proc_pid_syscall(5), the last as read from a worker of OpenBLAS.
     assert parse_syscall("running\n") is None
-    assert parse_syscall("-1 0x7ffc5fb0 0x7f5cbb2ca2ad\n") == 0x7FFC5FB0
+    outside = Syscall(None, 0x7FFC5FB0, 0x7F5CBB2CA2AD)
+    assert parse_syscall("-1 0x7ffc5fb0 0x7f5cbb2ca2ad\n") == outside
     text = "202 0x7f1 0x189 0x0 0x0 0x0 0xffffffff 0x7ffd140ccf08 0x7f5cbb2ca2ad\n"
-    assert parse_syscall(text) == 0x7FFD140CCF08
+    assert parse_syscall(text) == Syscall(202, 0x7FFD140CCF08, 0x7F5CBB2CA2AD)
+    assert syscall_name(202, "x86_64") == syscall_name(98, "aarch64") == "futex"
+    assert syscall_name(9999, "x86_64") == syscall_name(9999, "s390x") == "syscall 9999"
     for wrong in ("", "walking", "1 2", "-1 x y"):
         with pytest.raises(ParseError):
             parse_syscall(wrong)

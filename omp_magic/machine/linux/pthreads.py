@@ -27,9 +27,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.procfs import Segments, parse_syscall
+from ...formats.procfs import Segments, parse_maps
+from ...formats.syscalls import parse_syscall
 from ..port.native import Native
 from ..port.rows import Memory
+from .symbols import FileSymbols
 
 if TYPE_CHECKING:
     from ..port.door import Door
@@ -60,8 +62,15 @@ class ThreadList:
     start: int
 
     @classmethod
-    def of(cls, native: Native, memory: Memory) -> ThreadList | None:
-        """Read it from the running process's C library; None where it does not tell.
+    def of(cls, symbol: Callable[[str], int | None], memory: Memory) -> ThreadList | None:
+        """Read it from a process's C library; None where it does not tell.
+
+        Parameters
+        ----------
+        symbol
+            Gives the address of a symbol of the C library or of its loader.
+        memory
+            The process's memory.
 
         Raises
         ------
@@ -76,10 +85,10 @@ class ThreadList:
             ("rtld_global__dl_stack_used", 16),
             ("rtld_global__dl_stack_user", 16),
         )
-        base = native.global_symbol("_rtld_global")
+        base = symbol("_rtld_global")
         offsets = []
         for name, size in wanted:
-            address = native.global_symbol(f"_thread_db_{name}")
+            address = symbol(f"_thread_db_{name}")
             if base is None or address is None:
                 return None
             # Size in bits, number of elements, offset: nptl_db/thread_dbP.h.
@@ -128,7 +137,7 @@ class PthreadStarts:
     process
         Another process, which must be allowed by ptrace(2); this one when None.
     home
-        Files of this process's memory; needed with `process`, to find the list there.
+        Files of this process's memory; needed with `process` and `native`, to find the list there.
     """
 
     def __init__(
@@ -151,8 +160,18 @@ class PthreadStarts:
         """Ask the C library where it keeps its threads: the one step that looks symbols up."""
         if not self._asked and self._native is not None:
             with self._machine.memory() as own:
-                self._list = ThreadList.of(self._native, own)
+                self._list = ThreadList.of(self._native.global_symbol, own)
             self._asked = True
+        elif not self._asked and self._machine.runs and not self._machine.live:
+            self._list = self._list_by_files()
+            self._asked = True
+
+    def _list_by_files(self) -> ThreadList | None:
+        """Find it by the files of another process's C library, which may be another than ours."""
+        text = self._machine.read(f"/proc/{self._process or 'self'}/maps")
+        symbols = FileSymbols(self._machine, parse_maps(text))
+        with self._machine.memory(self._process) as memory:
+            return ThreadList.of(lambda name: symbols.address(name, C_LIBRARY), memory)
 
     def listed(self) -> list[tuple[str, int]]:
         """List /proc/PID/task: a thread is told from a later one of its tid by the folder's inode.
@@ -174,7 +193,7 @@ class PthreadStarts:
             return {**self._list.find(memory, wanted, self._moved(segments))}
 
     def _moved(self, segments: Segments) -> Callable[[int], int | None]:
-        if self._process is None:
+        if self._process is None or self._native is None:
             return lambda address: address
         return lambda address: self._home.moved(address, segments) if self._home else None
 
@@ -222,10 +241,10 @@ def start_of_sleeping(
     """
     if platform.machine() != "x86_64" or sys.byteorder != "little":
         raise OSError("this C library does not tell where it keeps its threads")
-    pointer = parse_syscall(machine.read(f"/proc/{process}/task/{tid}/syscall"))
-    if pointer is None:
+    waiting = parse_syscall(machine.read(f"/proc/{process}/task/{tid}/syscall"))
+    if waiting is None:
         return None
-    top = _above(memory, pointer, tid)
+    top = _above(memory, waiting.stack_pointer, tid)
     number = max(0, len(top) - _START_SPAN[0]) // 8
     words = struct.unpack_from(f"={number}Q", top, _START_SPAN[0]) if number else ()
     for at, word in enumerate(words[:-1]):

@@ -11,24 +11,24 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.cgroupfiles import parse_allowed, parse_cpu_list
+from ...formats.cgroupfiles import parse_allowed
 from ...formats.memoryfiles import parse_meminfo
 from ...formats.procfs import Segments, parse_environ, parse_maps, parse_stat
 from ..port.native import Native, Relatives, Starts, Variables
 from ..port.rows import Cores, CpuLimit, Memory, MemoryUse, Process, ProcessMap, ThreadRow
 from ..posix.environ import CEnvironment
-from . import clocks, sizes
+from . import clocks, cores, sizes
 from .clocks import ThreadClocks, clocks_of
 from .lineage import descendants_of, has_child
 from .native import LinuxNative
 from .pthreads import PthreadStarts
 from .relatives import LinuxRelatives
 from .units import ticks_per_s
+from .yama import refusal
 
 if TYPE_CHECKING:
     from ..port.door import Door
 
-_FOLDER = "/sys/devices/system/cpu"
 _RESET_ON_FORK = 0x40000000
 _CODE = re.compile(
     r"^[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ \d+ +"
@@ -204,23 +204,8 @@ class LinuxSystem:
         return parse_allowed(file, self._machine.read(file))
 
     def cores(self) -> Cores:
-        """Read /sys, since PYTHON_CPU_COUNT changes what Python says; see `port.System.cores`."""
-        source = "sched_getaffinity(2)"
-        try:
-            online = self._machine.read(f"{_FOLDER}/online")
-            number = len(parse_cpu_list(online))
-        except (OSError, ParseError):
-            known = os.cpu_count() or 1 if self._machine.live else 1
-            return Cores(known, told_by=source)
-        physical, present = _cores(self._machine, self._machine.root, online)
-        return Cores(
-            number,
-            max(0, present - number),
-            physical,
-            file=f"{_FOLDER}/online",
-            told_by=source,
-            physical_told_by="thread_siblings_list",
-        )
+        """See `port.System.cores`."""
+        return cores.cores_of(self._machine)
 
     def cpu_limits(self) -> tuple[CpuLimit, ...]:
         """See `port.System.cpu_limits`: Linux limits by cgroups alone."""
@@ -266,35 +251,11 @@ class LinuxSystem:
 
 @contextmanager
 def _opened_memory(path: str) -> Iterator[Memory]:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise refusal(error) from None
     try:
         yield lambda address, size_bytes: os.pread(handle, size_bytes, address)
     finally:
         os.close(handle)
-
-
-_known_cores: dict[tuple[str, str], tuple[int | None, int]] = {}
-
-
-def _cores(machine: Door, root: str, online: str) -> tuple[int | None, int]:
-    """Give (physical cores, CPUs present); read once for each set of CPUs online."""
-    key = root, online
-    if key not in _known_cores:
-        cores = set()
-        for cpu in parse_cpu_list(online):
-            try:
-                cores.add(machine.read(f"{_FOLDER}/cpu{cpu}/topology/thread_siblings_list"))
-            except OSError:
-                cores.clear()
-                break
-        try:
-            present = len(parse_cpu_list(machine.read(f"{_FOLDER}/present")))
-        except (OSError, ParseError):
-            present = 0
-        if len(_known_cores) >= _MOST_KEPT:
-            _known_cores.clear()
-        _known_cores[key] = len(cores) or None, present
-    return _known_cores[key]
-
-
-_MOST_KEPT = 8

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, TypeVar
 
-from .layouts import CTL_KERN, KERN_PROCARGS2, PROC_PPID_ONLY
+from .layouts import CTL_KERN, KERN_PROCARGS2, PROC_PPID_ONLY, PROC_UID_ONLY
 
 _Layout = TypeVar("_Layout", bound=ctypes.Structure)
 
@@ -183,9 +183,15 @@ class Calls:
         OSError
             When the system does not tell, or they grow faster than they can be listed.
         """
+        return self._pids(PROC_PPID_ONLY, pid)
 
+    def of_user(self, user: int) -> tuple[int, ...]:
+        """Give the numbers of a user's processes; raises OSError as `children`."""
+        return tuple(sorted(pid for pid in self._pids(PROC_UID_ONLY, user) if pid))
+
+    def _pids(self, kind: int, whose: int) -> tuple[int, ...]:
         def ask(found: Any, size_bytes: int) -> int:
-            size = int(self._listpids(PROC_PPID_ONLY, pid, byref(found), size_bytes))
+            size = int(self._listpids(kind, whose, byref(found), size_bytes))
             if size <= 0 and ctypes.get_errno():
                 raise system_error("proc_listpids")
             return size

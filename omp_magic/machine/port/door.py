@@ -14,6 +14,7 @@ class Door(Protocol):
     root: str
     pid: int
     live: bool
+    runs: bool
 
     def path(self, name: str) -> str:
         """Give where an absolute path lies."""

@@ -35,6 +35,26 @@ class _ProcessEntry(ctypes.Structure):
     )
 
 
+def every() -> tuple[Process, ...]:
+    """List all processes, without what tells them from later ones.
+
+    Raises
+    ------
+    OSError
+        When they cannot be listed.
+    """
+    call = calls()
+    found = []
+    with snapshot(_PROCESSES) as handle:
+        entry = _ProcessEntry(size=ctypes.sizeof(_ProcessEntry))
+        more = call.Process32FirstW(handle, ctypes.byref(entry))
+        while more:
+            numbers = int(entry.pid), int(entry.parent)
+            found.append(Process(*numbers, str(entry.exe), int(entry.threads), 0))
+            more = call.Process32NextW(handle, ctypes.byref(entry))
+    return tuple(found)
+
+
 def descendants(pid: int) -> tuple[Process, ...]:
     """Give the children of a process and theirs, parents first.
 
@@ -46,15 +66,9 @@ def descendants(pid: int) -> tuple[Process, ...]:
     OSError
         When processes cannot be listed.
     """
-    call = calls()
     rows: dict[int, list[tuple[int, int, str]]] = {}
-    with snapshot(_PROCESSES) as handle:
-        entry = _ProcessEntry(size=ctypes.sizeof(_ProcessEntry))
-        more = call.Process32FirstW(handle, ctypes.byref(entry))
-        while more:
-            row = int(entry.pid), int(entry.threads), str(entry.exe)
-            rows.setdefault(int(entry.parent), []).append(row)
-            more = call.Process32NextW(handle, ctypes.byref(entry))
+    for each in every():
+        rows.setdefault(each.parent, []).append((each.pid, each.num_threads, each.command))
     found: dict[int, Process] = {}
     began = {pid: _began(pid)}
     waiting = [pid]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...formats.procfs import Mapped, Segments
 from ..port.native import Native, Relatives, Starts, Variables
+from ..port.others import LIMITS_OF_OTHERS
 from ..port.rows import (
     CGROUPS,
     FORKS,
@@ -39,6 +40,7 @@ _LACKS = {
     WAITING: "Windows does not tell how long a thread waited",
     FORKS: "Windows has no fork",
     SHARED_MEMORY: "Windows does not tell who shares which memory",
+    LIMITS_OF_OTHERS: "Windows tells a process of its own job object alone",
 }
 
 

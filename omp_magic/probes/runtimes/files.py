@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
-from ...formats.binaries import Binary, parse_binary, parse_texts
+from ...formats.binaries import Binary, parse_binary, parse_text, parse_texts
 from ...formats.pe_version import parse_version
 from ...formats.procfs import Mapped
-from ...knowledge.catalog import static_family
+from ...knowledge.catalog import Family, static_family
 from ...machine import Machine
 
 _SMALLEST_BYTES = 100_000
@@ -35,6 +35,7 @@ class Files:
         self._binaries: dict[_Key, Binary | None] = {}
         self._versions: dict[_Key, str | None] = {}
         self._texts: dict[_Key, tuple[str, ...]] = {}
+        self._builds: dict[_Key, str] = {}
         self.unsearched: set[str] = set()
         """Files that may hold a statically linked runtime and could not be read."""
 
@@ -98,6 +99,23 @@ class Files:
                         found = parse_texts(data)
             self._texts[key] = found
         return self._texts[key]
+
+    def build(self, file: Mapped, family: Family) -> str:
+        """Give the description of its build that a file holds; "" where its family has none.
+
+        It is what its functions give where they may be called; OpenBLAS' begins with its name and
+        is written there whole (driver/others/openblas_get_config.c).
+        """
+        if not family.mark:
+            return ""
+        key = _key(file)
+        if key not in self._builds:
+            self._builds[key] = ""
+            with suppress(OSError, ValueError, ParseError):
+                if self._is_there(file):
+                    with self._opened(file) as data:
+                        self._builds[key] = parse_text(data, family.mark)
+        return self._builds[key]
 
     def static_runtime(self, file: Mapped) -> str | None:
         """Give the family of the OpenMP runtime that is linked into a file, or None.

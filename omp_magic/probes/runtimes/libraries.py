@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...facts.libraries import Gap
 from ...facts.names import places_of
@@ -27,6 +27,9 @@ from .images import Image, Scan
 from .owners import Owner, Owners
 from .users import is_code, users_of
 
+if TYPE_CHECKING:
+    from .distant import Distant
+
 
 class LibraryProbe:
     """Reads the map again only when the loader says that something changed.
@@ -36,8 +39,11 @@ class LibraryProbe:
     does not count, every call reads the map.
     """
 
-    def __init__(self, machine: Machine, native: Native | None) -> None:
+    def __init__(
+        self, machine: Machine, native: Native | None, distant: Distant | None = None
+    ) -> None:
         self._machine = machine
+        self._distant = distant
         self._native = native if machine.live else None
         self.owners = Owners(machine)
         self._files = Files(machine)
@@ -124,6 +130,8 @@ class LibraryProbe:
 
     def _load_order(self) -> dict[int, int]:
         """Give the place in the loader's list by an object's lowest address."""
+        if self._distant is not None:
+            return {base: at for at, base in enumerate(self._distant.load_order())}
         if self._native is None:
             return {}
         with self._machine.memory() as read_memory:
@@ -141,10 +149,19 @@ class LibraryProbe:
 
     def _as_loaded(self, file: Mapped) -> Mapped:
         """Give a deleted file the path it was loaded by: pip renames what it replaces."""
-        if not file.deleted or self._native is None:
+        teller = self._native or self._distant
+        if not file.deleted or teller is None:
             return file
-        path = self._native.path_of(file.starts[0])
+        path = teller.path_of(file.starts[0])
         return replace(file, path=os.path.normpath(path)) if path else file
+
+    def _distant_layer(self, file: Mapped, family: Family) -> str | None:
+        """Tell from its needs whether an OpenBLAS was built on OpenMP's threads, or on its own."""
+        binary = self._files.binary(file) if family.key == "openblas" else None
+        if binary is None:
+            return None
+        needed = (family_of(name.rpartition("/")[2]) for name in binary.needed)
+        return "openmp" if any(each and each.api == "openmp" for each in needed) else "pthreads"
 
     def _image(
         self, runtime: _Runtime, owner: Owner, mkl_layer: str | None, gaps: list[Gap]
@@ -178,11 +195,15 @@ class LibraryProbe:
             layer = OPENBLAS_LAYERS.get(call_get(parallel))
         if family.key == "accelerate" and self._native is not None:
             layer = self._native.blas_threading()
-        text = call_text(config) if config is not None else ""
-        if describe is not None and layer is not None:
-            text = call_buffer(describe)  # MKL maps its layers to answer: only once it has
         base = self._native.base_of(file.starts[0]) if self._native else None
         lender = None
+        text = call_text(config) if config is not None else ""
+        if self._distant is not None:
+            base = file.starts[0]
+            layer = self._distant_layer(file, family) or layer
+            text = self._files.build(file, family)
+        if describe is not None and layer is not None:
+            text = call_buffer(describe)  # MKL maps its layers to answer: only once it has
         if family.api == "blas" and layer == "openmp" and self._native is not None:
             borrowed = self._native.dependency_symbol(file.path, "omp_get_max_threads")
             lender = self._native.base_of(borrowed) if borrowed else None

@@ -7,20 +7,24 @@ it is known to have started.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...facts.libraries import Gap, Library, Pool
-from ...knowledge.catalog import BY_KEY, OMP_LAYERS, answers_for
+from ...knowledge.catalog import BY_KEY, OMP_LAYERS
 from ...knowledge.envvars import threads_in
 from ...machine import Machine
 from ...machine.port.native import Native
 from ...machine.python.calls import call_get
 from .icvs import probe_taken
 from .images import Image
+from .scope import idle_of, passed_over, serves
 from .startup import Startup, probe_startup
+
+if TYPE_CHECKING:
+    from .distant import Distant
 
 
 def threads_at_start(
@@ -61,6 +65,7 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     *,
     workers: Mapping[str, int] | None = None,
     all_known: bool = False,
+    distant: Distant | None = None,
 ) -> tuple[Library, ...]:
     """Give each mapped runtime with its state and its thread count.
 
@@ -78,6 +83,8 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
         OS threads that each file has, by path; None when unknown.
     all_known
         Whether `workers` counts every thread there is, none being of unknown owner.
+    distant
+        What is known of another process, where it is one.
 
     Returns
     -------
@@ -86,15 +93,18 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     """
     if not images:
         return ()
-    startup = probe_startup(machine, native, images)
+    startup = probe_startup(machine, native, images, distant)
     on_main = threading.current_thread() is threading.main_thread()
-    provider = provider_of(native, images)
-    beside = _passed_over(native, images)
+    provider = provider_of(native, images) if distant is None else distant.provider(images)
+    scoped = distant is None or distant.lists is not None
+    beside = passed_over(native, images)
     getenv = native.getenv if native is not None else machine.environ.get
     libraries = []
     for image in images:
         initialized = startup.of(image)
         count, note = _count(image, startup, on_main)
+        if distant is not None:
+            count, note = _count_of_other(image, distant)
         would_use = None
         if initialized is False:
             would_use = threads_at_start(image, getenv, affinity_cpus)
@@ -120,10 +130,12 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
                 initialized=initialized,
                 would_use=would_use,
                 threading_layer=image.layer,
-                serves=_serves(image, provider),
+                serves=serves(image, provider),
                 idle=True
                 if image.key in beside and not initialized
-                else _idle(image, provider, images),
+                else idle_of(image, provider, images)
+                if scoped
+                else None,
                 static=image.static,
                 workers=alive,
                 missing=missing,
@@ -154,54 +166,6 @@ def provider_of(native: Native | None, images: tuple[Image, ...]) -> Image | Non
     return next((image for image in images if base is not None and image.base == base), None)
 
 
-def _serves(image: Image, provider: Image | None) -> bool | None:
-    if provider is None or image.family.api != "openmp":
-        return None
-    return image is provider
-
-
-def _idle(image: Image, provider: Image | None, images: tuple[Image, ...]) -> bool | None:
-    """Tell whether those linked with a runtime are bound to another one.
-
-    They are when the other one was in the global scope before this one came, and has the
-    functions that they call: libomp and libiomp5 have libgomp's too, libgomp does not have
-    theirs (measured with LD_DEBUG=bindings: scikit-learn, xgboost and faiss after PyTorch). A
-    statically linked copy is called directly.
-    """
-    if image.family.api != "openmp":
-        return None
-    if provider is None or image is provider or image.static:
-        return False
-    earlier = images.index(provider) < images.index(image)
-    return earlier and answers_for(provider.family.kin, image.family.kin)
-
-
-def _passed_over(native: Native | None, images: tuple[Image, ...]) -> frozenset[int]:
-    """Give the copies that nobody was bound to, though those beside them import their name.
-
-    Windows' loader gives whom it finds under a name, so a package's DLLs may be bound to the copy
-    of another: torch's are, in Wine, where a libiomp5md.dll was loaded before. Which copy it was
-    stands in each DLL's import table. A copy beside which nobody imports it may have been opened
-    to be called by its handle, and is not judged.
-    """
-    copies = [image for image in images if image.family.kin == "llvm" and not image.static]
-    if native is None or len(copies) < 2:
-        return frozenset()
-    bound = native.bindings({image.mapped.file_name for image in copies})
-    passed = set()
-    for image in copies:
-        name, folder = image.mapped.file_name.lower(), os.path.dirname(image.mapped.path)
-        beside = [
-            to
-            for (base, wanted), to in bound.items()
-            if wanted == name and os.path.dirname(native.path_of(base) or "") == folder
-        ]
-        answered = image.base in bound.values()
-        if beside and not answered:
-            passed.add(image.key)
-    return frozenset(passed)
-
-
 def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, str]:
     """Give a runtime's thread count, or None and the reason."""
     initialized = startup.of(image)
@@ -220,6 +184,20 @@ def _count(image: Image, startup: Startup, on_main: bool) -> tuple[int | None, s
     else:
         return call_get(image.getter), ""
     return None, f"not asked: {why}"
+
+
+def _count_of_other(image: Image, distant: Distant) -> tuple[int | None, str]:
+    """Give the count that a runtime keeps in a variable that its file names.
+
+    OpenBLAS answers with ``blas_cpu_number`` (driver/others/openblas_get_num_threads.c). That of an
+    OpenMP runtime belongs to a thread and has no name.
+    """
+    if image.lender is not None or image.layer == "openmp":
+        return None, "its threads are those of an OpenMP runtime"
+    found = distant.number(image.mapped, image.family.counters)
+    if found is not None:
+        return found, ""
+    return None, "not asked: its count is known inside that process alone"
 
 
 def _missing(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ...errors import ParseError
 from ...formats.spans import HEAD_BYTES, Span, parse_spans
@@ -16,6 +18,10 @@ from ...machine import Machine
 from ...machine.port.native import Native
 from ...machine.port.rows import Memory
 from .images import Image
+
+if TYPE_CHECKING:
+    from ...machine.other import OtherMachine
+    from .distant import Distant
 
 _REGISTRATION = re.compile(r"(?:0x)?([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})-.*", re.DOTALL)
 _FLAG = {long_bytes: re.compile(rb"\xfe\xca" + rb"\0" * (long_bytes - 4)) for long_bytes in (4, 8)}
@@ -64,7 +70,12 @@ class Startup:
         return image.layer != "intel" or bool(self.bases)
 
 
-def probe_startup(machine: Machine, native: Native | None, images: tuple[Image, ...]) -> Startup:
+def probe_startup(
+    machine: Machine,
+    native: Native | None,
+    images: tuple[Image, ...],
+    distant: Distant | None = None,
+) -> Startup:
     """Find out which LLVM and Intel runtimes have started, from their registration.
 
     At its first call such a runtime sets a flag of its own and writes the flag's address, its
@@ -73,16 +84,23 @@ def probe_startup(machine: Machine, native: Native | None, images: tuple[Image, 
     which copy it is; the flag's value in memory says that it is not a dead process's file.
 
     With KMP_DUPLICATE_LIB_OK a second copy starts and cannot register, but has set its flag:
-    that is looked for in its variables in memory.
+    that is looked for in its variables in memory. In another process it is looked for in all
+    copies, since the variable may have been unset there since.
     """
     if not any(image.family.kin == "llvm" for image in images):
         return Startup()
-    if native is None:
+    if native is not None:
+        texts, base_of = _registrations(machine, native), native.base_of
+        masked = is_true(native.getenv("KMP_DUPLICATE_LIB_OK"))
+    elif distant is not None and _is_readable(machine, images):
+        texts, masked = _published(distant.machine), True
+        base_of = partial(distant.base_of, images=images)
+    else:
         return Startup(known=False)
-    found = (_registered(machine, native, text) for text in _registrations(machine, native))
+    found = (_registered(machine, base_of, text) for text in texts)
     bases = {base for base in found if base is not None}
     unknown: set[int] = set()
-    if bases and is_true(native.getenv("KMP_DUPLICATE_LIB_OK")):
+    if bases and masked:
         copies = {each.base for each in images if each.family.kin == "llvm" and each.base}
         for base in copies - bases:
             flag = _has_flag(machine, base)
@@ -101,7 +119,23 @@ def _registrations(machine: Machine, native: Native) -> Iterator[str]:
     yield from machine.system.published(name)
 
 
-def _registered(machine: Machine, native: Native, text: str) -> int | None:
+def _published(machine: OtherMachine) -> Iterator[str]:
+    """Give the same of another process, which knows itself by its own numbers in a container."""
+    standing = machine.others.standing()
+    name = f"__KMP_REGISTERED_LIB_{standing.own_pid}"
+    yield from machine.system.published(f"{name}_{standing.own_user}")
+    yield from machine.system.published(name)
+
+
+def _is_readable(machine: Machine, images: tuple[Image, ...]) -> bool:
+    """Tell whether the memory can be read: without, no text proves that its writer lives."""
+    try:
+        return bool(machine.read_memory(images[0].mapped.starts[0], 4))
+    except OSError:
+        return False
+
+
+def _registered(machine: Machine, base_of: Callable[[int], int | None], text: str) -> int | None:
     match = _REGISTRATION.fullmatch(text.rstrip("\0\n"))
     if match is None:
         return None
@@ -113,7 +147,7 @@ def _registered(machine: Machine, native: Native, text: str) -> int | None:
         )
     except (OSError, OverflowError):
         return None
-    return native.base_of(address) if alive else None
+    return base_of(address) if alive else None
 
 
 def _has_flag(machine: Machine, base: int) -> bool | None:

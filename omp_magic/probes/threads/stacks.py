@@ -257,6 +257,6 @@ class ThreadOwners:
         Windows' C runtime begins all that are made by _beginthreadex in a function of its own:
         Python's (Python/thread_nt.h) and those of std::thread.
         """
-        if self._pid is not None:
+        if self._pid is not None or not self._machine.live:
             return False
         return any(each.native_id == tid for each in threading.enumerate())
