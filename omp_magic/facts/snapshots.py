@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import MissingRendererError
 from .changes import Change
-from .comparing import Comparison
 from .cpus import Budget, Load, Throttling
-from .differences import Difference
 from .libraries import Finding, Gap, Library, Pool
 from .limits import Limit
 from .mime import bundle
@@ -24,6 +22,8 @@ from .tasks import TaskBudget
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .differences import Difference
+    from .outside import Outside
     from .workers import Workers
 
 SCHEMA = 1
@@ -91,6 +91,8 @@ class Snapshot:
         Limits that were not held: of those in force, and of the last cell.
     gaps
         What could not be read.
+    outside
+        What is known of it because it is another process; None for the one that takes it.
     shown
         Parts a view should open; a hint to views, not a fact.
     """
@@ -122,6 +124,7 @@ class Snapshot:
     limits: tuple[Limit, ...] = ()
     overruns: tuple[Overrun, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    outside: Outside | None = None
     shown: frozenset[str] = field(default=frozenset(), compare=False)
 
     renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
@@ -167,6 +170,8 @@ class Snapshot:
         >>> bool(before.diff(before))
         False
         """
+        from .comparing import Comparison  # noqa: PLC0415 - 10 ms that only who compares pays
+
         return Comparison(self, after).difference(since)
 
     def to_dict(self) -> dict[str, Any]:
@@ -178,7 +183,8 @@ class Snapshot:
             Keys ``schema``, ``pid``, ``python``, ``prefix``, ``conda``, ``budget``,
             ``libraries``, ``pools``, ``threads``, ``environment``, ``throttling``, ``packages``,
             ``children``, ``workers``, ``start_method``, ``notebook``, ``stranded``, ``tasks``,
-            ``load``, ``findings``, ``changes``, ``limits``, ``overruns`` and ``gaps``.
+            ``load``, ``findings``, ``changes``, ``limits``, ``overruns``, ``gaps`` and
+            ``outside``.
             ``threads["list"]`` is None unless it was asked for; ``threads["owners"]`` are those
             of `thread_owners`.
         """
@@ -212,6 +218,7 @@ class Snapshot:
             "limits": as_plain(self.limits),
             "overruns": as_plain(self.overruns),
             "gaps": as_plain(self.gaps),
+            "outside": as_plain(self.outside),
         }
 
     def _workers_plain(self) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,7 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
     limited: bool = False,
     altered: tuple[str, ...] = (),
     changes: tuple[Change, ...] = (),
+    modules: Collection[str] | None = None,
 ) -> tuple[EnvSetting, ...]:
     """Give each variable of `catalog.VARIABLES` that is set somewhere.
 
@@ -69,15 +70,18 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
         Variables that it has set; what libraries make of them ends with it and is left out.
     changes
         Who was seen to set what.
+    modules
+        What is imported in another process, as far as its map tells; None for this one.
     """
     global _last  # noqa: PLW0603 - one process has one environment
     rows = tuple(_rows(machine, native, at_exec))
     if not rows:
         return ()
     seen = {each.name: each for each in changes if each.what == "variable"}
-    setters = tuple(_set_by(row, seen.get(row[0]), altered) for row in rows)
-    packages = tuple(name for name in _PACKAGES if name in sys.modules)
-    mkl = _mkl_is_to_come(rows, libraries)
+    here = sys.modules if modules is None else modules
+    setters = tuple(_set_by(row, seen.get(row[0]), altered, here) for row in rows)
+    packages = tuple(name for name in _PACKAGES if name in here)
+    mkl = modules is None and _mkl_is_to_come(rows, libraries)
     key = (rows, setters, changes, packages, libraries, pools, affinity_cpus, limited, altered, mkl)
     if _last is not None and _last[0] == key:
         return _last[1]
@@ -104,14 +108,16 @@ def probe_environment(  # noqa: PLR0913 - each is a fact of its own
     return found
 
 
-def _set_by(row: _Row, change: Change | None, altered: tuple[str, ...]) -> tuple[str, ...]:
+def _set_by(
+    row: _Row, change: Change | None, altered: tuple[str, ...], modules: Collection[str]
+) -> tuple[str, ...]:
     """Give who set a variable: by comparison, or by what is known of what was imported before."""
     name, python, value, started = row
     if name in altered:
         return OURS
     if change is not None:
         return (change.by.removeprefix("import "),) if change.imported else ()
-    return setters_of(name, python, value, started, sys.modules)
+    return setters_of(name, python, value, started, modules)
 
 
 def _mkl_is_to_come(rows: tuple[_Row, ...], libraries: tuple[Library, ...]) -> bool:

@@ -80,6 +80,19 @@ class OwnedThreads:
         self._seen = counted, scan, owned
         return owned
 
+    @property
+    def why(self) -> str | None:
+        """Why no owner is known, after a count that gave None."""
+        return self._threads.why
+
+    def labels(self, scan: Scan, tids: Iterable[int]) -> dict[int, str | None]:
+        """Give who started each thread, for people; None where it is not known."""
+        wanted = tuple(tids)
+        if scan.segments is None:
+            return dict.fromkeys(wanted)
+        found = self._threads.of(wanted, scan.segments)
+        return {tid: owner.label if owner is not None else None for tid, owner in found.items()}
+
     def unreached(self, scan: Scan) -> tuple[Pool, ...]:
         """Give the pools that live, or whose packages are loaded, and that no limit reaches.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...machine import Machine
 from ...machine.python.own import real_path
+from .shelves import Shelves, normal
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -40,11 +41,13 @@ class Owners:
     Parameters
     ----------
     machine
-        The machine; only the running process knows its ``sys.path``.
+        The machine. The running process knows its ``sys.path``; another one's is told by paths.
     """
 
     def __init__(self, machine: Machine) -> None:
         self._live = machine.live
+        self._shelves = Shelves(machine) if machine.runs and not machine.live else None
+        self._machine = machine
         self._known: dict[str, Owner] = {}
 
     def of(self, paths: Iterable[str]) -> dict[str, Owner]:
@@ -53,10 +56,24 @@ class Owners:
         new = [path for path in wanted if path not in self._known]
         if new:
             self._known.update(dict.fromkeys(new, Owner()))
+            if self._shelves is not None:
+                self._ask(self._shelves, new)
             if self._live:
                 self._search({real_path(path): path for path in new})
-                self._search_conda([path for path in new if self._known[path].name is None])
+                left = [path for path in new if self._known[path].name is None]
+                self._search_conda(left, sys.prefix)
         return {path: self._known[path] for path in wanted}
+
+    def _ask(self, shelves: Shelves, new: list[str]) -> None:
+        """Look into the environment of another process."""
+        likely = [_named_by_folder(path) or _named_by_package(path) for path in new]
+        for path, (name, version) in shelves.shippers(new, likely):
+            self._known[path] = Owner(name, version)
+        for path in new:
+            if self._known[path].name is None:
+                prefix = shelves.prefix_of(path)
+                if prefix:
+                    self._search_conda([path], prefix)
 
     def _search(self, new: dict[str, str]) -> None:
         """Ask the distribution that the path names, and all of them where that one does not know.
@@ -105,16 +122,16 @@ class Owners:
         """
         name = dist.metadata["Name"] or ""
         for path, folder in folders.items():
-            if _normal(name) == folder and self._known[path].name is None:
+            if normal(name) == folder and self._known[path].name is None:
                 self._known[path] = Owner(name)
 
-    def _search_conda(self, new: list[str]) -> None:
+    def _search_conda(self, new: list[str], prefix: str) -> None:
         """Search PREFIX/conda-meta/*.json, which name files relative to PREFIX."""
-        folder = os.path.join(sys.prefix, "conda-meta")
+        folder = self._machine.path(os.path.join(prefix, "conda-meta"))
         below = {
-            f'"{os.path.relpath(path, sys.prefix).replace(os.sep, "/")}"': path
+            f'"{os.path.relpath(path, prefix).replace(os.sep, "/")}"': path
             for path in new
-            if os.path.normcase(path).startswith(os.path.normcase(sys.prefix + os.sep))
+            if os.path.normcase(path).startswith(os.path.normcase(prefix + os.sep))
         }
         if not below or not os.path.isdir(folder):
             return
@@ -140,14 +157,10 @@ def _listed(dist: metadata.Distribution, record: str, names: set[str]) -> Iterab
 
 def _named_by_folder(path: str) -> str | None:
     match = re.search(r"[/\\]([^/\\]+)\.libs[/\\][^/\\]+$", path)
-    return _normal(match[1]) if match else None
+    return normal(match[1]) if match else None
 
 
 def _named_by_package(path: str) -> str | None:
     """Give the name of the folder in site-packages, which often is the distribution's."""
     match = re.search(r"[/\\](?:site|dist)-packages[/\\]([^/\\]+)[/\\]", path)
-    return _normal(match[1]) if match else None
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return normal(match[1]) if match else None
