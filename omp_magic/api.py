@@ -30,6 +30,7 @@ def snapshot(
     measure: bool = False,
     workers: bool = False,
     shown: Collection[str] = frozenset(),
+    pid: int | None = None,
 ) -> Snapshot:
     """Say what is true of this process now: runtimes, thread counts, CPUs, findings.
 
@@ -48,6 +49,11 @@ def snapshot(
     shown
         Parts that views should open: ``"cpus"``, ``"env"``, ``"threads"``, ``"json"``; with
         ``"workers"`` they are looked at too.
+    pid
+        Another process of the same user, which is looked at from outside: read only, without its
+        help, nothing attached or stopped. Its ``outside`` says who it is and where it waits; what
+        cannot be known from outside is None, with a gap. `measure` and `workers` are of this
+        process alone.
 
     Returns
     -------
@@ -55,12 +61,21 @@ def snapshot(
         Frozen. What could not be read is in its `gaps`; nothing is raised for it. OpenMP
         counts belong to a thread and are read on the main thread only.
 
+    Raises
+    ------
+    ProcessError
+        When `pid` is no process that may be looked at.
+
     Examples
     --------
     >>> import omp_magic
     >>> omp_magic.snapshot().budget.threads >= 1
     True
     """
+    if pid is not None and pid != os.getpid():
+        from .outside.process import look_at  # noqa: PLC0415 - only who asks for another pays
+
+        return look_at(pid, threads=threads, shown=frozenset(shown))
     facts = HERE.observer.take(
         threads=threads,
         measure=measure,

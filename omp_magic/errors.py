@@ -82,6 +82,30 @@ class LimitError(RequestError):
     """A limit was asked for that cannot be set; nothing was changed."""
 
 
+class ProcessError(RequestError):
+    """A process was asked about that is not looked at; nothing was done to it.
+
+    Parameters
+    ----------
+    pid
+        Its number.
+    why
+        What it is instead of a process that could be looked at.
+    user
+        Whose it is, where it is another user's.
+    instead
+        The number that was perhaps meant; 0 for none.
+    """
+
+    def __init__(self, pid: int, why: str, user: str = "", instead: int = 0) -> None:
+        self.pid = pid
+        example = f"omp-magic status --pid {instead or 4711}"
+        if user:
+            example = f"sudo -u {user} omp-magic status --pid {pid}"
+        super().__init__(str(pid), "the number of a running process of your own", example)
+        self.args = (wrong(f"found {pid}, {why}", self.accepted, example),)
+
+
 class PlanError(RequestError):
     """A plan was asked for that cannot be made; nothing was looked at."""
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ..errors import ParseError
-from ..facts.libraries import Gap
+from ..facts.libraries import Gap, Library
 from ..facts.outside import Outside, Wait
 from ..facts.processes import Child
 from ..facts.snapshots import Snapshot
@@ -19,7 +19,7 @@ from ..facts.tasks import wants_of
 from ..formats.procfs import Mapped
 from ..knowledge.commands import shown_command
 from ..machine.other import OtherMachine
-from ..machine.port.others import VARIABLES_NOW, Standing
+from ..machine.port.others import VARIABLES_NOW, WAITS, Standing
 from ..machine.port.rows import Process
 from .cpus.budget import probe_budget, probe_throttling, unknown_budget
 from .cpus.tasks import TaskProbe
@@ -152,7 +152,9 @@ class OtherObserver:
             tasks=tasks,
             throttling=filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or (),
             children=tuple(replace(each, command=_shown(each)) for each in children),
-            outside=self._outside(scan, gaps, every=threads, now=now is not None),
+            outside=self._outside(
+                self._whereabouts(scan, libraries, gaps, every=threads), now=now is not None
+            ),
             shown=shown,
         )
         every = (*gaps, *scan.gaps, *budget.gaps)
@@ -172,8 +174,8 @@ class OtherObserver:
             gaps.append(Gap(what=VARIABLES_NOW, why=told))
         return at_exec, now
 
-    def _outside(self, scan: Scan, gaps: list[Gap], *, every: bool, now: bool) -> Outside:
-        standing, machine = self.standing, self.machine
+    def _outside(self, waits: tuple[Wait, ...], *, now: bool) -> Outside:
+        standing, machine, gaps = self.standing, self.machine, self._gaps
         words = filed("its command line", gaps, machine.others.arguments) or ()
         return Outside(
             program=shown_command(words, standing.name),
@@ -182,19 +184,27 @@ class OtherObserver:
             forked=standing.forked,
             age_s=filed("its age", gaps, lambda: machine.system.age_s(_as_process(standing))),
             variables_now=now,
-            waits=filed("waits", gaps, lambda: self._waits(scan, gaps, every=every)) or (),
+            waits=waits,
         )
 
-    def _waits(self, scan: Scan, gaps: list[Gap], *, every: bool) -> tuple[Wait, ...]:
-        """Look at the threads that run Python code, or nobody is known to own; else at all."""
+    def _whereabouts(
+        self, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap], *, every: bool
+    ) -> tuple[Wait, ...]:
+        """Look at the threads that run Python code, or nobody is known to own, or at all."""
+        return filed(WAITS, gaps, lambda: self._waits(scan, libraries, gaps, every=every)) or ()
+
+    def _waits(
+        self, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap], *, every: bool
+    ) -> tuple[Wait, ...]:
         if scan.segments is None:
             return ()
-        owners = self._owned.labels(scan, self.machine.system.thread_ids())
+        tids = self.machine.system.thread_ids()
+        owners = self._owned.labels(scan, libraries, tids)
         own = [tid for tid, label in owners.items() if label in (None, PYTHON)]
         main = self.standing.pid
         if not every:
-            tids = sorted(own, key=lambda tid: (tid != main, tid))[:_MOST_LOOKED_AT]
-            owners = {tid: owners[tid] for tid in tids}
+            first = sorted(own, key=lambda tid: (tid != main, tid))[:_MOST_LOOKED_AT]
+            owners = {tid: owners[tid] for tid in first}
         return probe_waits(self.machine, owners, scan.mapped, scan.segments, gaps)
 
     def _python(self, mapped: tuple[Mapped, ...]) -> str:

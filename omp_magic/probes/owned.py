@@ -85,12 +85,15 @@ class OwnedThreads:
         """Why no owner is known, after a count that gave None."""
         return self._threads.why
 
-    def labels(self, scan: Scan, tids: Iterable[int]) -> dict[int, str | None]:
+    def labels(
+        self, scan: Scan, libraries: tuple[Library, ...], tids: Iterable[int]
+    ) -> dict[int, str | None]:
         """Give who started each thread, for people; None where it is not known."""
         wanted = tuple(tids)
         if scan.segments is None:
             return dict.fromkeys(wanted)
-        found = self._threads.of(wanted, scan.segments)
+        named = self._titles(scan, libraries, [])
+        found = self._threads.of(wanted, scan.segments, named)
         return {tid: owner.label if owner is not None else None for tid, owner in found.items()}
 
     def unreached(self, scan: Scan) -> tuple[Pool, ...]:
@@ -121,12 +124,19 @@ class OwnedThreads:
         self, machine: Machine, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
     ) -> tuple[Thread, ...]:
         """Give every OS thread, each with its owner; see `probe_threads`."""
+        labels = self._titles(scan, libraries, gaps)
+        return probe_threads(machine, gaps, self._threads, scan.segments, labels)
+
+    def _titles(
+        self, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]
+    ) -> dict[str, str]:
+        """Give what the owners of threads are called, by their files."""
         kernel_paths = {image.mapped.path: image.kernel_path for image in scan.images}
         labels = {kernel_paths.get(each.path, each.path): each.title for each in libraries}
         for owner in self.of(scan, self.counted(scan, gaps)).owners or ():
             if owner.package is not None and owner.path not in labels:
                 labels[owner.path] = f"{os.path.basename(owner.path)} ({owner.package})"
-        return probe_threads(machine, gaps, self._threads, scan.segments, labels)
+        return labels
 
 
 def by_runtime(scan: Scan, counted: Workers | None) -> dict[str, int] | None:

@@ -27,7 +27,9 @@ def masked(snapshot: Snapshot) -> bool:
 
 
 def it(snapshot: Snapshot) -> str:
-    """Give what a finding is about: this kernel, or a process that is to be."""
+    """Give what a finding is about: this kernel, another process, or one that is to be."""
+    if snapshot.outside is not None:
+        return "This process"
     return "The process" if snapshot.is_foreseen else "This kernel"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..facts.libraries import Library
 from ..facts.settings import EnvSetting
 from ..facts.snapshots import Snapshot
 from .copies import coming, counted, it, llvm, masked, module_of, one_of, opened, place_of
+from .hanging import hangs_between, spinning_between
 from .rule import Case, Rule, bringer, described, named
 
 _LLVM = (
@@ -118,6 +120,11 @@ def _hanging(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
     if first is None or not hanging:
         return
     second = (*coming(snapshot, hanging), *hanging)[0]
+    wait = spinning_between(snapshot, first, second)
+    if wait is not None:
+        case = hangs_between(snapshot, first, second, wait)
+        yield replace(case, remedies=(*case.remedies, *_ways_around(snapshot, libraries, second)))
+        return
     yield Case(
         title=f"{it(snapshot)} will hang at the first call of {bringer(second)}",
         why=(
@@ -126,18 +133,20 @@ def _hanging(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
             "nothing about that."
         ),
         evidence=(described(first), described(second)),
-        remedies=(
-            (
-                (
-                    "Load Intel's before all imports: "
-                    if snapshot.is_foreseen
-                    else "Restart the kernel, and load Intel's first, in the first cell: "
-                )
-                + opened(snapshot, second)
-            ),
-            # Where something else than MKL loads libiomp5, MKL's variable does nothing about it.
-            *(_other_layer(snapshot) for each in libraries if each.family == "mkl"),
-        ),
+        remedies=_ways_around(snapshot, libraries, second),
+    )
+
+
+def _ways_around(
+    snapshot: Snapshot, libraries: tuple[Library, ...], second: Library
+) -> tuple[str, ...]:
+    when = "Restart the kernel, and load Intel's first, in the first cell"
+    if snapshot.is_foreseen or snapshot.outside is not None:
+        when = "Load Intel's before all imports"
+    return (
+        f"{when}: {opened(snapshot, second)}",
+        # Where something else than MKL loads libiomp5, MKL's variable does nothing about it.
+        *(_other_layer(snapshot) for each in libraries if each.family == "mkl"),
     )
 
 

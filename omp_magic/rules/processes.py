@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library, Pool
 from ..facts.processes import Child, Sending
 from ..facts.snapshots import Snapshot
 from ..knowledge.forks import BY_KEY, DOOMED, HANGS, Fork, fork_of, is_on
+from .hanging import forked_and_waiting
 from .rule import Case, Rule, named
 
 _MOST_TERMS = 8
@@ -82,6 +84,8 @@ def _sum(sizes: list[int], known: list[int | None], allowed: int) -> str:
 
 
 def _unforkable(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+    for row, case in forked_and_waiting(snapshot, libraries):
+        yield replace(case, remedies=(*case.remedies, *_remedies(snapshot, row)))
     numba = _numba_on_openmp(snapshot)
     teams = [each for each in libraries if _has_team(each) and not _only_numbas(each, snapshot)]
     if teams:
@@ -156,6 +160,8 @@ def _forked(snapshot: Snapshot, row: Fork, child: str, evidence: tuple[str, ...]
             if method
             else "multiprocessing is not imported; os.fork needs none"
         )
+        if snapshot.outside is not None:
+            started = "how multiprocessing starts children is not known from outside"
     return Case(
         title=f"A forked child that {child} will {will}",
         why=f"{row.why} {who}",

@@ -18,12 +18,17 @@ SEVERITIES = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One time that a rule applies: the words that differ from case to case."""
+    """One time that a rule applies: the words that differ from case to case.
+
+    `severity` is the rule's where it is "": what may come to pass is a warning, and an error once
+    it has.
+    """
 
     title: str
     why: str
     evidence: tuple[str, ...]
     remedies: tuple[str, ...]
+    severity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,7 @@ class Rule:
         return tuple(
             Finding(
                 code=self.code,
-                severity=self.severity,
+                severity=case.severity or self.severity,
                 title=case.title,
                 why=case.why,
                 evidence=case.evidence,

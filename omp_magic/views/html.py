@@ -19,7 +19,7 @@ from ..facts.libraries import Finding
 from ..facts.snapshots import Snapshot
 from ..rules.explain import Explanation
 from . import check as check_words
-from . import foreseen, links, matrix, tasks, variables, words
+from . import foreseen, links, matrix, outside, tasks, variables, words
 from .changed import changes_of
 from .meanings import MEANINGS, meaning_in
 from .systems import verdict_on
@@ -71,8 +71,16 @@ def render_html(snapshot: Snapshot) -> str:
             bars=bars_of(snapshot),
             changes=changes_of(snapshot),
             workers=_workers_of(snapshot),
+            who=_who(snapshot),
+            o=outside,
         )
     )
+
+
+def _who(snapshot: Snapshot) -> str:
+    if snapshot.outside is not None:
+        return outside.who_of(snapshot, snapshot.outside)
+    return f"pid {snapshot.pid} · Python {snapshot.python}"
 
 
 def _workers_of(snapshot: Snapshot) -> Table | None:

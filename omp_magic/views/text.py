@@ -78,6 +78,10 @@ def layout(snapshot: Snapshot, *, magics: bool = True) -> list[Text]:
         from .workers_text import worker_lines  # noqa: PLC0415 - as above
 
         parts += worker_lines(table_of(snapshot.workers, snapshot), width)
+    if snapshot.outside is not None:
+        from .outside_text import wait_lines  # noqa: PLC0415 - only another process pays
+
+        parts.append(wait_lines(snapshot, snapshot.outside, width))
     parts.append(_rest(snapshot, width, magics=magics))
     if "cpus" in snapshot.shown:
         parts += [_cpus(snapshot, width), _tasks(snapshot, width)]
@@ -97,6 +101,10 @@ def _header(snapshot: Snapshot, verdict: Verdict, width: int) -> list[Text]:
     if verdict.more:
         lines += _sentence(shortened(verdict.more, snapshot.prefix), width, "dim")
     facts = f"Threads in this process · pid {snapshot.pid} · Python {snapshot.python}"
+    if snapshot.outside is not None:
+        from .outside import who_of  # noqa: PLC0415 - only another process pays
+
+        facts = who_of(snapshot, snapshot.outside)
     return [*lines, *_sentence(" · ".join((facts, *_counts(snapshot))), width, "dim")]
 
 
@@ -218,7 +226,7 @@ def _footer(snapshot: Snapshot, width: int, *, magics: bool) -> list[Text]:
         parts.append(f"{counted(len(snapshot.environment), 'variable')} set (--env)")
     if snapshot.os_threads is None and snapshot.num_os_threads is not None:
         parts.append(f"{counted(snapshot.num_os_threads, 'OS thread')} (--threads)")
-    if snapshot.children and snapshot.workers is None:
+    if snapshot.children and snapshot.workers is None and snapshot.outside is None:
         working = sum(not child.helper for child in snapshot.children)
         parts.append(f"{counted(working, 'worker')} (--workers)")
     return _sentence(" · ".join(parts) or "--json gives all of it", width, "dim")

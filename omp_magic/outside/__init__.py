@@ -1,0 +1,1 @@
+"""Processes seen from outside: one that somebody names, and the kernels of a machine."""
