@@ -39,7 +39,7 @@ _PYTHON = re.compile(r"(?:lib)?(?:python|pypy)(3\.\d+)")
 _SITE = re.compile(
     r"^(.*)[/\\](?:lib\w*[/\\]python[\w.]+|Lib)[/\\](?:site|dist)-packages[/\\]([\w]+)"
 )
-_MOST_LOOKED_AT = 32
+_MOST_LOOKED_AT = 8
 """Threads whose stacks are read where no list of all was asked for."""
 _INSIDE = Gap(
     what="what the process alone knows",

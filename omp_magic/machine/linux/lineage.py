@@ -34,7 +34,10 @@ def descendants_of(machine: Door, notes: list[str], *, ended: bool = False) -> t
         When /proc cannot be read.
     """
     try:
-        found = _by_lists(machine, notes, ended=ended)
+        if _has_many_lists(machine):
+            found = _by_parents(machine, notes, ended=ended)
+        else:
+            found = _by_lists(machine, notes, ended=ended)
     except FileNotFoundError:
         found = _by_parents(machine, notes, ended=ended)
     return tuple(row_of(pid, stat) for pid, stat in found.items())
@@ -73,6 +76,17 @@ def alive_stat(machine: Door, pid: int) -> Stat | None:
     except (OSError, ParseError):
         return None
     return None if stat.ended else stat
+
+
+def _has_many_lists(machine: Door) -> bool:
+    """Tell which way is shorter, of another process: each thread has a list of children, 10 us.
+
+    The running process is asked beforehand whether it has a child at all (`has_child`).
+    """
+    if machine.live or not machine.runs:
+        return False
+    threads = len(machine.entries("/proc/self/task"))
+    return threads > sum(name.isdigit() for name, _ in machine.entries("/proc"))
 
 
 def _by_lists(machine: Door, notes: list[str], *, ended: bool) -> dict[int, Stat]:

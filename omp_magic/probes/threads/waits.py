@@ -22,10 +22,11 @@ from ...machine.port.others import WAITS, WaitRow
 from ...machine.port.rows import Memory
 from ...machine.python.names import cpu_name
 
-_STACK_BYTES = 32768
+_STACK_BYTES = 16384
 _MOST_STACK_BYTES = 1024 * 1024
 _MOST_FRAMES = 12
 _MOST_CALLS = 400
+_INTERPRETER = re.compile(r"/lib(python|pypy)\d[^/]*$")
 _OF_C = re.compile(r"(ld|ld64|ld-.*|libc|libc-.*|libpthread|libpthread-.*)\.so|ld-musl-.*")
 
 
@@ -94,6 +95,7 @@ class _Walk:
         self._segments = segments
         self._memory = memory
         self._cpu = cpu_name()
+        self._python = machine.system.executable()
 
     def frames(self, row: WaitRow) -> tuple[Frame, ...]:
         """Give the code that a thread is in, the innermost first."""
@@ -139,9 +141,13 @@ class _Walk:
                 continue
             if ends_in_call(before, self._cpu):
                 found.append(word)
-                if len(found) == _MOST_CALLS:
+                # Behind the interpreter lie the modules that have called into it.
+                if len(found) == _MOST_CALLS or self._is_python(path):
                     break
         return found
+
+    def _is_python(self, path: str) -> bool:
+        return path == self._python or _INTERPRETER.search(path) is not None
 
     def _code_at(self, address: int) -> str | None:
         return self._segments.file_at(address, code=True)
