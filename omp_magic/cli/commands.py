@@ -30,6 +30,7 @@ class Command(Protocol):
 
 COMMANDS = {
     "status": "status",
+    "top": "top",
     "check": "check",
     "scan": "scan",
     "report": "report",

@@ -81,6 +81,7 @@ class OtherObserver:
         """
         gaps = self._gaps
         gaps.clear()
+        self._distant.forget()
         at_exec, now = self._variables(gaps)
         self.machine.environ = at_exec if now is None else now
         machine = self.machine.once()

@@ -81,6 +81,10 @@ class LinuxOthers:
         words = self._machine.read("/proc/self/cmdline").split("\0")
         return tuple(words[:-1] if words and not words[-1] else words)
 
+    def folder(self) -> str:
+        """Follow /proc/PID/cwd."""
+        return os.readlink(self._machine.path("/proc/self/cwd"))
+
     def waits(self, tids: Collection[int]) -> tuple[WaitRow, ...]:
         """Read stat, wchan and, where the rules of ptrace(2) allow it, syscall of each."""
         rows: list[WaitRow] = []

@@ -76,6 +76,10 @@ class MacOthers:
         except ParseError as error:
             raise OSError(str(error)) from error
 
+    def folder(self) -> str:
+        """See `port.Others.folder`."""
+        raise OSError("it is not asked for on this system")
+
     def waits(self, tids: Collection[int]) -> tuple[WaitRow, ...]:
         """See `port.Others.waits`."""
         del tids

@@ -125,6 +125,9 @@ class Others(Protocol):
     def arguments(self) -> tuple[str, ...]:
         """Give its command line in words; raises OSError."""
 
+    def folder(self) -> str:
+        """Give the folder that it works in; raises OSError."""
+
     def waits(self, tids: Collection[int]) -> tuple[WaitRow, ...]:
         """Give where threads wait; those that have ended are left out.
 

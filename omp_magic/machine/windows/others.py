@@ -72,6 +72,10 @@ class WindowsOthers:
         """See `processes.command_line`."""
         return split_command(processes.command_line(self._pid))
 
+    def folder(self) -> str:
+        """See `port.Others.folder`."""
+        raise OSError("it is not asked for on this system")
+
     def waits(self, tids: Collection[int]) -> tuple[WaitRow, ...]:
         """See `port.Others.waits`."""
         del tids

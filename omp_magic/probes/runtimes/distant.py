@@ -6,8 +6,6 @@ of that process, where that is allowed; what they do not tell is None.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...formats.procfs import Mapped
@@ -18,7 +16,7 @@ from .images import Image
 
 
 class Distant:
-    """One look at one process.
+    """What is known of one process; the lists are those of one look.
 
     Parameters
     ----------
@@ -31,10 +29,21 @@ class Distant:
     def __init__(self, machine: OtherMachine, gaps: list[Gap]) -> None:
         self.machine = machine
         self._gaps = gaps
+        self._read = False
+        self._lists: Lists | None = None
 
-    @cached_property
+    @property
     def lists(self) -> Lists | None:
         """The loader's lists; None where they are not told, or cannot be read."""
+        if not self._read:
+            self._read, self._lists = True, self._read_lists()
+        return self._lists
+
+    def forget(self) -> None:
+        """Forget the lists: they are read again when they are asked for."""
+        self._read, self._lists = False, None
+
+    def _read_lists(self) -> Lists | None:
         if self.machine.others.lacks(LISTS):
             return None
         try:
