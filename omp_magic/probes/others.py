@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from typing import TypeVar
 
 from ..errors import ParseError
 from ..facts.libraries import Gap, Library
 from ..facts.outside import Outside, Wait
-from ..facts.processes import Child
+from ..facts.processes import Child, Thread
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..formats.procfs import Mapped
@@ -39,6 +40,7 @@ _PYTHON = re.compile(r"(?:lib)?(?:python|pypy)(3\.\d+)")
 _SITE = re.compile(
     r"^(.*)[/\\](?:lib\w*[/\\]python[\w.]+|Lib)[/\\](?:site|dist)-packages[/\\]([\w]+)"
 )
+_Owned = TypeVar("_Owned", Thread, Wait)
 _MOST_LOOKED_AT = 8
 """Threads whose stacks are read where no list of all was asked for."""
 _INSIDE = Gap(
@@ -158,6 +160,8 @@ class OtherObserver:
             ),
             shown=shown,
         )
+        if not version:
+            snapshot = _of_a_program(snapshot)
         every = (*gaps, *scan.gaps, *budget.gaps)
         return replace(snapshot, gaps=tuple(dict.fromkeys(every)))
 
@@ -228,6 +232,25 @@ class OtherObserver:
 
 def _as_process(standing: Standing) -> Process:
     return Process(standing.pid, standing.parent, standing.name, 0, standing.started)
+
+
+def _of_a_program(snapshot: Snapshot) -> Snapshot:
+    """Give a snapshot in which what no library has started is the program's own, not Python's."""
+    outside = snapshot.outside
+    if outside is None:
+        return snapshot
+
+    program = outside.program
+
+    def named(each: _Owned) -> _Owned:
+        return replace(each, owner=program) if each.owner == PYTHON else each
+
+    threads = snapshot.os_threads
+    return replace(
+        snapshot,
+        os_threads=None if threads is None else tuple(map(named, threads)),
+        outside=replace(outside, waits=tuple(map(named, outside.waits))),
+    )
 
 
 def _shown(child: Child) -> str:

@@ -138,7 +138,9 @@ class LinuxOthers:
         with self._memory() as memory:
             try:
                 (at,) = struct.unpack("=Q", memory(place, 8))
-                for index in range(_MOST_VARIABLES if at else 0):
+                if not at:
+                    raise OSError("its C library has none: it is starting, or has cleared it")
+                for index in range(_MOST_VARIABLES):
                     (text,) = struct.unpack("=Q", memory(at + index * 8, 8))
                     if not text:
                         return found
@@ -148,9 +150,7 @@ class LinuxOthers:
                         found.setdefault(name, value)
             except struct.error:
                 raise OSError("its environment changed while it was read") from None
-        if at:
-            raise OSError("its environment has no end")
-        return found
+        raise OSError("its environment has no end")
 
     def number(self, file: Mapped, name: str) -> int | None:
         """See `port.Others.number`."""
