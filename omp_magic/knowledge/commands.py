@@ -38,6 +38,9 @@ def shown_command(words: Sequence[str], name: str = "") -> str:
     >>> shown_command(["psql", "postgres://me:secret@host/db"])
     'psql'
     """
+    words = list(words)
+    while words and not words[-1]:
+        words.pop()  # what is left of the room that a longer command line had
     if not words or not words[0]:
         return name
     program = _last(words[0] if len(words) > 1 else words[0].split(" ")[0])

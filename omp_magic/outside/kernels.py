@@ -173,7 +173,8 @@ class KernelWatch:
         """Give a process's line; None when it has ended."""
         machine, pid = known.machine, known.standing.pid
         try:
-            if machine.others.standing().started != known.standing.started:
+            now = machine.others.standing()
+            if now.ended or now.started != known.standing.started:
                 del self._known[pid]
                 return None
             threads = machine.system.num_threads()
