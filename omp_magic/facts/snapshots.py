@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import MissingRendererError
-from .changes import Change
-from .cpus import Budget, Load, Throttling
-from .libraries import Finding, Gap, Library, Pool
-from .limits import Limit
 from .mime import bundle
-from .overruns import Overrun
 from .plain import as_plain
-from .processes import Child, Package, PythonThreads, Sending, Thread, ThreadOwner
-from .settings import EnvSetting
-from .tasks import TaskBudget
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .changes import Change
+    from .cpus import Budget, Load, Throttling
     from .differences import Difference
+    from .libraries import Finding, Gap, Library, Pool
+    from .limits import Limit
     from .outside import Outside
+    from .overruns import Overrun
+    from .processes import Child, Package, PythonThreads, Sending, Thread, ThreadOwner
+    from .settings import EnvSetting
+    from .tasks import TaskBudget
     from .workers import Workers
 
 SCHEMA = 1

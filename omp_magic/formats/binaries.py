@@ -7,8 +7,6 @@ import struct
 from dataclasses import dataclass
 
 from .elf import parse_constants, parse_elf
-from .macho import is_macho, parse_macho
-from .pe import parse_pe
 
 _OF_A_RUNTIME = (b"__KMP_REGISTERED_LIB_", b"GOMP_SPINCOUNT")
 _OF_ITS_KIND = (
@@ -102,6 +100,8 @@ def parse_binary(data: bytes | mmap.mmap) -> tuple[Binary, ...]:
                 size_bytes=size_bytes,
             ),
         )
+    from .macho import is_macho, parse_macho  # noqa: PLC0415 - 4 ms with PE: Linux reads ELF
+
     if is_macho(head):
         return tuple(
             Binary(
@@ -116,6 +116,8 @@ def parse_binary(data: bytes | mmap.mmap) -> tuple[Binary, ...]:
             )
             for part in parse_macho(data)
         )
+    from .pe import parse_pe  # noqa: PLC0415 - as above
+
     windows = parse_pe(data)
     return (
         Binary(
@@ -186,8 +188,12 @@ def _places(data: bytes | mmap.mmap, cpu: str) -> list[tuple[int, int]]:
     head = bytes(data[:8])
     if head[:4] == b"\x7fELF":
         return [(offset, offset + length) for offset, length in parse_constants(data)]
+    from .macho import is_macho, parse_macho  # noqa: PLC0415 - as in parse_binary
+
     if is_macho(head):
         parts = parse_macho(data)
         return [part.place for part in parts if cpu in ("", part.cpu)]
+    from .pe import parse_pe  # noqa: PLC0415 - as in parse_binary
+
     parse_pe(data)
     return [(0, len(data))]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import ParseError
 from .elf import Segment, parse_segments
-from .macho import LoadedSegment, parse_loaded
-from .pe_headers import PeHeaders
+
+if TYPE_CHECKING:
+    from .macho import LoadedSegment
 
 _EXECUTE, _WRITE = 0x20000000, 0x80000000
 
@@ -51,6 +53,8 @@ def parse_spans(head: bytes) -> tuple[Span, ...]:
     if head[:4] == b"\x7fELF":
         return _of_segments(parse_segments(head))
     if head[:4] == b"\xcf\xfa\xed\xfe":
+        from .macho import parse_loaded  # noqa: PLC0415 - 2 ms, where only ELF is read
+
         return _of_segments(parse_loaded(head).segments)
     return _of_pe(head)
 
@@ -71,6 +75,8 @@ def _of_segments(segments: Iterable[Segment | LoadedSegment]) -> tuple[Span, ...
 
 
 def _of_pe(head: bytes) -> tuple[Span, ...]:
+    from .pe_headers import PeHeaders  # noqa: PLC0415 - as above
+
     try:
         sections = PeHeaders(head).sections()
     except (struct.error, IndexError):

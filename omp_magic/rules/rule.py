@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..facts.libraries import Finding, Library
 from ..facts.names import is_system, used_by
 from ..facts.snapshots import Snapshot
-from ..knowledge.elsewhere import words_at
-from .stories import STORIES
-from .story import Story
+
+if TYPE_CHECKING:
+    from .story import Story
 
 SEVERITIES = ("error", "warning", "info")
 """From the worst on."""
@@ -54,6 +55,8 @@ class Rule:
     @property
     def story(self) -> Story:
         """What the code means, at length."""
+        from .stories import STORIES  # noqa: PLC0415 - 5 ms of texts that few ask for
+
         return STORIES[self.code]
 
     def findings(self, snapshot: Snapshot, libraries: tuple[Library, ...]) -> tuple[Finding, ...]:
@@ -91,6 +94,8 @@ def bringer(library: Library) -> str:
     """Give who brought a library: its distribution, or its file and who uses it."""
     if library.owner:
         return library.whose
+    from ..knowledge.elsewhere import words_at  # noqa: PLC0415 - only what nobody shipped pays
+
     if words_at(library.path):
         return words_at(library.path)
     name = library.place or library.file_name

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..facts.libraries import Library
-from ..facts.overruns import Overrun
 from ..facts.snapshots import Snapshot
 from ..knowledge.passed import ARGUMENTS
 from .rule import Case, Rule
+
+if TYPE_CHECKING:
+    from ..facts.overruns import Overrun
 
 
 def _unheld(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import re
 import struct
 from collections.abc import Collection, Iterator
@@ -13,13 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.procfs import Mapped, parse_maps, parse_stat
+from ...formats.procfs import Mapped, parse_stat
 from ...formats.procstatus import inside, parse_id_map, parse_status
 from ...formats.syscalls import parse_syscall, syscall_name
 from ..port.others import Lists, Standing, WaitRow
 from ..port.rows import Memory
+from .pthreads import C_LIBRARY
 from .rtld import lists_of
-from .symbols import FileSymbols
+from .symbols import FileSymbols, mapped_of
 
 if TYPE_CHECKING:
     from ..port.door import Door
@@ -115,7 +115,7 @@ class LinuxOthers:
         if found is None:
             stack = self._stack if row.tid == self._machine.pid else (0, 0)
             return WaitRow(row.tid, row.state, row.wchan, "", stack=stack)
-        name = "" if found.number is None else syscall_name(found.number, platform.machine())
+        name = "" if found.number is None else syscall_name(found.number, os.uname().machine)
         return WaitRow(
             row.tid, row.state, row.wchan, name, found.stack_pointer, found.program_counter
         )
@@ -165,9 +165,7 @@ class LinuxOthers:
         return self._symbols.functions_at(file, addresses)
 
     def _environ(self) -> int | None:
-        program = os.readlink(self._machine.path("/proc/self/exe"))
-        program = program.removesuffix(" (deleted)")
-        files = [each for each in self._mapped if each.path == program]
+        files = [each for each in self._mapped if each.path == self._program]
         files += [each for each in self._mapped if re.match(r"libc[.-]", each.file_name)]
         for file in files:
             for name in _ENVIRON:
@@ -182,7 +180,14 @@ class LinuxOthers:
 
     @cached_property
     def _mapped(self) -> tuple[Mapped, ...]:
-        return parse_maps(self._maps)
+        """Give the program and its C library: what else is asked about is named by who asks."""
+        program = os.path.basename(self._program)
+        return mapped_of(self._maps, re.compile(f"{C_LIBRARY.pattern}|{re.escape(program)}"))
+
+    @cached_property
+    def _program(self) -> str:
+        link = os.readlink(self._machine.path("/proc/self/exe"))
+        return link.removesuffix(" (deleted)")
 
     @cached_property
     def _symbols(self) -> FileSymbols:

@@ -18,7 +18,6 @@ does not match, never a crash.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import struct
 import sys
@@ -27,11 +26,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.procfs import Segments, parse_maps
+from ...formats.procfs import Segments
 from ...formats.syscalls import parse_syscall
 from ..port.native import Native
 from ..port.rows import Memory
-from .symbols import FileSymbols
+from .symbols import FileSymbols, mapped_of
 
 if TYPE_CHECKING:
     from ..port.door import Door
@@ -169,7 +168,7 @@ class PthreadStarts:
     def _list_by_files(self) -> ThreadList | None:
         """Find it by the files of another process's C library, which may be another than ours."""
         text = self._machine.read(f"/proc/{self._process or 'self'}/maps")
-        symbols = FileSymbols(self._machine, parse_maps(text))
+        symbols = FileSymbols(self._machine, mapped_of(text, C_LIBRARY))
         with self._machine.memory(self._process) as memory:
             return ThreadList.of(lambda name: symbols.address(name, C_LIBRARY), memory)
 
@@ -239,7 +238,7 @@ def start_of_sleeping(
     OSError, ParseError
         When the stack pointer cannot be read; `ProcessLookupError` when the thread has ended.
     """
-    if platform.machine() != "x86_64" or sys.byteorder != "little":
+    if os.uname().machine != "x86_64" or sys.byteorder != "little":
         raise OSError("this C library does not tell where it keeps its threads")
     waiting = parse_syscall(machine.read(f"/proc/{process}/task/{tid}/syscall"))
     if waiting is None:

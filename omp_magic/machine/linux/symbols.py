@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 
 from ...errors import ParseError
 from ...formats.elfsymbols import ElfSymbols, Functions
-from ...formats.procfs import Mapped
+from ...formats.procfs import Mapped, parse_maps
 
 if TYPE_CHECKING:
     from ..port.door import Door
+
+
+def mapped_of(maps: str, names: re.Pattern[str]) -> tuple[Mapped, ...]:
+    """Give the mapped files of some names: a process may have a thousand lines of others."""
+    wanted = (line for line in maps.split("\n") if names.match(line.rpartition("/")[2]))
+    return parse_maps("\n".join(wanted))
 
 
 class FileSymbols:

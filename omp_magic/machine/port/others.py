@@ -7,8 +7,7 @@ Nothing is attached to, stopped or signalled, and nothing runs there. What may n
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ...formats.procfs import Mapped
 
@@ -18,8 +17,7 @@ VARIABLES_NOW = "variables as they are now"
 LIMITS_OF_OTHERS = "limits of other processes"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Who a process is, to somebody who wants to look at it.
 
     Parameters
@@ -62,8 +60,7 @@ class Standing:
     own_user: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class WaitRow:
+class WaitRow(NamedTuple):
     """Where one thread waits.
 
     Parameters
@@ -89,8 +86,7 @@ class WaitRow:
     stack: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
+class Lists(NamedTuple):
     """What a process's loader has loaded.
 
     Parameters

@@ -8,7 +8,6 @@ from contextlib import suppress
 from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...formats.binaries import Binary, parse_binary, parse_text, parse_texts
-from ...formats.pe_version import parse_version
 from ...formats.procfs import Mapped
 from ...knowledge.catalog import Family, static_family
 from ...machine import Machine
@@ -84,7 +83,7 @@ class Files:
             with suppress(OSError, ValueError, ParseError):
                 if self._is_there(file):
                     with self._opened(file) as data:
-                        found = parse_version(data)
+                        found = _version_in(data)
             self._versions[key] = found
         return self._versions[key]
 
@@ -157,6 +156,15 @@ class Files:
     def _opened(self, file: Mapped) -> mmap.mmap:
         with open(self._machine.path(file.path), "rb") as opened:
             return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _version_in(data: mmap.mmap) -> str | None:
+    """Give the version in a DLL's resources; other files have none."""
+    if data[:2] != b"MZ":
+        return None
+    from ...formats.pe_version import parse_version  # noqa: PLC0415 - only a DLL pays
+
+    return parse_version(data)
 
 
 def _key(file: Mapped) -> _Key:
