@@ -57,7 +57,7 @@ STORIES: dict[str, Story] = {
         "functions are bound to libomp's. Its start takes a lock of another kind and spins for "
         "ever. KMP_DUPLICATE_LIB_OK does not help.",
         "libomp is what dlsym finds in the global scope, and libiomp5 is mapped after it and has "
-        "not started.",
+        "not started. A process that hangs so is told by: omp-magic status --pid PID.",
         (
             f"Load Intel's first, in the first cell of a fresh kernel: {_INTEL_FIRST}",
             (

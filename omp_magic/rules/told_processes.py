@@ -36,7 +36,8 @@ STORIES: dict[str, Story] = {
         "Threads that live and the files that own them, told by their stacks, and a table of what "
         "a fork does to each pool, measured with the real packages. os.register_at_fork tells of "
         "a fork before it happens, and a cell is warned then, once for each pool, unless the code "
-        "that forks goes on to exec. A fork cannot be refused: with %omp_guard raise it is told.",
+        "that forks goes on to exec. A fork cannot be refused: with %omp_guard raise it is told. "
+        "A process that hangs so is told by: omp-magic status --pid PID.",
         (
             (
                 "In a notebook, with joblib's loky, whose workers start anew and get functions by "

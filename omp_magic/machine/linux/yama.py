@@ -20,6 +20,7 @@ def refusal(error: PermissionError) -> PermissionError:
     if scope == "0":
         why += ": it may have set itself not dumpable (prctl(2)), or a container forbids ptrace"
     else:
-        why += f": kernel.yama.ptrace_scope is {scope}; root may"
-        why += ", and all of the user's own where it is 0" if scope in ("1", "2") else ""
+        why += f": kernel.yama.ptrace_scope is {scope}"
+        if scope in ("1", "2"):
+            why += ", and where it is 0 it may: sudo sysctl kernel.yama.ptrace_scope=0"
     return PermissionError(error.errno, why, error.filename)
