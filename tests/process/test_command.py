@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from omp_magic.cli.commands import COMMANDS
 from omp_magic.rules.judgement import RULES
 
 
@@ -56,13 +57,7 @@ def _run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[st
         (("explain", "waitng"), "did you mean waiting?"),
         (("check", "numpi"), "numpi: no such module; did you mean numpy?"),
         (("status", "--import", "sklern"), "no such module: sklern; did you mean sklearn?"),
-        (
-            (),
-            (
-                "no command; accepted: status, check, scan, report, enable, disable, explain; "
-                "example: omp-magic status"
-            ),
-        ),
+        ((), f"no command; accepted: {', '.join(COMMANDS)}; example: omp-magic status"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_what_was_meant(words: tuple[str, ...], said: str) -> None:

@@ -16,11 +16,9 @@ from ...formats.memoryfiles import parse_meminfo
 from ...formats.procfs import Segments, parse_environ, parse_maps, parse_stat
 from ..port.native import Native, Relatives, Starts, Variables
 from ..port.rows import Cores, CpuLimit, Memory, MemoryUse, Process, ProcessMap, ThreadRow
-from ..posix.environ import CEnvironment
 from . import clocks, cores, sizes
 from .clocks import ThreadClocks, clocks_of
 from .lineage import descendants_of, has_child
-from .native import LinuxNative
 from .pthreads import PthreadStarts
 from .relatives import LinuxRelatives
 from .units import ticks_per_s
@@ -62,6 +60,8 @@ class LinuxSystem:
         """See `port.System.native`."""
         if not self._machine.live:
             raise OSError("this is not the running process")
+        from .native import LinuxNative  # noqa: PLC0415 - ctypes, which files do not need
+
         return LinuxNative()
 
     def process_map(self, process: int | None = None) -> ProcessMap:
@@ -88,6 +88,8 @@ class LinuxSystem:
 
     def variables(self) -> Variables:
         """See `port.System.variables`."""
+        from ..posix.environ import CEnvironment  # noqa: PLC0415 - as above
+
         return CEnvironment()
 
     def published(self, name: str) -> Iterator[str]:

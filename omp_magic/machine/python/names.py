@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 _WINDOWS_CPUS = {"win-amd64": "x86_64", "win-arm64": "arm64"}
@@ -18,9 +19,7 @@ def cpu_name() -> str:
         import sysconfig  # noqa: PLC0415 - loading must stay cheap
 
         return _WINDOWS_CPUS.get(sysconfig.get_platform(), "x86")
-    import platform  # noqa: PLC0415 - as above
-
-    return platform.machine().lower()
+    return os.uname().machine.lower()
 
 
 def system_name() -> str:
