@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import MissingRendererError
 from .changes import Change
 from .comparing import Comparison
-from .cpus import Budget, Load, Throttling
+from .cpus import Budget
 from .differences import Difference
 from .libraries import Finding, Gap, Library, Pool
 from .limits import Limit
+from .load import Load, Throttling
 from .mime import bundle
 from .overruns import Overrun
 from .plain import as_plain

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .python.names import system_name
 
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from .port.cpusystem import CpuSystem
     from .port.door import Door
     from .port.system import System
 
@@ -25,3 +25,12 @@ def system_of(door: Door) -> System:
     from .linux.system import LinuxSystem  # noqa: PLC0415 - as above
 
     return LinuxSystem(door)
+
+
+def cpus_of(door: Door) -> CpuSystem | None:
+    """Give what tells of the CPUs alone; None where that is a part of all the rest."""
+    if door.root == "/" and system_name() != "linux":
+        return None
+    from .linux.cpus import LinuxCpus  # noqa: PLC0415 - as above
+
+    return LinuxCpus(door)

@@ -8,38 +8,31 @@ import struct
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.cgroupfiles import parse_allowed, parse_cpu_list
 from ...formats.memoryfiles import parse_meminfo
 from ...formats.procfs import Segments, parse_environ, parse_maps, parse_stat
 from ..port.native import Native, Relatives, Starts, Variables
-from ..port.rows import Cores, CpuLimit, Memory, MemoryUse, Process, ProcessMap, ThreadRow
+from ..port.rows import Memory, MemoryUse, Process, ProcessMap, ThreadRow
 from ..posix.environ import CEnvironment
 from . import clocks, sizes
 from .clocks import ThreadClocks, clocks_of
+from .cpus import LinuxCpus
 from .lineage import descendants_of, has_child
 from .native import LinuxNative
 from .pthreads import PthreadStarts
 from .relatives import LinuxRelatives
 from .units import ticks_per_s
 
-if TYPE_CHECKING:
-    from ..port.door import Door
-
-_FOLDER = "/sys/devices/system/cpu"
-_RESET_ON_FORK = 0x40000000
 _CODE = re.compile(
     r"^[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ \d+ +"
     r"/(?!memfd:|dev/zero|SYSV|anon_hugepage).*$",
     re.ASCII | re.MULTILINE,
 )
 """Lines of /proc/PID/maps with code of a file; code made at run time has none, or such a name."""
-_POLICIES = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
 
 
-class LinuxSystem:
+class LinuxSystem(LinuxCpus):
     """See `port.System`.
 
     Parameters
@@ -48,15 +41,7 @@ class LinuxSystem:
         The door to the files.
     """
 
-    name = "linux"
     long_bytes = struct.calcsize("l")
-
-    def __init__(self, machine: Door) -> None:
-        self._machine = machine
-
-    def lacks(self, what: str) -> str:  # noqa: ARG002 - the port's question
-        """See `port.System.lacks`: all is told."""
-        return ""
 
     def native(self) -> Native:
         """See `port.System.native`."""
@@ -196,45 +181,6 @@ class LinuxSystem:
         text = self._machine.read("/proc/self/maps")
         return _CODE.findall(text), Segments(text)
 
-    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
-        """Ask sched_getaffinity(2), or read it where the process is laid out in a folder."""
-        if self._machine.live:
-            return frozenset(os.sched_getaffinity(process or 0))
-        file = f"/proc/{process or 'self'}/status"
-        return parse_allowed(file, self._machine.read(file))
-
-    def cores(self) -> Cores:
-        """Read /sys, since PYTHON_CPU_COUNT changes what Python says; see `port.System.cores`."""
-        source = "sched_getaffinity(2)"
-        try:
-            online = self._machine.read(f"{_FOLDER}/online")
-            number = len(parse_cpu_list(online))
-        except (OSError, ParseError):
-            known = os.cpu_count() or 1 if self._machine.live else 1
-            return Cores(known, told_by=source)
-        physical, present = _cores(self._machine, self._machine.root, online)
-        return Cores(
-            number,
-            max(0, present - number),
-            physical,
-            file=f"{_FOLDER}/online",
-            told_by=source,
-            physical_told_by="thread_siblings_list",
-        )
-
-    def cpu_limits(self) -> tuple[CpuLimit, ...]:
-        """See `port.System.cpu_limits`: Linux limits by cgroups alone."""
-        return ()
-
-    def notes(self, *, quota: bool) -> tuple[str, ...]:
-        """Tell of a real-time policy, for which no quota holds; see sched(7)."""
-        if not self._machine.live or not quota:
-            return ()
-        policy = _POLICIES.get(os.sched_getscheduler(0) & ~_RESET_ON_FORK)
-        if policy is None:
-            return ()
-        return (f"this process runs under {policy}: a quota does not hold for it",)
-
     def cpu_s(self, process: int | None = None) -> float:
         """See `port.System.cpu_s`."""
         return clocks.cpu_s(self._machine, process)
@@ -271,30 +217,3 @@ def _opened_memory(path: str) -> Iterator[Memory]:
         yield lambda address, size_bytes: os.pread(handle, size_bytes, address)
     finally:
         os.close(handle)
-
-
-_known_cores: dict[tuple[str, str], tuple[int | None, int]] = {}
-
-
-def _cores(machine: Door, root: str, online: str) -> tuple[int | None, int]:
-    """Give (physical cores, CPUs present); read once for each set of CPUs online."""
-    key = root, online
-    if key not in _known_cores:
-        cores = set()
-        for cpu in parse_cpu_list(online):
-            try:
-                cores.add(machine.read(f"{_FOLDER}/cpu{cpu}/topology/thread_siblings_list"))
-            except OSError:
-                cores.clear()
-                break
-        try:
-            present = len(parse_cpu_list(machine.read(f"{_FOLDER}/present")))
-        except (OSError, ParseError):
-            present = 0
-        if len(_known_cores) >= _MOST_KEPT:
-            _known_cores.clear()
-        _known_cores[key] = len(cores) or None, present
-    return _known_cores[key]
-
-
-_MOST_KEPT = 8
