@@ -86,6 +86,27 @@ class PlanError(RequestError):
     """A plan was asked for that cannot be made; nothing was looked at."""
 
 
+class StartError(RequestError):
+    """A program was to be started in words that cannot be followed; nothing was started or set."""
+
+
+class NoFixError(OmpMagicError, ValueError):
+    """A finding was to be mended by variables, and none mends it; nothing was started or set.
+
+    Parameters
+    ----------
+    code
+        The finding's.
+    instead
+        What mends it.
+    """
+
+    def __init__(self, code: str, instead: str) -> None:
+        self.code = code
+        self.instead = instead
+        super().__init__(f"{code}: no variable mends it; {instead}")
+
+
 class WorkerEndedError(OmpMagicError, RuntimeError):
     """A worker of a pool has ended with work in hand; the pool was ended too.
 
