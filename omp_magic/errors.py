@@ -171,6 +171,24 @@ class ProfileError(OmpMagicError):
         super().__init__(f"{path}: {why}")
 
 
+class KernelSpecError(OmpMagicError):
+    """A Jupyter kernel that cannot be put in or taken out; nothing was changed.
+
+    Parameters
+    ----------
+    found
+        What is wrong.
+    accepted
+        What would help.
+    """
+
+    def __init__(self, found: str, accepted: str) -> None:
+        self.found = found
+        self.accepted = accepted
+        example = "omp-magic kernel install --name two-threads --threads 2"
+        super().__init__(wrong(found, accepted, example))
+
+
 class UnknownCodeError(OmpMagicError, LookupError):
     """A finding's code was asked for that does not exist.
 

@@ -127,30 +127,49 @@ def asked_for(  # noqa: PLR0913 - each is an option of its own
     )
 
 
+def example_of(asking: str, option: str, value: object) -> str:
+    """Give how an option is asked for, in a call of Python's or in a line.
+
+    Examples
+    --------
+    >>> example_of("%omp_env {}", "threads", "blas=1 openmp=2")
+    '%omp_env --threads "blas=1 openmp=2"'
+    >>> example_of("omp_magic.environment({})", "set", "OMP_NUM_THREADS=4")
+    "omp_magic.environment(sets=['OMP_NUM_THREADS=4'])"
+    """
+    if asking.endswith("({})"):
+        told = f"sets=[{value!r}]" if option == "set" else f"{option}={value!r}"
+    else:
+        word = f'"{value}"' if " " in str(value) or value == "{}" else value
+        told = f"--{option} {word}"
+    return asking.replace("{}", told)
+
+
 def _workers(given: int | str, asking: str) -> int:
     text = str(given).strip()
     number = int(text) if text.isdecimal() and text.isascii() and len(text) < 9 else 0
     if isinstance(given, bool) or not 1 <= number <= MOST_WORKERS:
         accepted = f"a number of workers, 1 to {MOST_WORKERS}"
-        raise StartError(str(given), accepted, asking.format("--workers 4"))
+        raise StartError(str(given), accepted, example_of(asking, "workers", 4))
     return number
 
 
 def _spec(text: str, asking: str) -> LimitSpec:
     from ..limits.spec import parse_limit  # noqa: PLC0415 - the table of families, 3 ms
 
-    spec = parse_limit(text, asking=asking.format('--threads "{}"'), names="%omp_limit?")
+    names = "%omp_limit?" if asking.startswith("%") else "omp-magic run --help"
+    spec = parse_limit(text, asking=example_of(asking, "threads", "{}"), names=names)
     for name, _ in spec.amounts:
         if name not in _BY_VARIABLE:
             instead = _INSTEAD.get(name, "openmp=N or blas=N, which set what it reads")
             accepted = f"a name that a variable sets alone; instead {instead}"
-            raise StartError(f"{name}=", accepted, asking.format('--threads "blas=1 openmp=2"'))
+            raise StartError(f"{name}=", accepted, example_of(asking, "threads", "blas=1 openmp=2"))
     return spec
 
 
 def _sets(words: Iterable[str], asking: str) -> Iterable[tuple[str, str | None]]:
     seen = set()
-    example = asking.format("--set OMP_NUM_THREADS=4")
+    example = example_of(asking, "set", "OMP_NUM_THREADS=4")
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
@@ -182,5 +201,5 @@ def _code(word: str, asking: str) -> str:
     code = code if code.startswith("OMP") else f"OMP{code}"
     if code not in MENDED:
         accepted = f"a finding's code: {', '.join(MENDED)}"
-        raise StartError(word, accepted, asking.format("--fix OMP104"), nearest(word, MENDED))
+        raise StartError(word, accepted, example_of(asking, "fix", "OMP104"), nearest(word, MENDED))
     return code

@@ -11,7 +11,7 @@ _SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
 _LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
 _GUARD = re.compile(r"%omp_guard \w+")
 _PHRASES = (
-    (re.compile(r"%omp_(status|explain|check|report)\b"), r"omp-magic \1"),
+    (re.compile(r"%omp_(status|explain|check|report|env)\b"), r"omp-magic \1"),
     (re.compile(r"%omp_guard (\w+)"), r"the notebook's guard on \1"),
     (re.compile(r"%%?omp_limit off"), "the end of the limit's block"),
     (re.compile(r"%%?omp_limit\b"), "omp_magic.limit"),
