@@ -18,7 +18,7 @@ from .installed.shipped import shipped
 from .knowledge.conda import ONE_OPENMP, conda_name
 from .knowledge.manners import manners_of
 from .knowledge.variables import VARIABLES
-from .machine.python.names import system_name
+from .loader.here import this_target
 from .probes.cpus.budget import probe_budget
 from .probes.importable import probe_importable
 from .probes.packages.numbalayer import installed_layers
@@ -168,7 +168,7 @@ def environment(  # noqa: PLR0913 - each is an option of its own
     >>> "OMP_NUM_THREADS" in omp_magic.environment("dotenv").variables
     True
     """
-    system = system_name()
+    system = this_target().system
     word = _format(manners_of(system).written_for if format is None else format, asking)
     words = [f"{k}={v or ''}" for k, v in sets.items()] if isinstance(sets, Mapping) else sets
     codes = [fix] if isinstance(fix, str) else list(fix)

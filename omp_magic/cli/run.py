@@ -159,7 +159,7 @@ def _not_started(name: str, error: OSError) -> int:
     if found and os.path.isfile(name):
         why = "the program that its first line names is not there"
     elif found:
-        why = "there is no such program" if os.sep in name else "no such program on PATH"
+        why = "there is no such program" if os.path.dirname(name) else "no such program on PATH"
     shown = name if name.isprintable() else ascii(name)
     print(f"omp-magic run: {shown}: {why}", file=sys.stderr)
     return NOT_FOUND if found else NOT_STARTED

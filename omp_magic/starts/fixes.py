@@ -199,6 +199,7 @@ MENDED: dict[str, _Cure | str] = {
     "OMP211": "--workers N divides the CPUs with others that are known",
     "OMP212": _safe_layer,
     "OMP213": "the functions go into a module that workers can import",
+    "OMP214": "fewer threads that call it at once; --threads blas=1 leaves them more room",
     "OMP301": _nothing_more,
     "OMP302": _alike,
     "OMP303": _checked,

@@ -13,9 +13,10 @@ _CPUS = "These are the CPUs of where this was written; a container may have othe
 def dockerfile(sheet: Sheet) -> str:
     r"""Write ENV lines.
 
-    In double quotes ``\"`` and ``\$`` are escapes, and what a backslash before another one is has
-    changed (moby/buildkit, frontend/dockerfile/shell/lex.go, processDoubleQuote; moby#32140), so a
-    backslash is refused. A variable cannot be taken out.
+    Single quotes hold all but themselves; in double ones ``\"`` and ``\$`` are escapes
+    (moby/buildkit, frontend/dockerfile/shell/lex.go, processSingleQuote, processDoubleQuote). What
+    a backslash before another one is has changed (moby#32140), so a backslash is refused. A
+    variable cannot be taken out.
     """
     lines = comments(sheet.head)
     lines += comments((f'{_CPUS} its start counts: ENTRYPOINT ["omp-magic", "run", "--"]',))
@@ -24,8 +25,11 @@ def dockerfile(sheet: Sheet) -> str:
         if each.value is None:
             lines += comments((f"{each.name} must not be set: no ENV {each.name} above",))
             continue
-        quoted = each.value.replace('"', '\\"').replace("$", "\\$")
-        value = each.value if is_plain(each.value) else f'"{quoted}"'
+        value = each.value
+        if "'" in value:
+            value = '"' + value.replace('"', '\\"').replace("$", "\\$") + '"'
+        elif not is_plain(value):
+            value = f"'{value}'"
         lines.append(f"ENV {each.name}={value}")
     return "\n".join([*lines, *comments(sheet.foot), ""])
 

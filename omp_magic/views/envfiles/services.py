@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ...facts.sheets import Sheet
-from .refusing import comments, is_plain, values_of
+from .refusing import comments, is_plain, refuse, values_of
 
 
 def systemd(sheet: Sheet) -> str:
@@ -53,12 +53,15 @@ def dotenv(sheet: Sheet) -> str:
     r"""Write what python-dotenv, node's dotenv, compose, systemd and a POSIX shell read alike.
 
     They agree on plain words and on single quotes around all else; of a quote or a backslash in
-    these each makes something else. ``docker run --env-file`` takes quotes for a part of the value.
+    these each makes something else, and python-dotenv replaces ``${NAME}`` there too (its
+    variables.py). ``docker run --env-file`` takes quotes for a part of the value.
     """
     lines = comments(sheet.head)
     quoted = False
     for each in values_of(sheet, "'\\"):
         lines += comments((each.comment,))
+        if "${" in (each.value or ""):
+            refuse(sheet, each, "a value without '${', which this format cannot hold")
         if each.value is None:
             lines += comments((f"{each.name} must not be set: take it out where it is",))
         elif is_plain(each.value):
