@@ -34,14 +34,14 @@ NOT_STARTED, NOT_FOUND = 126, 127
 
 
 COMMANDS = {
-    "run": "run",
-    "env": "env",
-    "kernel": "kernel",
     "status": "status",
     "check": "check",
     "scan": "scan",
     "report": "report",
     "explain": "explain",
+    "run": "run",
+    "env": "env",
+    "kernel": "kernel",
     "enable": "enabling",
     "disable": "disabling",
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from omp_magic.cli.commands import COMMANDS
 from omp_magic.rules.judgement import RULES
 
 
@@ -58,10 +59,7 @@ def _run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[st
         (("status", "--import", "sklern"), "no such module: sklern; did you mean sklearn?"),
         (
             (),
-            (
-                "no command; accepted: status, check, scan, report, enable, disable, explain; "
-                "example: omp-magic status"
-            ),
+            f"no command; accepted: {', '.join(COMMANDS)}; example: omp-magic status",
         ),
     ],
 )
