@@ -71,7 +71,7 @@ def _parsed(words: list[str]) -> tuple[Command, Namespace]:
 def _asked(command: Command) -> dict[str, Any]:
     """Give a command's description, its default and its example, as `Parser` takes them."""
     return {
-        "description": f"{command.TOLD}.".capitalize(),
+        "description": f"{command.TOLD[:1].upper()}{command.TOLD[1:]}.",
         "default": command.DEFAULT,
         "example": command.EXAMPLE,
     }

@@ -83,16 +83,21 @@ def run(options: Namespace) -> int:
 
         return _refused(wrong("no command", "options, then a program and its arguments", EXAMPLE))
     environ = environ_given(os.environ)
+    after = environ
     try:
         start = make_start(_budget(), environ, asked_of(options))
+        _tell(start, command, environ, whole=options.verbose or options.dry_run)
+        after = start.environ(environ)
     except OmpMagicError as error:
         return _refused(str(error))
-    _tell(start, command, environ, whole=options.verbose or options.dry_run)
+    except Exception as error:  # noqa: BLE001 - law 7: our failure must not keep a server from starting
+        told = f"nothing is set ({type(error).__name__}: {error})"
+        print(f"omp-magic run: {told}", file=sys.stderr)
     if options.dry_run:
         return FINE
     sys.stderr.flush()
     try:
-        return become(command, start.environ(environ))
+        return become(command, after)
     except OSError as error:
         return _not_started(command[0], error)
 

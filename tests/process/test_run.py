@@ -292,11 +292,19 @@ def test_a_server_that_preforks_gives_each_worker_its_share() -> None:
     assert ended.stdout == "1\n1\n"
 
 
-def test_a_budget_that_cannot_be_read_starts_the_program_all_the_same() -> None:
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("omp_magic.probes.cpus.budget.probe_budget", "the CPUs allowed are not known"),
+        ("omp_magic.starts.making.make_start", "nothing is set"),
+    ],
+)
+def test_a_fault_of_ours_starts_the_program_all_the_same(broken: str, said: str) -> None:
+    module, _, name = broken.rpartition(".")
     code = (
-        "import sys, omp_magic.probes.cpus.budget as budget\n"
-        "def fail(machine): raise ZeroDivisionError('of ours')\n"
-        "budget.probe_budget = fail\n"
+        f"import sys, {module} as module\n"
+        "def fail(*given): raise ZeroDivisionError('of ours')\n"
+        f"module.{name} = fail\n"
         "from omp_magic.cli.main import main\n"
         "sys.exit(main(['run', '--', 'echo', 'fine']))"
     )
@@ -310,7 +318,7 @@ def test_a_budget_that_cannot_be_read_starts_the_program_all_the_same() -> None:
     )
     assert (ended.returncode, ended.stdout) == (0, "fine\n")
     assert ended.stderr.count("\n") == 1
-    assert "the CPUs allowed are not known (ZeroDivisionError: of ours)" in ended.stderr
+    assert f"{said} (ZeroDivisionError: of ours)" in ended.stderr
 
 
 def test_a_script_that_stops_is_stopped_with_its_terminals_keys() -> None:
