@@ -78,6 +78,10 @@ class RequestError(OmpMagicError, ValueError):
         super().__init__(wrong(f"found {_short(found)}", accepted, example, near))
 
 
+class NothingToAskError(RequestError):
+    """Nothing is named, and where names were looked for there are none."""
+
+
 class LimitError(RequestError):
     """A limit was asked for that cannot be set; nothing was changed."""
 

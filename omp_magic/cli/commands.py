@@ -36,6 +36,7 @@ NOT_STARTED, NOT_FOUND = 126, 127
 COMMANDS = {
     "status": "status",
     "check": "check",
+    "ci": "ci",
     "scan": "scan",
     "report": "report",
     "explain": "explain",

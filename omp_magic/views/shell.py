@@ -16,6 +16,8 @@ _PHRASES = (
     (re.compile(r"%%?omp_limit off"), "the end of the limit's block"),
     (re.compile(r"%%?omp_limit\b"), "omp_magic.limit"),
     (re.compile(r"%%?omp_(\w+)"), r"the notebook's \1"),
+    (re.compile(r"\b([Bb])efore the kernel starts"), r"\1efore Python starts"),
+    (re.compile(r"\b([Tt])his kernel\b"), r"\1his process"),
 )
 _PLACES = (("For this session", "For this program"), ("cell", "block"))
 
