@@ -13,7 +13,6 @@ import pytest
 from ..api import snapshot
 from ..errors import nearest, wrong
 from ..rules.rule import SEVERITIES
-from ..views.finding_text import finding_lines
 from ..views.plain import terminal_columns
 from ..views.shell import in_shell
 from ..views.words import printable
@@ -190,6 +189,8 @@ class Checks:
 
 def _problem_lines(problem: Problem) -> list[str]:
     """Give a problem in lines: the finding, and below it who did it, and where."""
+    from ..views.finding_text import finding_lines  # noqa: PLC0415 - rich, 12 ms
+
     width = terminal_columns()
     first, *rest = finding_lines(problem.finding, sys.prefix, width=width, magics=False)
     when = [_plain(each) for each in problem.when]

