@@ -123,7 +123,7 @@ def _limits(seen: Seen) -> Iterator[Problem]:
         finding = Finding(
             code=LIMITS,
             severity="error",
-            title=f"{first.title} has {_threads(first.last)}, before {first.first}{more}",
+            title=f"{first.title} has {_threads(first.last)} and had {first.first} before{more}",
             why=(
                 "A number of threads was set and not given back: the tests that follow run with "
                 "it, so that what they find depends on their order."

@@ -53,7 +53,7 @@ def test_counts_that_one_test_changed_are_one_problem_with_its_name() -> None:
     (problem,) = problems(counts)
     assert (problem.finding.code, problem.finding.severity) == ("limits", "error")
     assert problem.finding.title == (
-        "OpenBLAS (numpy) has 1 thread, before 4, and GNU libgomp (faiss-cpu)"
+        "OpenBLAS (numpy) has 1 thread and had 4 before, and GNU libgomp (faiss-cpu)"
     )
     assert problem.when == ("changed in t.py::b",)
     assert problem.is_allowed({"limits"})
