@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .eachworker import worker_limits
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
     from .planning import plan
+    from .starting import environment
     from .sweeping import sweep
     from .watching import watch
 
@@ -27,6 +28,7 @@ __all__ = [
     "UnsafeForkWarning",
     "UnsendableFunctionWarning",
     "check",
+    "environment",
     "explain",
     "limit",
     "plan",
@@ -37,6 +39,7 @@ __all__ = [
     "worker_limits",
 ]
 _PLACES = {
+    "environment": "starting",
     "plan": "planning",
     "sweep": "sweeping",
     "watch": "watching",

@@ -78,6 +78,10 @@ class RequestError(OmpMagicError, ValueError):
         super().__init__(wrong(f"found {_short(found)}", accepted, example, near))
 
 
+class NothingToAskError(RequestError):
+    """Nothing is named, and where names were looked for there are none."""
+
+
 class LimitError(RequestError):
     """A limit was asked for that cannot be set; nothing was changed."""
 
@@ -108,6 +112,27 @@ class ProcessError(RequestError):
 
 class PlanError(RequestError):
     """A plan was asked for that cannot be made; nothing was looked at."""
+
+
+class StartError(RequestError):
+    """A program was to be started in words that cannot be followed; nothing was started or set."""
+
+
+class NoFixError(OmpMagicError, ValueError):
+    """A finding was to be mended by variables, and none mends it; nothing was started or set.
+
+    Parameters
+    ----------
+    code
+        The finding's.
+    instead
+        What mends it.
+    """
+
+    def __init__(self, code: str, instead: str) -> None:
+        self.code = code
+        self.instead = instead
+        super().__init__(f"{code}: no variable mends it; {instead}")
 
 
 class WorkerEndedError(OmpMagicError, RuntimeError):
@@ -172,6 +197,24 @@ class ProfileError(OmpMagicError):
         self.why = why
         self.path = path
         super().__init__(f"{path}: {why}")
+
+
+class KernelSpecError(OmpMagicError):
+    """A Jupyter kernel that cannot be put in or taken out; nothing was changed.
+
+    Parameters
+    ----------
+    found
+        What is wrong.
+    accepted
+        What would help.
+    """
+
+    def __init__(self, found: str, accepted: str) -> None:
+        self.found = found
+        self.accepted = accepted
+        example = "omp-magic kernel install --name two-threads --threads 2"
+        super().__init__(wrong(found, accepted, example))
 
 
 class UnknownCodeError(OmpMagicError, LookupError):
@@ -239,13 +282,7 @@ class UnsendableFunctionWarning(RuntimeWarning):
 
 
 class MissingRendererError(OmpMagicError, RuntimeError):
-    """A view was asked of a snapshot taken below the views.
-
-    Parameters
-    ----------
-    name
-        The view that is missing.
-    """
+    """A view, called `name`, was asked of a snapshot taken below the views."""
 
     def __init__(self, name: str) -> None:
         self.name = name

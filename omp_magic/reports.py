@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .errors import ReportError
 
+_ASKING = "omp_magic.report({})"
+
 REPORTED = (
     "the home folder is ~ in it, the user's name user; read it before you send it: nothing was sent"
 )
@@ -33,22 +35,42 @@ def check_report(path: str, kinds: Iterable[str], *, force: bool, command: str =
     ReportError
         When the name's end is no kind's, the folder is not there, or the file is.
     """
-    full = os.path.expanduser(path)
     ends = ", ".join(kinds)
-    if os.path.splitext(full)[1].lower() not in kinds:
+    if os.path.splitext(path)[1].lower() not in kinds:
         raise ReportError(path, f"a file whose name ends in {ends}", _line("omp.html", command))
+    return check_place(path, force=force, command=command)
+
+
+def check_place(path: str, *, force: bool, command: str = "", asking: str = _ASKING) -> str:
+    """Give a file's path, the user's folder put in for ``~``, where one can be written.
+
+    Parameters
+    ----------
+    path, force, command
+        As for `check_report`.
+    asking
+        How Python asks for it, with ``{}`` for the path and what follows it.
+
+    Raises
+    ------
+    ReportError
+        When the folder is not there, or the file is.
+    """
+    full = os.path.expanduser(path)
     folder = os.path.dirname(full) or "."
+    example = _line(os.path.basename(full) or "omp.html", command, asking=asking)
     if not os.path.isdir(folder):
-        accepted = "a file in a folder that is there"
-        raise ReportError(f"no folder {folder}", accepted, _line("omp.html", command))
+        raise ReportError(f"no folder {folder}", "a file in a folder that is there", example)
     if os.path.isdir(full):
-        raise ReportError(f"a folder: {path}", "a file", _line("omp.html", command))
+        raise ReportError(f"a folder: {path}", "a file", example)
     if os.path.lexists(full) and not force:
-        raise _there(path, command)
+        raise _there(path, command, asking)
     return full
 
 
-def write_report(path: str, text: str, *, force: bool, command: str = "") -> None:
+def write_report(
+    path: str, text: str, *, force: bool, command: str = "", asking: str = _ASKING
+) -> None:
     """Write a file beside its place, and put it there when it is whole.
 
     Parameters
@@ -57,8 +79,8 @@ def write_report(path: str, text: str, *, force: bool, command: str = "") -> Non
         From `check_report`.
     text
         What is written, as UTF-8.
-    force, command
-        As for `check_report`.
+    force, command, asking
+        As for `check_place`.
 
     Raises
     ------
@@ -74,10 +96,11 @@ def write_report(path: str, text: str, *, force: bool, command: str = "") -> Non
             if os.path.lexists(aside):
                 os.unlink(aside)
     except FileExistsError:
-        raise _there(path, command) from None
+        raise _there(path, command, asking) from None
     except OSError as error:
         found = f"{error.strerror or error}: {path}"
-        raise ReportError(found, "a file that can be written", _line("omp.html", command)) from None
+        example = _line("omp.html", command, asking=asking)
+        raise ReportError(found, "a file that can be written", example) from None
 
 
 def _aside(path: str, data: bytes) -> str:
@@ -117,13 +140,15 @@ def _put(aside: str, path: str, *, force: bool) -> None:
     os.replace(aside, path)
 
 
-def _there(path: str, command: str) -> ReportError:
+def _there(path: str, command: str, asking: str) -> ReportError:
     more = "--force" if command else "force=True"
     accepted = f"another name, or {more} to replace it"
-    return ReportError(f"a file that is there: {path}", accepted, _line(path, command, more))
+    return ReportError(
+        f"a file that is there: {path}", accepted, _line(path, command, more, asking)
+    )
 
 
-def _line(path: str, command: str, more: str = "") -> str:
+def _line(path: str, command: str, more: str = "", asking: str = _ASKING) -> str:
     if command:
         return " ".join(filter(None, (command, path, more)))
-    return f"omp_magic.report({path!r}{f', {more}' if more else ''})"
+    return asking.format(f"{path!r}{f', {more}' if more else ''}")

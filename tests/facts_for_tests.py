@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 import omp_magic.views.renderers  # noqa: F401 - a snapshot has its views, whichever test is first
-from omp_magic.facts.cpus import Bound, Budget, Load
+from omp_magic.facts.cpus import Bound, Budget
 from omp_magic.facts.libraries import Gap, Library, Pool
 from omp_magic.facts.limits import Limit
+from omp_magic.facts.load import Load
 from omp_magic.facts.processes import Thread
 from omp_magic.facts.settings import EnvSetting
 from omp_magic.facts.snapshots import Snapshot

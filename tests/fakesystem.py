@@ -20,18 +20,9 @@ from places import DATA
 
 from omp_magic.formats.procfs import Mapped, Segments
 from omp_magic.machine import Machine
+from omp_magic.machine.port.cpurows import CGROUPS, Cores, CpuLimit
 from omp_magic.machine.port.native import Native, Relatives, Starts, Variables
-from omp_magic.machine.port.rows import (
-    CGROUPS,
-    Cores,
-    CpuLimit,
-    Memory,
-    MemoryUse,
-    Process,
-    ProcessMap,
-    Symbols,
-    ThreadRow,
-)
+from omp_magic.machine.port.rows import Memory, MemoryUse, Process, ProcessMap, Symbols, ThreadRow
 from omp_magic.machine.windows.cpus import parse_cores
 
 _GETTERS = ("omp_get_max_threads", "openblas_get_num_threads", "scipy_openblas_get_num_threads64_")

@@ -81,11 +81,15 @@ class Kernel:
     python
         The interpreter of an environment with `environments.KERNEL` and other packages; the tests'
         own when None.
+    name
+        The kernelspec.
     """
 
-    def __init__(self, env: dict[str, str] | None = None, python: str | None = None) -> None:
+    def __init__(
+        self, env: dict[str, str] | None = None, python: str | None = None, name: str = "python3"
+    ) -> None:
         self._sockets = tempfile.mkdtemp(prefix="omp")
-        self.manager = KernelManager(kernel_name="python3")
+        self.manager = KernelManager(kernel_name=name)
         if os.name == "posix":
             # Sockets are files: by default in the working folder, where two runs share them.
             self.manager.transport = "ipc"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-import textwrap
-from argparse import Namespace
-from collections.abc import Sequence
-from typing import Any
 
 from .. import __version__
-from ..views.plain import terminal_columns
 from ..views.signs import ERRORS
-from .commands import COMMANDS, NO_READER, Command, command_of
+from .commands import COMMANDS, NO_READER, command_of
 from .parser import Parser
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .commands import Command
 
 _EXAMPLE = "omp-magic status --import numpy sklearn"
 
@@ -66,12 +69,10 @@ def _parsed(words: list[str]) -> tuple[Command, Namespace]:
 
 
 def _asked(command: Command) -> dict[str, Any]:
-    """Give a command's description, its default and its example, as argparse takes them."""
-    default = command.DEFAULT
-    told = f"{textwrap.fill(f'default: {default}', terminal_columns() - 2)}\n" if default else ""
+    """Give a command's description, its default and its example, as `Parser` takes them."""
     return {
-        "description": f"{command.TOLD}.".capitalize(),
-        "epilog": f"{told}example:\n  {command.EXAMPLE}",
+        "description": f"{command.TOLD[:1].upper()}{command.TOLD[1:]}.",
+        "default": command.DEFAULT,
         "example": command.EXAMPLE,
     }
 
@@ -89,7 +90,6 @@ def whole_parser(version: str) -> Parser:
         example=_EXAMPLE,
         words=[*COMMANDS],
         description="Show the OpenMP and BLAS runtimes of a Python process, and its CPUs.",
-        epilog=f"example:\n  {_EXAMPLE}",
     )
     parser.add_argument("--version", action="version", version=f"omp-magic {version}")
     commands = parser.add_subparsers(dest="command", required=True)

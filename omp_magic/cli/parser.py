@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from ..errors import nearest, wrong
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
 
 _WRONG_USE = 2
 
@@ -19,16 +22,34 @@ class Parser(argparse.ArgumentParser):
     ----------
     example
         A line that is right.
+    default
+        What is done where nothing is said, for the help; "" where there is nothing to say.
     words
         What is accepted where it is no option: the commands.
     asked
         What the keywords of `argparse.ArgumentParser` are.
     """
 
-    def __init__(self, *, example: str = "", words: Sequence[str] = (), **asked: Any) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **asked)
+    def __init__(
+        self, *, example: str = "", default: str = "", words: Sequence[str] = (), **asked: Any
+    ) -> None:
+        super().__init__(formatter_class=_unfolded, **asked)
         self.example = example
+        self._default = default
         self._words = words
+
+    def format_help(self) -> str:
+        """Give the help, with the default and the example below it."""
+        import textwrap  # noqa: PLC0415 - a start that is no help must not wait for it
+
+        from ..views.plain import terminal_columns  # noqa: PLC0415 - as above
+
+        default = textwrap.fill(f"default: {self._default}", terminal_columns() - 2)
+        told = f"{default}\n" if self._default else ""
+        if self.formatter_class is _unfolded:
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
+        self.epilog = f"{told}example:\n  {self.example}"
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Print the line on stderr and exit with 2."""
@@ -49,6 +70,14 @@ class Parser(argparse.ArgumentParser):
     def _options(self) -> list[str]:
         options = (each for action in self._actions for each in action.option_strings)
         return [each for each in options if each.startswith("--")]
+
+
+def _unfolded(prog: str) -> argparse.HelpFormatter:
+    """Give a formatter as argparse makes one for each option, to check what it is called.
+
+    Without a width it would import shutil, and with it all that compresses files: 4 ms.
+    """
+    return argparse.RawDescriptionHelpFormatter(prog, width=80)
 
 
 def add_fail_on(parser: Parser, severities: Sequence[str]) -> None:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .changes import Change
-    from .cpus import Budget, Load, Throttling
+    from .cpus import Budget
     from .differences import Difference
     from .libraries import Finding, Gap, Library, Pool
     from .limits import Limit
+    from .load import Load, Throttling
     from .outside import Outside
     from .overruns import Overrun
     from .processes import Child, Package, PythonThreads, Sending, Thread, ThreadOwner

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ..checks import Check
-from ..errors import RequestError
+from ..errors import NothingToAskError, RequestError
 from ..experiments.trial import checked_modules
 from ..facts.snapshots import Snapshot
 from ..facts.targets import Target
@@ -143,7 +143,7 @@ def _shelved(modules: Sequence[str], target: Target, place: Place) -> Shelved:
 def _named(modules: Sequence[str]) -> tuple[str, ...]:
     if not modules:
         accepted = "modules, or --requirements with packages that have wheels"
-        raise RequestError("no modules", accepted, "omp-magic check torch faiss")
+        raise NothingToAskError("no modules", accepted, "omp-magic check torch faiss")
     for name in modules:
         meant = module_of(name)
         if meant and meant != name:

@@ -68,6 +68,14 @@ def _of_sweep(line: _Line, options: list[str]) -> list[str]:
     return list(NAMES)
 
 
+def _of_env(line: _Line, options: list[str]) -> list[str]:
+    if line.used[-1:] != ["--format"]:
+        return options
+    from ..views.envfiles.table import FORMATS  # noqa: PLC0415 - as above
+
+    return list(FORMATS)
+
+
 def _of_status(line: _Line, options: list[str]) -> list[str]:
     if line.used[-1:] != ["--since"]:
         return options
@@ -97,6 +105,7 @@ def _of_explain(line: _Line, options: list[str]) -> list[str]:
 _WORDS: dict[str, Callable[[_Line, list[str]], list[str]]] = {
     "omp_limit": _of_limit,
     "omp_sweep": _of_sweep,
+    "omp_env": _of_env,
     "omp_status": _of_status,
     "omp_check": _of_check,
     "omp_explain": _of_explain,

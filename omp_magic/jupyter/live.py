@@ -20,8 +20,9 @@ from ..api import snapshot
 from ..facts.ticks import Tick
 from ..here import HERE
 from ..probes.cost.meter import labels_of
-from ..probes.cpus.budget import probe_budget, probe_throttling
+from ..probes.cpus.budget import probe_budget
 from ..probes.cpus.load import LoadProbe
+from ..probes.cpus.throttling import probe_throttling
 from ..probes.live.pulse import SHORTEST_S, Pulse
 from ..rules import judge
 from ..rules.judgement import ranked

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS
+from typing import TYPE_CHECKING
 
 from IPython.core.magic import line_magic
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from .asking import parsed
+
+if TYPE_CHECKING:
+    from ..starting import Environment
 
 
 class Telling:
@@ -30,3 +34,40 @@ class Telling:
             from .answers import reported  # noqa: PLC0415 - see the top of the file
 
             reported(options.file, force=options.force)
+
+    @magic_arguments()
+    @argument(
+        "--format",
+        metavar="FORMAT",
+        help="bash, fish, powershell, cmd, dotenv, dockerfile, compose, kubernetes, conda, "
+        "systemd, pm2, kernelspec, github, python (default: the system's shell)",
+    )
+    @argument("--threads", metavar="SPEC", help='as %%omp_limit: 2, auto/2, "blas=1 openmp=2"')
+    @argument("--workers", metavar="N", help="processes that divide the CPUs (default: 1)")
+    @argument(
+        "--set", dest="sets", metavar="NAME=VALUE", action="append", help="set a variable too"
+    )
+    @argument(
+        "--fix", dest="codes", metavar="CODE", action="append", help="set what mends this finding"
+    )
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_env(self, line: str) -> Environment | None:
+        """Give the variables for what is installed here, in the form of the tool that starts it.
+
+        A variable works only before its library is loaded: in a terminal, a container, a unit, or
+        the first cell. What is set already stays::
+
+            %omp_env --format dockerfile --workers 2
+            %omp_env --format python --fix OMP303
+
+        It gives an Environment; `str` has the text, `save("omp-env.sh")` writes the file.
+        """
+        accepted = "--format, --threads, --workers, --set, --fix"
+        options = parsed(self.omp_env, line, accepted, "%omp_env --format dockerfile --workers 2")
+        if options is None:
+            return None
+        from .starting import environment_for  # noqa: PLC0415 - see the top of the file
+
+        made = environment_for(options)
+        return None if line.rstrip().endswith(";") else made

@@ -30,6 +30,13 @@ variables of the pools that it leaves out; last what joblib counts here, at each
 _CHILDREN_ALONE = ("RAYON_NUM_THREADS",)
 """Read once, by pools that no limit reaches (`strangers`)."""
 
+AT_START = ("TOKIO_WORKER_THREADS", "PJRT_NPROC", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+"""Read once too, by pools whose number nothing sets later: for programs that are started anew.
+
+PJRT_NPROC and not NPROC, which other programs read (xla/pjrt/utils.cc, DefaultThreadPoolSize);
+ITK's is in Modules/Core/Common/src/itkMultiThreaderBase.cxx, GetGlobalDefaultNumberOfThreads.
+"""
+
 
 def for_children(threads: int) -> tuple[tuple[str, str], ...]:
     """Give the variables of workers whose pools are to have so many threads, by name.

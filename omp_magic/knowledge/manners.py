@@ -39,6 +39,10 @@ class Manners:
     not_found_fails
         Whether, on the machine itself, a runtime that is in no folder of the rules is missing. Else
         it may come from folders that the rules do not have.
+    own_blas
+        Key of the family of a BLAS that is a part of the system; "" where there is none.
+    written_for
+        The shell that lines are written for where none is named, a word of `views.envfiles`.
     smallest_host_bytes
         Smaller files are not searched for a runtime that is linked into them: it adds more.
     source
@@ -54,6 +58,8 @@ class Manners:
     in_images: bool
     tells_inodes: bool
     not_found_fails: bool
+    own_blas: str
+    written_for: str
     smallest_host_bytes: int
     source: str
 
@@ -69,6 +75,8 @@ _MANNERS = {
         in_images=True,
         tells_inodes=True,
         not_found_fails=False,
+        own_blas="",
+        written_for="bash",
         smallest_host_bytes=100_000,
         source=(
             "dlopen(3), RTLD_GLOBAL; glibc, elf/dl-load.c, _dl_map_object; "
@@ -85,6 +93,8 @@ _MANNERS = {
         in_images=False,
         tells_inodes=False,
         not_found_fails=True,
+        own_blas="accelerate",
+        written_for="bash",
         smallest_host_bytes=0,
         source=(
             "ld(1), -twolevel_namespace and -install_name; apple-oss-distributions/dyld, "
@@ -102,6 +112,8 @@ _MANNERS = {
         in_images=False,
         tells_inodes=False,
         not_found_fails=True,
+        own_blas="",
+        written_for="powershell",
         smallest_host_bytes=0,
         source=(
             "learn.microsoft.com, PE Format, Import Directory Table (names are a DLL's own), and "

@@ -29,6 +29,14 @@ def meaning_of(name: str, text: str) -> str:
     return next((word for word in words if word), "")
 
 
+def meaning_or_none(name: str, text: str | None) -> str:
+    """Give what `meaning_of` does; "" too where there is no value, or one that nobody can read."""
+    try:
+        return "" if text is None else meaning_of(name, text)
+    except ParseError:
+        return ""
+
+
 @lru_cache(maxsize=1024)
 def problem_of(name: str, text: str, loaded: frozenset[str] = frozenset()) -> str:
     """Give which readers cannot make sense of a value, what they do then, and what they accept.

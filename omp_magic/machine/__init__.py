@@ -5,9 +5,10 @@ Only what differs from system to system, and asks the system, comes in here; it 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from typing import Any
+
     from .machine import Machine
 
 __all__ = ["Machine"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from contextlib import AbstractContextManager
+
+    from .port.cpusystem import CpuSystem
     from .port.native import Native
     from .port.rows import Memory
     from .port.system import System
@@ -76,8 +77,19 @@ class Machine:
                 self._make_system = system_of
             # A copy: two that refer to each other stay, each with the files of its moment, until
             # the garbage collector comes.
-            self._system = self._make_system(copy.copy(self))
+            self._system = self._make_system(self._copied())
         return self._system
+
+    @property
+    def cpus(self) -> CpuSystem:
+        """What the system tells of the CPUs; `omp-magic run` loads nothing else of it."""
+        if self._system is None and self._make_system is None:
+            from .systems import cpus_of  # noqa: PLC0415 - as above
+
+            alone = cpus_of(self)
+            if alone is not None:
+                return alone
+        return self.system
 
     def native(self) -> Native:
         """Give calls into the running process.
@@ -91,9 +103,14 @@ class Machine:
 
     def once(self) -> Machine:
         """Give the same machine at one moment: a file that is read twice is read once."""
-        moment = copy.copy(self)
+        moment = self._copied()
         moment._texts, moment._system = {}, None  # noqa: SLF001 - its own class
         return moment
+
+    def _copied(self) -> Machine:
+        import copy  # noqa: PLC0415 - a budget alone is read without one
+
+        return copy.copy(self)
 
     @classmethod
     def here(cls) -> Machine:

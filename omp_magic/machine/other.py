@@ -12,9 +12,10 @@ from .systems import others_of, paths_of, system_of
 
 if TYPE_CHECKING:
     from ..formats.procfs import Segments
+    from .port.cpurows import CpuLimit
     from .port.native import Native, Starts, Variables
     from .port.others import Others
-    from .port.rows import CpuLimit, Memory, MemoryUse, ProcessMap
+    from .port.rows import Memory, MemoryUse, ProcessMap
     from .port.system import System
 
 

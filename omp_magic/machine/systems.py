@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .python.names import system_name
 
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .port.cpusystem import CpuSystem
     from .port.door import Door
     from .port.others import Others, Users
     from .port.system import System
@@ -28,6 +28,15 @@ def system_of(door: Door) -> System:
     from .linux.system import LinuxSystem  # noqa: PLC0415 - as above
 
     return LinuxSystem(door)
+
+
+def cpus_of(door: Door) -> CpuSystem | None:
+    """Give what tells of the CPUs alone; None where that is a part of all the rest."""
+    if door.root == "/" and system_name() != "linux":
+        return None
+    from .linux.cpus import LinuxCpus  # noqa: PLC0415 - as above
+
+    return LinuxCpus(door)
 
 
 def paths_of(pid: int) -> Callable[[str], str]:

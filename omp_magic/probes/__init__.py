@@ -6,9 +6,10 @@ thing that could not be.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from typing import Any
+
     from .cpus.budget import probe_budget
 
 __all__ = ["probe_budget"]

@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import ParseError
 from ..facts.changes import Change
 from ..facts.libraries import Library, Pool
 from ..facts.settings import OURS, EnvSetting, Reading
 from ..knowledge.catalog import BY_KEY, readers_of
 from ..knowledge.dialects import DIALECTS
-from ..knowledge.meanings import meaning_of, problem_of
+from ..knowledge.meanings import meaning_or_none, problem_of
 from ..knowledge.readings import readings_of
 from ..knowledge.rivals import setters_of
 from ..knowledge.variables import VARIABLES
@@ -158,18 +157,11 @@ def _setting(
         native=value,
         at_exec=started,
         readers=_READERS[name],
-        meaning=_meaning(name, value),
+        meaning=meaning_or_none(name, value),
         problem="" if value is None else problem_of(name, value, loaded),
         set_by=set_by,
         readings=readings,
     )
-
-
-def _meaning(name: str, value: str | None) -> str:
-    try:
-        return "" if value is None else meaning_of(name, value)
-    except ParseError:
-        return ""
 
 
 def probe_at_exec(machine: Machine) -> dict[str, str]:

@@ -10,7 +10,7 @@ from ..facts.memory import MemoryBound, MemoryBudget
 from ..formats.cgroups import Group
 from ..formats.memoryfiles import parse_bytes, parse_reclaimable
 from ..machine import Machine
-from ..machine.port.rows import CGROUPS
+from ..machine.port.cpurows import CGROUPS
 from .cpus.quotas import groups_of, place_of
 
 _WHAT = "memory limit"

@@ -17,10 +17,11 @@ from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..machine import Machine
 from ..machine.port.native import Native
-from .cpus.budget import probe_budget, probe_throttling, unknown_budget, with_reason
+from .cpus.budget import probe_budget, unknown_budget, with_reason
 from .cpus.load import LoadProbe
 from .cpus.measure import measure_cpus
 from .cpus.tasks import TaskProbe
+from .cpus.throttling import probe_throttling
 from .environment import probe_at_exec, probe_environment
 from .filing import filed
 from .offspring import Offspring

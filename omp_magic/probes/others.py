@@ -22,8 +22,9 @@ from ..knowledge.commands import shown_command
 from ..machine.other import OtherMachine
 from ..machine.port.others import VARIABLES_NOW, WAITS, Standing
 from ..machine.port.rows import Process
-from .cpus.budget import probe_budget, probe_throttling, unknown_budget
+from .cpus.budget import probe_budget, unknown_budget
 from .cpus.tasks import TaskProbe
+from .cpus.throttling import probe_throttling
 from .environment import probe_environment
 from .filing import filed
 from .offspring import Offspring

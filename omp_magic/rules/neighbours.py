@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..facts.cpus import Load, Neighbours, cpus_words
+from ..facts.cpus import cpus_words
 from ..facts.libraries import Library
+from ..facts.load import Load, Neighbours
 from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
 from .rule import Case, Rule

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..facts.cpus import NOTABLE_WAIT, Bound, cpus_words
+from ..facts.cpus import Bound, cpus_words
 from ..facts.libraries import Library, Pool
+from ..facts.load import NOTABLE_WAIT
 from ..facts.snapshots import Snapshot
 from .crowded import own_remedies, threads_wanted, unreached_cases
 from .rule import Case, Rule

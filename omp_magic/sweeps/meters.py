@@ -13,8 +13,8 @@ from ..facts.sweeps import Run
 from ..machine import Machine
 from ..machine.port.rows import CHILDREN, WAITING
 from ..machine.python.own import children_cpu_s
-from ..probes.cpus.budget import probe_throttling
 from ..probes.cpus.load import Sample, load_between, thread_waits
+from ..probes.cpus.throttling import probe_throttling
 from ..probes.filing import filed_once
 
 _Value = TypeVar("_Value")

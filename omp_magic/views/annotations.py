@@ -6,6 +6,7 @@ of a message ``%``, CR and LF are escaped, of a property ``:`` and ``,`` too.
 
 from __future__ import annotations
 
+from ..audits import findings_of
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
 from .concerned import lines_of
@@ -22,7 +23,7 @@ def annotated(checks: Checks) -> list[str]:
     """Give checks as lines for standard output, where GitHub's runner reads them."""
     lines = []
     for check in checks.checks:
-        lines += [_found(finding, check) for finding in check.findings]
+        lines += [_found(finding, check) for finding in findings_of(check)]
         for gap in (*check.unknown, *check.failing, *check.lacking):
             title = f"{check.target or 'omp-magic'}: not the whole answer"
             lines.append(_line("warning", {"title": title}, f"{gap.what}: {gap.why}"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from ..audits import BROKEN, findings_of
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
 from ..rules.judgement import RULES
@@ -19,9 +20,19 @@ from .words import printable, split_remedy
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _PAGE = "https://github.com/omp-magic/omp_magic"
+_BROKEN_RULE = {
+    "id": BROKEN,
+    "shortDescription": {"text": "the imports were tried in a child process and do not work"},
+    "fullDescription": {
+        "text": "Each module was imported in its order, and each OpenMP and BLAS runtime that came "
+        "was called; one of these steps ended the process, hung or raised an error."
+    },
+    "helpUri": page_of(BROKEN),
+    "defaultConfiguration": {"level": "error"},
+}
 
 
-def sarif(checks: Checks, version: str) -> dict[str, Any]:
+def sarif(checks: Checks, version: str, anchor: str = "") -> dict[str, Any]:
     """Give checks as one run of SARIF, to be written as JSON.
 
     Parameters
@@ -30,8 +41,11 @@ def sarif(checks: Checks, version: str) -> dict[str, Any]:
         One a target.
     version
         Of omp_magic.
+    anchor
+        The file at whose first line is shown what has none of its own; "" for nowhere. GitHub takes
+        no file with a result that has no place in one.
     """
-    results = [each for check in checks.checks for each in _results(check)]
+    results = [each for check in checks.checks for each in _results(check, anchor)]
     used = {each["ruleId"] for each in results}
     rules = [
         {
@@ -44,6 +58,7 @@ def sarif(checks: Checks, version: str) -> dict[str, Any]:
         for rule in RULES
         if rule.code in used
     ]
+    rules += [_BROKEN_RULE] * (BROKEN in used)
     driver = {
         "name": "omp-magic",
         "version": version,
@@ -68,17 +83,19 @@ def sarif(checks: Checks, version: str) -> dict[str, Any]:
     }
 
 
-def _results(check: Check) -> Iterator[dict[str, Any]]:
+def _results(check: Check, anchor: str) -> Iterator[dict[str, Any]]:
     codes: list[str] = []
-    for finding in check.findings:
+    for finding in findings_of(check):
         codes.append(finding.code)
         number = codes.count(finding.code)
+        same = _fingerprint(finding, check, number)
         yield {
             "ruleId": finding.code,
             "level": _LEVELS[finding.severity],
             "message": {"text": _message(finding, check)},
-            "locations": [*_locations(finding, check)],
-            "partialFingerprints": {"omp-magic/v1": _fingerprint(finding, check, number)},
+            "locations": [*_locations(finding, check, anchor)],
+            # GitHub compares runs by the second one alone ("SARIF support for code scanning").
+            "partialFingerprints": {"omp-magic/v1": same, "primaryLocationLineHash": f"{same}:1"},
             "properties": {"target": check.target or "here", "evidence": list(finding.evidence)},
         }
 
@@ -92,13 +109,15 @@ def _message(finding: Finding, check: Check) -> str:
     return "\n".join(printable(each) for each in parts if each)
 
 
-def _locations(finding: Finding, check: Check) -> Iterator[dict[str, Any]]:
+def _locations(finding: Finding, check: Check, anchor: str) -> Iterator[dict[str, Any]]:
     names = [{"fullyQualifiedName": name, "kind": "module"} for name in modules_of(finding, check)]
-    for file, number in lines_of(finding, check):
+    named = {"logicalLocations": names} if names else {}
+    lines = lines_of(finding, check) or (((anchor, 1),) if anchor else ())
+    for file, number in lines:
         place = {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": number}}
-        yield {"physicalLocation": place, "logicalLocations": names}
-    if not lines_of(finding, check):
-        yield {"logicalLocations": names}
+        yield {"physicalLocation": place, **named}
+    if not lines and names:
+        yield named
 
 
 def _uri(path: str) -> str:
@@ -106,7 +125,10 @@ def _uri(path: str) -> str:
     path = path.replace("\\", "/").removeprefix("./")
     if re.match("[A-Za-z]:/", path):
         path = f"/{path}"
-    quoted = quote(path, safe="/", errors="surrogateescape")
+    try:
+        quoted = quote(path, safe="/", errors="surrogateescape")
+    except UnicodeEncodeError:  # Windows' names may hold any half of a pair
+        quoted = quote(path, safe="/", errors="surrogatepass")
     return f"file://{quoted}" if path.startswith("/") else quoted
 
 

@@ -11,11 +11,13 @@ _SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
 _LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
 _GUARD = re.compile(r"%omp_guard \w+")
 _PHRASES = (
-    (re.compile(r"%omp_(status|explain|check|report)\b"), r"omp-magic \1"),
+    (re.compile(r"%omp_(status|explain|check|report|env)\b"), r"omp-magic \1"),
     (re.compile(r"%omp_guard (\w+)"), r"the notebook's guard on \1"),
     (re.compile(r"%%?omp_limit off"), "the end of the limit's block"),
     (re.compile(r"%%?omp_limit\b"), "omp_magic.limit"),
     (re.compile(r"%%?omp_(\w+)"), r"the notebook's \1"),
+    (re.compile(r"\b([Bb])efore the kernel starts"), r"\1efore Python starts"),
+    (re.compile(r"\b([Tt])his kernel\b"), r"\1his process"),
 )
 _PLACES = (("For this session", "For this program"), ("cell", "block"))
 

@@ -100,7 +100,7 @@ def test_several_modules_are_words_or_have_commas(tmp_path: Path) -> None:
 
 
 def test_each_help_has_an_example_and_its_defaults() -> None:
-    for name in ("status", "check", "scan", "explain"):
+    for name in ("status", "check", "ci", "scan", "explain"):
         said = _run(name, "--help").stdout
         lines = [line.strip() for line in said.split("\n")]
         example = lines[lines.index("example:") + 1]
@@ -111,7 +111,12 @@ def test_each_help_has_an_example_and_its_defaults() -> None:
 
 
 def test_the_command_says_nothing_of_magics() -> None:
-    for words in (("explain", *(rule.code for rule in RULES)), ("status",), ("check", "numpy")):
+    for words in (
+        ("explain", *(rule.code for rule in RULES)),
+        ("status",),
+        ("check", "numpy"),
+        ("ci", "numpy"),
+    ):
         said = _run(*words).stdout
         assert "%omp_" not in said
         assert said

@@ -35,7 +35,7 @@ from omp_magic.machine import Machine
 from omp_magic.machine.macos import layouts
 from omp_magic.machine.macos.native import MacNative
 from omp_magic.machine.macos.system import MacSystem
-from omp_magic.machine.port import rows
+from omp_magic.machine.port import cpurows, rows
 from omp_magic.machine.port.native import Native
 from omp_magic.machine.port.system import System
 
@@ -82,9 +82,9 @@ def test_the_port_is_answered(mac: Recording) -> None:
     assert (system.name, native.has_global_scope) == ("macos", False)
     assert system.affinity() is None
     assert system.long_bytes == 8
-    assert system.lacks(rows.CGROUPS)
+    assert system.lacks(cpurows.CGROUPS)
     assert system.lacks(rows.WAITING)
-    assert system.lacks(rows.TASK_LIMITS) == rows.THERE_IS_NONE
+    assert system.lacks(rows.TASK_LIMITS) == cpurows.THERE_IS_NONE
     for told in (rows.CHILDREN, rows.THREAD_OWNERS, rows.THREAD_CLOCKS, rows.THREAD_NAMES):
         assert not system.lacks(told)
     assert not system.lacks(rows.FORKS)

@@ -127,9 +127,10 @@ def test_kernels_by_notebook_their_cpus_and_one_that_dies(tmp_path: Path) -> Non
         client.wait_for_ready(timeout=60)
         client.execute("while True: pass")
         deadline = time.monotonic() + 60
-        while (mine(watch.look(), first).cpus or 0) < 0.2 and time.monotonic() < deadline:
+        while (mine(found, first).cpus or 0) < 0.2 and time.monotonic() < deadline:
             time.sleep(0.2)
-        found = ordered(watch.look(), "cpu")
+            found = watch.look()
+        found = ordered(found, "cpu")
         busy, idle = (
             next(e.cpus for e in found.kernels if e.pid == pid_of(m)) for m in (first, second)
         )

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from places import DATA
 
 from omp_magic.errors import ParseError
-from omp_magic.facts.cpus import Throttling
+from omp_magic.facts.load import Throttling
 from omp_magic.formats import cgroupfiles, cgroups
 from omp_magic.formats.procfs import parse_schedstat
 from omp_magic.machine import Machine
-from omp_magic.probes.cpus.budget import probe_budget, probe_throttling
+from omp_magic.probes.cpus.budget import probe_budget
 from omp_magic.probes.cpus.load import Sample, group_cpu_s, load_between
+from omp_magic.probes.cpus.throttling import probe_throttling
 from omp_magic.probes.live.pulse import Pulse
 from omp_magic.probes.observe import Observer
 from omp_magic.rules import judge

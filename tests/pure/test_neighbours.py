@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from facts_for_tests import TICKS_PER_S, budget, pool, snapshot
 
-from omp_magic.facts.cpus import Budget, Load, Neighbour, Neighbours
+from omp_magic.facts.cpus import Budget
+from omp_magic.facts.load import Load, Neighbour, Neighbours
 from omp_magic.facts.snapshots import Snapshot
 from omp_magic.facts.ticks import Tick
 from omp_magic.machine import Machine

@@ -10,7 +10,8 @@ import pytest
 from fakesystem import Recorded
 
 from omp_magic.facts.snapshots import Snapshot
-from omp_magic.machine.port.rows import TASK_LIMITS, THERE_IS_NONE, CpuLimit
+from omp_magic.machine.port.cpurows import THERE_IS_NONE, CpuLimit
+from omp_magic.machine.port.rows import TASK_LIMITS
 from omp_magic.machine.windows.cpus import parse_cores, rate_limit
 from omp_magic.probes.observe import Observer
 from omp_magic.rules import judge

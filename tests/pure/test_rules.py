@@ -11,8 +11,8 @@ from facts_for_tests import budget, library, pool, setting, snapshot
 from remedies import read_remedy
 
 from omp_magic.errors import UnknownCodeError
-from omp_magic.facts.cpus import Load, Throttling
 from omp_magic.facts.limits import Limit
+from omp_magic.facts.load import Load, Throttling
 from omp_magic.facts.processes import Child, Package, Sending, ThreadOwner
 from omp_magic.facts.settings import Reading
 from omp_magic.probes.cpus.load import Sample, load_between

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from facts_for_tests import budget, pool, snapshot
 
-from omp_magic.facts.cpus import Load, Neighbour, Neighbours
 from omp_magic.facts.libraries import Finding
+from omp_magic.facts.load import Load, Neighbour, Neighbours
 from omp_magic.facts.snapshots import Snapshot
 from omp_magic.views.verdict import verdict_of
 

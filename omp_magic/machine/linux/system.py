@@ -8,36 +8,30 @@ import struct
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from ...errors import ParseError
-from ...formats.cgroupfiles import parse_allowed
 from ...formats.memoryfiles import parse_meminfo
 from ...formats.procfs import Segments, parse_environ, parse_maps, parse_stat
 from ..port.native import Native, Relatives, Starts, Variables
-from ..port.rows import Cores, CpuLimit, Memory, MemoryUse, Process, ProcessMap, ThreadRow
-from . import clocks, cores, sizes
+from ..port.rows import Memory, MemoryUse, Process, ProcessMap, ThreadRow
+from . import clocks, sizes
 from .clocks import ThreadClocks, clocks_of
+from .cpus import LinuxCpus
 from .lineage import descendants_of, has_child
 from .pthreads import PthreadStarts
 from .relatives import LinuxRelatives
 from .units import ticks_per_s
 from .yama import refusal
 
-if TYPE_CHECKING:
-    from ..port.door import Door
-
-_RESET_ON_FORK = 0x40000000
 _CODE = re.compile(
     r"^[0-9a-f]+-[0-9a-f]+ ..x. [0-9a-f]+ [0-9a-f]+:[0-9a-f]+ \d+ +"
     r"/(?!memfd:|dev/zero|SYSV|anon_hugepage).*$",
     re.ASCII | re.MULTILINE,
 )
 """Lines of /proc/PID/maps with code of a file; code made at run time has none, or such a name."""
-_POLICIES = {1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE"}
 
 
-class LinuxSystem:
+class LinuxSystem(LinuxCpus):
     """See `port.System`.
 
     Parameters
@@ -46,15 +40,7 @@ class LinuxSystem:
         The door to the files.
     """
 
-    name = "linux"
     long_bytes = struct.calcsize("l")
-
-    def __init__(self, machine: Door) -> None:
-        self._machine = machine
-
-    def lacks(self, what: str) -> str:  # noqa: ARG002 - the port's question
-        """See `port.System.lacks`: all is told."""
-        return ""
 
     def native(self) -> Native:
         """See `port.System.native`."""
@@ -197,30 +183,6 @@ class LinuxSystem:
         """Read /proc/self/maps; see `port.System.code_map`."""
         text = self._machine.read("/proc/self/maps")
         return _CODE.findall(text), Segments(text)
-
-    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
-        """Ask sched_getaffinity(2), or read it where the process is laid out in a folder."""
-        if self._machine.live:
-            return frozenset(os.sched_getaffinity(process or 0))
-        file = f"/proc/{process or 'self'}/status"
-        return parse_allowed(file, self._machine.read(file))
-
-    def cores(self) -> Cores:
-        """See `port.System.cores`."""
-        return cores.cores_of(self._machine)
-
-    def cpu_limits(self) -> tuple[CpuLimit, ...]:
-        """See `port.System.cpu_limits`: Linux limits by cgroups alone."""
-        return ()
-
-    def notes(self, *, quota: bool) -> tuple[str, ...]:
-        """Tell of a real-time policy, for which no quota holds; see sched(7)."""
-        if not self._machine.live or not quota:
-            return ()
-        policy = _POLICIES.get(os.sched_getscheduler(0) & ~_RESET_ON_FORK)
-        if policy is None:
-            return ()
-        return (f"this process runs under {policy}: a quota does not hold for it",)
 
     def cpu_s(self, process: int | None = None) -> float:
         """See `port.System.cpu_s`."""

@@ -14,7 +14,7 @@ done to itself, and the whole policy is root's (TASK_POLICY_STATE).
 
 from __future__ import annotations
 
-from ..port.rows import Cores, CpuLimit
+from ..port.cpurows import Cores, CpuLimit
 from .calls import Calls
 from .layouts import (
     BASEPRI_UTILITY,

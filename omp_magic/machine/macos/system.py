@@ -16,16 +16,12 @@ from typing import TYPE_CHECKING
 from ...errors import ParseError
 from ...formats.procargs import parse_procargs
 from ...formats.procfs import Segments
+from ..port.cpurows import AFFINITY, CGROUPS, THERE_IS_NONE, Cores, CpuLimit
 from ..port.native import Native, Relatives, Starts, Variables
 from ..port.rows import (
-    AFFINITY,
-    CGROUPS,
     SHARED_MEMORY,
     TASK_LIMITS,
-    THERE_IS_NONE,
     WAITING,
-    Cores,
-    CpuLimit,
     Memory,
     MemoryUse,
     Process,

@@ -13,28 +13,17 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ...formats.procfs import Segments
+from .cpusystem import CpuSystem
 from .descendants import Descendants
 from .native import Native, Starts, Variables
-from .rows import (
-    Cores,
-    CpuLimit,
-    Memory,
-    MemoryUse,
-    ProcessMap,
-    ThreadRow,
-)
+from .rows import Memory, MemoryUse, ProcessMap, ThreadRow
 
 
-class System(Descendants, Protocol):
+class System(CpuSystem, Descendants, Protocol):
     """What the operating system tells of one process."""
 
-    name: str
-    """``"linux"``, ``"macos"`` or ``"windows"``: for facts and texts, never for a branch."""
     long_bytes: int
     """Size of C's ``long``."""
-
-    def lacks(self, what: str) -> str:
-        """Give why a part is not told at all; "" where it is."""
 
     def native(self) -> Native:
         """Give calls into the running process.
@@ -178,47 +167,6 @@ class System(Descendants, Protocol):
         ------
         OSError
             When it cannot be read.
-        """
-
-    def affinity(self, process: int | None = None) -> frozenset[int] | int | None:
-        """Give the CPUs that the process may be scheduled on, or how many; None when not told.
-
-        Parameters
-        ----------
-        process
-            A descendant, of which it is its first thread's; this process when None.
-
-        Raises
-        ------
-        OSError, ParseError
-            When it has ended, or may not be asked.
-        """
-
-    def cores(self) -> Cores:
-        """Give the CPUs of the machine.
-
-        Raises
-        ------
-        OSError, ParseError
-            When the system does not tell.
-        """
-
-    def cpu_limits(self) -> tuple[CpuLimit, ...]:
-        """Give the limits that are no cgroup's.
-
-        Raises
-        ------
-        OSError
-            When there may be some that cannot be read.
-        """
-
-    def notes(self, *, quota: bool) -> tuple[str, ...]:
-        """Give what a reader of the budget should know besides: a policy, a translation.
-
-        Parameters
-        ----------
-        quota
-            Whether the process has one.
         """
 
     def cpu_s(self, process: int | None = None) -> float:

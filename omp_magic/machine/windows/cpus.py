@@ -6,7 +6,7 @@ import ctypes
 import os
 import struct
 
-from ..port.rows import Cores, CpuLimit
+from ..port.cpurows import Cores, CpuLimit
 from .calls import calls, failed
 
 _ALL_GROUPS = 0xFFFF

@@ -8,17 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...formats.procfs import Mapped, Segments
+from ..port.cpurows import CGROUPS, THERE_IS_NONE, Cores, CpuLimit
 from ..port.native import Native, Relatives, Starts, Variables
 from ..port.others import LIMITS_OF_OTHERS
 from ..port.rows import (
-    CGROUPS,
     FORKS,
     SHARED_MEMORY,
     TASK_LIMITS,
-    THERE_IS_NONE,
     WAITING,
-    Cores,
-    CpuLimit,
     Memory,
     MemoryUse,
     Process,

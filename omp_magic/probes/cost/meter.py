@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from ...facts.cpus import Throttling
 from ...facts.libraries import Gap
+from ...facts.load import Throttling
 from ...facts.usage import Usage
 from ...machine import Machine
 from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
-from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
+from ..cpus.budget import probe_budget, unknown_budget
+from ..cpus.throttling import probe_throttling
 from ..filing import filed_once
 from ..observe import Observer
 from .marks import Marks, most_throttled

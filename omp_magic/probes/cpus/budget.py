@@ -6,15 +6,17 @@ import math
 import os
 from dataclasses import replace
 
-from ...facts.changes import Change
-from ...facts.cpus import Bound, Budget, Throttling
-from ...facts.libraries import Gap
-from ...formats.cgroupfiles import parse_cpu_stat
+from ...facts.cpus import Bound, Budget
+from ...facts.gaps import Gap
 from ...knowledge.declared import parse_declared
 from ...machine import Machine
-from ...machine.port.rows import Cores
+from ...machine.port.cpurows import Cores
 from .quotas import probe_cpusets, probe_limits, probe_quotas
 from .topology import probe_affinity, probe_topology
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
+if TYPE_CHECKING:
+    from ...facts.changes import Change
 
 
 def probe_budget(machine: Machine) -> Budget:
@@ -67,7 +69,7 @@ def probe_budget(machine: Machine) -> Budget:
     binding = min(counted, key=lambda bound: (bound.cpus or 0.0, bound is affinity))
     if topology.online > 1 and topology.offline:
         notes.append(f"{topology.offline} of the machine's CPUs are offline")
-    notes.extend(machine.system.notes(quota=tightest is not None))
+    notes.extend(machine.cpus.notes(quota=tightest is not None))
     return Budget(
         quota_cpus=tightest.cpus if tightest is not None else None,
         threads=max(1, math.ceil(binding.cpus or 1)),
@@ -116,36 +118,3 @@ def unknown_budget() -> Budget:
         affinity_cpus=cpus,
         machine_cpus=cpus,
     )
-
-
-def probe_throttling(machine: Machine, budget: Budget) -> tuple[Throttling, ...]:
-    """Read the throttling counters of the cgroups that set a quota, leaf to root.
-
-    Parameters
-    ----------
-    machine
-        The machine to read.
-    budget
-        Its budget: a group without a quota is never throttled and is not read.
-    """
-    found = []
-    for bound in budget.bounds:
-        # Other bounds have files too: a cpuset's lies in the leaf's own folder on v2.
-        if bound.cpus is None or not bound.source.startswith("cgroup "):
-            continue
-        try:
-            values = parse_cpu_stat(machine.read(bound.file.rpartition("/")[0] + "/cpu.stat"))
-        except OSError:
-            continue
-        if "nr_throttled" in values:
-            # cgroup v2 counts microseconds in throttled_usec, v1 nanoseconds in throttled_time.
-            throttled_us = values.get("throttled_usec", values.get("throttled_time", 0) // 1000)
-            found.append(
-                Throttling(
-                    group=bound.where,
-                    periods=values.get("nr_periods", 0),
-                    throttled_periods=values["nr_throttled"],
-                    throttled_us=throttled_us,
-                )
-            )
-    return tuple(found)

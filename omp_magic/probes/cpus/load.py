@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...errors import ParseError
-from ...facts.cpus import LEAST_DEMAND_CPUS, Budget, Load, Throttling
+from ...facts.cpus import Budget
 from ...facts.libraries import Gap
+from ...facts.load import LEAST_DEMAND_CPUS, Load, Throttling
 from ...formats.cgroupfiles import parse_cpu_stat, parse_pressure
 from ...formats.procfs import parse_schedstat
 from ...machine import Machine

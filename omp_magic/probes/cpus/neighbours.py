@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import ParseError
-from ...facts.cpus import Budget, Neighbour, Neighbours
+from ...facts.cpus import Budget
+from ...facts.load import Neighbour, Neighbours
 from ...formats.cgroupfiles import parse_cpu_stat
 from ...formats.procfs import parse_stat
 from ...machine import Machine

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from ...errors import ParseError
 from ...facts.cpus import Bound
-from ...facts.libraries import Gap
+from ...facts.gaps import Gap
 from ...formats.cgroupfiles import parse_burst, parse_cfs, parse_cpu_list, parse_cpu_max
 from ...formats.cgroups import Group, Hidden, Place, chain, locate_texts
 from ...machine import Machine
-from ...machine.port.rows import CGROUPS
+from ...machine.port.cpurows import CGROUPS
 
 _MOST_SEARCHED = 20_000
 """Folders looked into for the own pid before the answer is "unknown"."""
@@ -36,7 +36,7 @@ def groups_of(machine: Machine, place: Place) -> tuple[Group, ...]:
 
 def probe_quotas(machine: Machine, gaps: list[Gap], notes: list[str]) -> tuple[Bound, ...]:
     """Read the quota of each visible group, leaf to root."""
-    if machine.system.lacks(CGROUPS):
+    if machine.cpus.lacks(CGROUPS):
         return ()
     try:
         place = place_of(machine, "cpu")
@@ -79,7 +79,7 @@ def probe_limits(machine: Machine, gaps: list[Gap]) -> tuple[list[Bound], list[B
     quotas: list[Bound] = []
     others: list[Bound] = []
     try:
-        limits = machine.system.cpu_limits()
+        limits = machine.cpus.cpu_limits()
     except OSError as error:
         gaps.append(Gap.of("CPU quota", error))
         limits = ()
@@ -108,7 +108,7 @@ def _burst(machine: Machine, group: Group, version: int) -> Iterator[str]:
 
 def probe_cpusets(machine: Machine) -> Iterator[Bound]:
     """Give the cpuset that explains an affinity smaller than the machine, if one does."""
-    if machine.system.lacks(CGROUPS):
+    if machine.cpus.lacks(CGROUPS):
         return
     try:
         place = place_of(machine, "cpuset")

@@ -15,7 +15,8 @@ from ...formats.tasks import (
     parse_tasks,
 )
 from ...machine import Machine
-from ...machine.port.rows import TASK_LIMITS, THERE_IS_NONE
+from ...machine.port.cpurows import THERE_IS_NONE
+from ...machine.port.rows import TASK_LIMITS
 from .quotas import groups_of, place_of
 
 _WHAT = "limit on threads"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...errors import ParseError
-from ...facts.libraries import Gap
+from ...facts.gaps import Gap
 from ...machine import Machine
-from ...machine.port.rows import AFFINITY, THERE_IS_NONE, Cores
+from ...machine.port.cpurows import AFFINITY, THERE_IS_NONE, Cores
 
 
 def probe_affinity(machine: Machine, gaps: list[Gap]) -> int:
@@ -23,8 +23,8 @@ def probe_affinity(machine: Machine, gaps: list[Gap]) -> int:
     given = machine.affinity
     if given is None:
         try:
-            given = machine.system.affinity()
-            why = machine.system.lacks(AFFINITY) or "this system does not tell it"
+            given = machine.cpus.affinity()
+            why = machine.cpus.lacks(AFFINITY) or "this system does not tell it"
             if given is None and why != THERE_IS_NONE:
                 gaps.append(Gap(what=AFFINITY, why=why))
         except (OSError, ParseError) as error:
@@ -49,5 +49,5 @@ def probe_topology(machine: Machine, at_least: int) -> Cores:
     OSError, ParseError
         When the system does not tell.
     """
-    cores = machine.system.cores()
+    cores = machine.cpus.cores()
     return replace(cores, online=max(cores.online, at_least))

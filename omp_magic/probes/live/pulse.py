@@ -17,10 +17,12 @@ from ...facts.ticks import Tick
 from ...formats.procfs import Segments
 from ...machine import Machine
 from ...machine.here import quick
-from ...machine.port.rows import CGROUPS, THREAD_CLOCKS, THREAD_OWNERS
+from ...machine.port.cpurows import CGROUPS
+from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
 from ..cost.ownthread import own_cpu_s, own_threads
-from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
+from ..cpus.budget import probe_budget, unknown_budget
 from ..cpus.load import Sample, group_cpu_s, load_between
+from ..cpus.throttling import probe_throttling
 from ..filing import filed
 from .activity import Activity, ThreadActivity
 from .family import Family

@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from ...facts.cpus import Throttling
 from ...facts.libraries import Gap
+from ...facts.load import Throttling
 from ...facts.looks import NEAR, Course, Exceeded, Look, joined
 from ...facts.memory import MemoryBound
 from ...machine import Machine
 from ..cost.marks import Marks, most_throttled
 from ..cost.ownthread import OwnThread, own_cpu_s
-from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
+from ..cpus.budget import probe_budget, unknown_budget
+from ..cpus.throttling import probe_throttling
 from ..filing import filed_once
 from ..memory import probe_memory
 from .together import Sums, Together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 WORKQUEUE = "workqueue"
@@ -28,3 +29,38 @@ def coming_layer() -> str:
     order = config.get("THREADING_LAYER_PRIORITY")
     first = isinstance(order, list) and order[:1] == [WORKQUEUE]
     return WORKQUEUE if told == "default" and first else ""
+
+
+def installed_layers() -> tuple[str, ...]:
+    """Give the layers of numba that two threads may enter and that are there, the best first.
+
+    Told by files, without importing numba: ``omppool`` is in every wheel with OpenMP, ``tbbpool``
+    works where TBB is (numba/np/ufunc/parallel.py, _launch_threads; 0.68).
+    """
+    from importlib.machinery import PathFinder  # noqa: PLC0415 - who asks for this is asked rarely
+
+    found = PathFinder.find_spec("numba")
+    if found is None or not found.submodule_search_locations:
+        return ()
+    folder = os.path.join(found.submodule_search_locations[0], "np", "ufunc")
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return ()
+    layers = []
+    if any(name.startswith("tbbpool") for name in names) and _has_tbb():
+        layers.append("tbb")
+    if any(name.startswith("omppool") for name in names):
+        layers.append("omp")
+    return tuple(layers)
+
+
+def _has_tbb() -> bool:
+    """Tell whether TBB's distribution is there; its libraries lie outside of packages."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - as above
+
+    try:
+        distribution("tbb")
+    except PackageNotFoundError:
+        return False
+    return True

@@ -25,9 +25,8 @@ from ...knowledge.catalog import family_of
 from ...knowledge.started_by import EXEC, FORK, FORK_SERVER, FORKSERVER, helper_of, starter_of
 from ...knowledge.variables import VARIABLES
 from ...machine import Machine
+from ...machine.port.cpurows import AFFINITY, CGROUPS
 from ...machine.port.rows import (
-    AFFINITY,
-    CGROUPS,
     SHARED_MEMORY,
     MemoryUse,
     Process,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...facts.cpus import LEAST_DEMAND_CPUS, cpus_words
+from ...facts.cpus import cpus_words
+from ...facts.load import LEAST_DEMAND_CPUS
 from ...facts.ticks import Tick
 from ..verdict import Verdict, verdict_of
 from .facts import PanelFacts

@@ -1,0 +1,1 @@
+"""Makes an audit: chooses the modules, tries them, judges what they meet in this environment."""

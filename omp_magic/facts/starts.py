@@ -1,0 +1,74 @@
+"""How a program is started: each variable, its value, and why it has it or is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .cpus import Budget
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SET, KEPT, LEFT, OUT = "set", "kept", "left alone", "taken out"
+"""States of a variable: it gets a value; it keeps the user's; it stays unset; it is taken out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartVariable:
+    """One variable of a program that is to be started.
+
+    Parameters
+    ----------
+    name
+        The variable.
+    value
+        Its value then; None where it has none.
+    state
+        `SET`, `KEPT`, `LEFT` or `OUT`.
+    why
+        Why that is so, in words.
+    problem
+        What is wrong with a value that is kept; "" where nothing is known to be.
+    """
+
+    name: str
+    value: str | None
+    state: str
+    why: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The variables of a program that is to be started, and what they rest on.
+
+    Parameters
+    ----------
+    budget
+        The CPUs allowed.
+    workers
+        Processes that divide them.
+    threads
+        Threads for each pool of a worker: the budget, divided; at least 1.
+    variables
+        In the order in which they are told.
+    notes
+        What was asked for and does not hold, a line each: for people, whether they ask or not.
+    """
+
+    budget: Budget
+    workers: int
+    threads: int
+    variables: tuple[StartVariable, ...]
+    notes: tuple[str, ...] = ()
+
+    def environ(self, before: Mapping[str, str]) -> dict[str, str]:
+        """Give an environment with what is set and without what is taken out."""
+        found = dict(before)
+        for each in self.variables:
+            if each.state == SET and each.value is not None:
+                found[each.name] = each.value
+            elif each.state == OUT:
+                found.pop(each.name, None)
+        return found

@@ -1,0 +1,193 @@
+"""Jupyter's kernelspecs that start a kernel through `omp-magic run`: put in, listed, taken out.
+
+Each starts an interpreter's ipykernel with thread counts for the CPUs of that moment, and the
+extension loaded. The profile is not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from .errors import KernelSpecError
+
+MARK = "omp_magic"
+"""The key in a spec's metadata that says it is ours."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""jupyter_client's own pattern (kernelspec.py, _is_valid_kernel_name)."""
+_EXTENSION = "--InteractiveShellApp.extra_extensions=omp_magic"
+"""IPython's own list for this (core/shellapp.py); the profile's list stays beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OurKernel:
+    """One of our kernelspecs: name, folder, what it is called, what `omp-magic run` is asked."""
+
+    name: str
+    folder: str
+    label: str
+    words: tuple[str, ...]
+
+
+def install(
+    name: str = "omp-magic",
+    *,
+    label: str | None = None,
+    words: Sequence[str] = (),
+    user: bool = False,
+    prefix: str | None = None,
+) -> OurKernel:
+    """Put a kernelspec in for this interpreter.
+
+    Parameters
+    ----------
+    name
+        Jupyter's name for it.
+    label
+        What people read; made of the Python and the words when None.
+    words
+        What `omp-magic run` is asked: ``("--threads", "2")``.
+    user
+        Whether it is for this user; else for all of the system, or of `prefix`.
+    prefix
+        An environment, ``sys.prefix`` for one.
+
+    Raises
+    ------
+    KernelSpecError
+        When Jupyter's packages are missing, the name is taken by another kernel, is none, or the
+        folder cannot be written; nothing was changed.
+    """
+    manager = _manager()
+    if _NAME.fullmatch(name) is None:
+        raise KernelSpecError(f"found name {name!r}", "letters, digits, '.', '_' and '-'")
+    if find_spec("ipykernel") is None:
+        raise KernelSpecError(f"{sys.executable} has no ipykernel", "pip install ipykernel")
+    there = _found(manager).get(name.lower())
+    if there is not None and not _is_ours(there["spec"]):
+        raise KernelSpecError(
+            f"kernel {name!r} is there and is not one of ours: {there['resource_dir']}",
+            "another --name",
+        )
+    label = label or _label(words)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(folder, label, words)
+        try:
+            put = manager.install_kernel_spec(folder, kernel_name=name, user=user, prefix=prefix)
+        except OSError as error:
+            why = f"{error.strerror or error}: {error.filename or name}"
+            raise KernelSpecError(why, "--user, or --sys-prefix, for a folder of yours") from None
+    return OurKernel(name.lower(), str(put), label, tuple(words))
+
+
+def installed() -> tuple[OurKernel, ...]:
+    """Give our kernelspecs that Jupyter finds, by name.
+
+    Raises
+    ------
+    KernelSpecError
+        When Jupyter's packages are missing.
+    """
+    return tuple(
+        OurKernel(
+            name,
+            str(row["resource_dir"]),
+            str(row["spec"].get("display_name", "")),
+            _words(row["spec"]),
+        )
+        for name, row in sorted(_found(_manager()).items())
+        if _is_ours(row["spec"])
+    )
+
+
+def remove(name: str) -> str:
+    """Take one of our kernelspecs out and give the folder that was removed.
+
+    Raises
+    ------
+    KernelSpecError
+        When there is none of that name, it is not ours, or it cannot be removed.
+    """
+    manager = _manager()
+    rows = _found(manager)
+    row = rows.get(name.lower())
+    ours = (
+        ", ".join(sorted(each for each in rows if _is_ours(rows[each]["spec"]))) or "none is there"
+    )
+    if row is None:
+        raise KernelSpecError(f"there is no kernel {name!r}", f"one of ours: {ours}")
+    if not _is_ours(row["spec"]):
+        raise KernelSpecError(
+            f"kernel {name!r} is not one of ours and stays: {row['resource_dir']}",
+            f"one of ours: {ours}",
+        )
+    try:
+        return str(manager.remove_kernel_spec(name.lower()))
+    except OSError as error:
+        raise KernelSpecError(f"{error.strerror or error}: {row['resource_dir']}", ours) from None
+
+
+def _manager() -> Any:
+    """Give Jupyter's own manager of kernelspecs.
+
+    Raises
+    ------
+    KernelSpecError
+        When its package is missing.
+    """
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager  # noqa: PLC0415 - it is no dependency
+    except ImportError:
+        found = f"{sys.executable} has no jupyter_client"
+        raise KernelSpecError(found, "pip install ipykernel") from None
+    return KernelSpecManager()
+
+
+def _found(manager: Any) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = manager.get_all_specs()
+    return rows
+
+
+def _is_ours(spec: dict[str, Any]) -> bool:
+    return isinstance((spec.get("metadata") or {}).get(MARK), dict)
+
+
+def _words(spec: dict[str, Any]) -> tuple[str, ...]:
+    words = spec["metadata"][MARK].get("run", ())
+    return tuple(map(str, words)) if isinstance(words, list) else ()
+
+
+def _label(words: Sequence[str]) -> str:
+    told = words[words.index("--threads") + 1] if "--threads" in words else "auto"
+    return f"Python {sys.version_info[0]} (omp_magic, threads: {told})"
+
+
+def _write(folder: str, label: str, words: Sequence[str]) -> None:
+    """Write what a kernelspec's folder holds: kernel.json, and ipykernel's pictures."""
+    python = sys.executable
+    spec = {
+        "argv": [
+            *(python, "-m", "omp_magic", "run", *words, "--"),
+            *(python, "-m", "ipykernel_launcher", "-f", "{connection_file}", _EXTENSION),
+        ],
+        "display_name": label,
+        "language": "python",
+        "metadata": {"debugger": True, MARK: {"run": list(words)}},
+    }
+    with open(os.path.join(folder, "kernel.json"), "w", encoding="utf-8") as file:
+        json.dump(spec, file, indent=1)
+    found = find_spec("ipykernel")
+    for place in (found.submodule_search_locations if found is not None else None) or ():
+        pictures = os.path.join(place, "resources")
+        for picture in os.listdir(pictures) if os.path.isdir(pictures) else ():
+            if picture.startswith("logo-"):
+                shutil.copy(os.path.join(pictures, picture), folder)

@@ -1,0 +1,276 @@
+"""`omp_magic.environment`: the variables for a program, in the form of the tool that starts it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import StartError, nearest
+from .facts.mime import bundle
+from .facts.sheets import Sheet, SheetLine
+from .facts.starts import KEPT, LEFT, OUT, SET, Start, StartVariable
+from .here import HERE
+from .installed.shipped import shipped
+from .knowledge.conda import ONE_OPENMP, conda_name
+from .knowledge.manners import manners_of
+from .knowledge.variables import VARIABLES
+from .loader.here import this_target
+from .probes.cpus.budget import probe_budget
+from .probes.importable import probe_importable
+from .probes.packages.numbalayer import installed_layers
+from .reports import check_place, write_report
+from .starts.asking import asked_for, example_of
+from .starts.making import make_start
+from .starts.readers import MODULES, readers_here
+from .views.envfiles.table import FORMATS
+from .views.starts import budget_line
+from .views.words import counted
+
+_ASKING = "omp_magic.environment({})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Environment:
+    """The variables for a program, in the form of one tool.
+
+    Parameters
+    ----------
+    format
+        The tool's word.
+    text
+        What its file holds.
+    beside
+        What is said beside a text that has no comments; () where they are in it.
+    start
+        The variables, and what they rest on.
+    """
+
+    format: str
+    text: str
+    beside: tuple[str, ...]
+    start: Start
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that are set, by name; a new dict."""
+        rows = self.start.variables
+        return {each.name: each.value for each in rows if each.value is not None}
+
+    @property
+    def file_name(self) -> str:
+        """What such a file is usually called."""
+        return FORMATS[self.format].file_name
+
+    def save(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+        """Write the file, whole or not at all, and give its path.
+
+        Parameters
+        ----------
+        path
+            Where; `file_name` in the current folder when None.
+        force
+            Whether a file that is there may be replaced.
+
+        Raises
+        ------
+        ReportError
+            When there is a file already, or none can be written; nothing was changed.
+        """
+        row = FORMATS[self.format]
+        given = row.file_name if path is None else os.fspath(path)
+        full = check_place(given, force=force, asking="environment.save({})")
+        text = self.text.replace("\n", row.newline)
+        if row.bom and not text.isascii():
+            text = "\ufeff" + text
+        write_report(full, text, force=force, asking="environment.save({})")
+        return full
+
+    def __repr__(self) -> str:
+        """Give one line, so that a debugger stays readable; `str` gives the text."""
+        return f"<Environment format={self.format} variables={len(self.variables)}>"
+
+    def __str__(self) -> str:
+        """Give the text."""
+        return self.text
+
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
+    ) -> dict[str, Any]:
+        """Give text/plain and text/html."""
+        makers: dict[str, Callable[[], Any]] = {
+            "text/plain": lambda: "\n".join((*self.beside, self.text.rstrip("\n"))),
+            "text/html": self._html,
+        }
+        return bundle(makers, include, exclude)
+
+    def _html(self) -> str:
+        from .views.html import environment as templates  # noqa: PLC0415 - jinja2, 20 ms
+
+        made: str = templates().get_template("envfile.html").render(
+            told=FORMATS[self.format].told, rests=budget_line(self.start),
+            file_name=self.file_name, text=self.text, beside=self.beside,
+        )  # fmt: skip
+        return made
+
+
+def environment(  # noqa: PLR0913 - each is an option of its own
+    format: str | None = None,  # noqa: A002 - the word that all who ask use
+    *,
+    threads: str | int | None = None,
+    workers: int | str | None = None,
+    sets: Mapping[str, str | None] | Iterable[str] = (),
+    fix: str | Iterable[str] = (),
+    asking: str = _ASKING,
+) -> Environment:
+    """Give the variables for what is installed here, in the form of the tool that starts it.
+
+    Nothing is loaded, set or started. What the user has set stays; what a limit of this session
+    holds, or an import has set, is nobody's wish and is left out.
+
+    Parameters
+    ----------
+    format
+        ``"bash"``, ``"fish"``, ``"powershell"``, ``"cmd"``, ``"dotenv"``, ``"dockerfile"``,
+        ``"compose"``, ``"kubernetes"``, ``"conda"``, ``"systemd"``, ``"pm2"``, ``"kernelspec"``,
+        ``"github"`` or ``"python"``; the system's shell when None.
+    threads
+        Threads of each pool, as ``%omp_limit`` takes them: ``4``, ``"auto/2"``,
+        ``"blas=1 openmp=2"``; the share of a worker when None.
+    workers
+        Processes that divide the CPUs; 1 when None.
+    sets
+        Variables to set besides, by name, None for one that is to be taken out; or
+        ``NAME=VALUE`` words.
+    fix
+        Codes of findings that are to be mended.
+    asking
+        How it is asked for, with ``{}`` for the words: what an error gives as an example.
+
+    Returns
+    -------
+    Environment
+        Frozen: ``text``, ``variables`` as a dict, ``save(path)``; ``str`` gives the text.
+
+    Raises
+    ------
+    StartError
+        When it is asked in other words, or the format cannot hold a value.
+    NoFixError
+        When no variable mends a finding; it says what does.
+
+    Examples
+    --------
+    >>> import omp_magic
+    >>> "OMP_NUM_THREADS" in omp_magic.environment("dotenv").variables
+    True
+    """
+    system = this_target().system
+    word = _format(manners_of(system).written_for if format is None else format, asking)
+    words = [f"{k}={v or ''}" for k, v in sets.items()] if isinstance(sets, Mapping) else sets
+    codes = [fix] if isinstance(fix, str) else list(fix)
+    codes = [code for each in codes for code in each.replace(",", " ").split()]
+    asked = asked_for(
+        threads=None if threads is None else str(threads),
+        workers=workers,
+        sets=words,
+        codes=codes,
+        layers=installed_layers() if any("212" in code for code in codes) else (),
+        asking=asking,
+    )
+    start = make_start(probe_budget(HERE.observer.machine), _own(), asked)
+    runtimes = shipped()
+    if manners_of(system).own_blas:
+        runtimes.setdefault(manners_of(system).own_blas, set()).add("the system")
+    readers = readers_here(runtimes, frozenset(probe_importable(MODULES)))
+    command = _command(word, threads, workers, codes)
+    rests = budget_line(start)
+    lines, foot = _lines(start, readers)
+    packages = {conda_name(name.lower()) for names in runtimes.values() for name in names}
+    sheet = Sheet(
+        head=(rests, f"omp_magic {_version()}: {command}"),
+        lines=lines,
+        foot=(*foot, *start.notes),
+        workers=start.workers,
+        python=sys.executable,
+        label=f"Python {sys.version_info[0]} ({counted(start.threads, 'thread')})",
+        packages=tuple(sorted(packages - _NOT_PACKAGES)),
+        one_openmp=ONE_OPENMP[system],
+        asking=asking,
+    )
+    row = FORMATS[word]
+    return Environment(format=word, text=row.write(sheet), beside=row.beside(sheet), start=start)
+
+
+_NOT_PACKAGES = {"the system", "intel-openmp", "llvm-openmp", "libgomp", "libopenblas", "openblas"}
+"""What comes with the packages that need it, or is no package."""
+
+
+def _version() -> str:
+    return str(sys.modules[__name__.partition(".")[0]].__version__)
+
+
+def _format(word: str, asking: str) -> str:
+    if word not in FORMATS:
+        accepted = f"a format: {', '.join(FORMATS)}"
+        raise StartError(
+            word, accepted, example_of(asking, "format", "bash"), nearest(word, FORMATS)
+        )
+    return word
+
+
+def _command(
+    word: str, threads: str | int | None, workers: int | str | None, codes: list[str]
+) -> str:
+    """Give the command that writes the same; what is set besides is in the lines."""
+    parts = ["omp-magic", "env", "--format", word]
+    parts += [] if threads is None else ["--threads", str(threads)]
+    parts += [] if workers is None else ["--workers", str(workers)]
+    parts += [part for code in codes for part in ("--fix", code)]
+    return shlex.join(parts)
+
+
+def _own() -> dict[str, str]:
+    """Give the variables of the tables as the user has set them.
+
+    A limit of this session holds some, and imports have set others: paddle OMP_NUM_THREADS=1.
+    """
+    found = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    snapshot = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
+    for setting in snapshot.environment:
+        if setting.set_by:
+            found.pop(setting.name, None)
+            if setting.at_exec is not None:
+                found[setting.name] = setting.at_exec
+    return found
+
+
+def _lines(
+    start: Start, readers: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[SheetLine, ...], tuple[str, ...]]:
+    """Give the variables that something here reads, and what is said of the others."""
+    lines, left, unread = [], [], []
+    for each in start.variables:
+        wanted = bool(readers.get(each.name)) or each.name == "OMP_NUM_THREADS"
+        if each.state == LEFT:
+            if wanted:
+                left.append(f"{each.name} is not set: {each.why}")
+        elif wanted or (each.why and each.state in (SET, OUT)) or each.state == KEPT:
+            lines.append(SheetLine(each.name, each.value, _comment(each, readers)))
+        else:
+            unread.append(each.name)
+    foot = [*left, *([f"left out, nothing here reads it: {', '.join(unread)}"] if unread else [])]
+    return tuple(lines), tuple(foot)
+
+
+def _comment(each: StartVariable, readers: Mapping[str, tuple[str, ...]]) -> str:
+    who = ", ".join(readers.get(each.name, ())[:_MOST_NAMED])
+    told = VARIABLES[each.name] + (f" ({who})" if who else "")
+    why = "it is set here already" if each.state == KEPT else each.why
+    return f"{told}; {why}" if why else told
+
+
+_MOST_NAMED = 4

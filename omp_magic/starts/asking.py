@@ -1,0 +1,205 @@
+"""What somebody asks of a start, in words: understood, or refused in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..errors import ParseError, StartError, nearest
+from ..facts.starts import OUT, SET, StartVariable
+from ..knowledge.inherited import INHERITED
+from ..knowledge.variables import VARIABLES
+from .fixes import MENDED, fix
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
+if TYPE_CHECKING:
+    from ..limits.spec import LimitSpec
+
+MOST_WORKERS = 8192
+"""As many as `omp_magic.planning` takes."""
+
+_BY_VARIABLE = frozenset(name for _, names in INHERITED for name in names) - {"pyarrow"}
+_INSTEAD = {
+    "pyarrow": "pyarrow-io=N for its files; its CPU pool takes openmp=N",
+    "torch": "mkl=N or openmp=N, which it takes at its import",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked for.
+
+    Parameters
+    ----------
+    workers
+        Processes that divide the CPUs.
+    spec
+        The threads of pools; None for all that a worker's share has.
+    sets
+        (variable, value) by word; None for one that is to be taken out.
+    codes
+        Findings that are to be mended.
+    layers
+        Threading layers of numba that are installed and safe, the best first.
+    notes
+        Lines about them.
+    """
+
+    workers: int = 1
+    spec: LimitSpec | None = None
+    sets: tuple[tuple[str, str | None], ...] = ()
+    codes: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def threads(self) -> bool:
+        """Whether a number of threads was named."""
+        return self.spec is not None
+
+    def forced(self, own: Mapping[str, str], threads: int) -> dict[str, StartVariable]:
+        """Give the variables that are named, or mend a finding, by name.
+
+        Parameters
+        ----------
+        own
+            What the user has set.
+        threads
+            Threads of each worker.
+
+        Raises
+        ------
+        NoFixError
+            When no variable mends a finding; it says what does.
+        """
+        found: dict[str, StartVariable] = {}
+        for name, value in self.sets:
+            state = OUT if value is None else SET
+            found[name] = StartVariable(name=name, value=value, state=state, why="as --set says")
+        after = {**own, **{name: value for name, value in self.sets if value is not None}}
+        for name, value in self.sets:
+            if value is None:
+                after.pop(name, None)
+        for code in self.codes:
+            for each in fix(code, after, threads, self.layers):
+                found.setdefault(each.name, each)
+        return found
+
+
+def asked_for(  # noqa: PLR0913 - each is an option of its own
+    *,
+    threads: str | None = None,
+    workers: int | str | None = None,
+    sets: Iterable[str] = (),
+    codes: Iterable[str] = (),
+    layers: tuple[str, ...] = (),
+    asking: str = "omp-magic run {} -- python server.py",
+) -> Asked:
+    """Understand what is asked.
+
+    Parameters
+    ----------
+    threads
+        As `%omp_limit` takes them: ``N``, ``auto``, ``auto/N``, ``NAME=N``; with the names that
+        have a variable.
+    workers
+        Processes that divide the CPUs.
+    sets
+        ``NAME=VALUE``; ``NAME=`` takes the variable out.
+    codes
+        Findings, ``OMP104``.
+    layers
+        As `Asked` has them.
+    asking
+        How it is asked, with ``{}`` for the words: what an error gives as an example.
+
+    Raises
+    ------
+    StartError
+        When it is anything else: found, accepted, meant, an example.
+    """
+    return Asked(
+        workers=1 if workers is None else _workers(workers, asking),
+        spec=None if threads is None else _spec(threads, asking),
+        sets=tuple(_sets(sets, asking)),
+        codes=tuple(dict.fromkeys(_code(each, asking) for each in codes)),
+        layers=layers,
+    )
+
+
+def example_of(asking: str, option: str, value: object) -> str:
+    """Give how an option is asked for, in a call of Python's or in a line.
+
+    Examples
+    --------
+    >>> example_of("%omp_env {}", "threads", "blas=1 openmp=2")
+    '%omp_env --threads "blas=1 openmp=2"'
+    >>> example_of("omp_magic.environment({})", "set", "OMP_NUM_THREADS=4")
+    "omp_magic.environment(sets=['OMP_NUM_THREADS=4'])"
+    """
+    if asking.endswith("({})"):
+        told = f"sets=[{value!r}]" if option == "set" else f"{option}={value!r}"
+    else:
+        word = f'"{value}"' if " " in str(value) or value == "{}" else value
+        told = f"--{option} {word}"
+    return asking.replace("{}", told)
+
+
+def _workers(given: int | str, asking: str) -> int:
+    text = str(given).strip()
+    number = int(text) if text.isdecimal() and text.isascii() and len(text) < 9 else 0
+    if isinstance(given, bool) or not 1 <= number <= MOST_WORKERS:
+        accepted = f"a number of workers, 1 to {MOST_WORKERS}"
+        raise StartError(str(given), accepted, example_of(asking, "workers", 4))
+    return number
+
+
+def _spec(text: str, asking: str) -> LimitSpec:
+    from ..limits.spec import parse_limit  # noqa: PLC0415 - the table of families, 3 ms
+
+    names = "%omp_limit?" if asking.startswith("%") else "omp-magic run --help"
+    spec = parse_limit(text, asking=example_of(asking, "threads", "{}"), names=names)
+    for name, _ in spec.amounts:
+        if name not in _BY_VARIABLE:
+            instead = _INSTEAD.get(name, "openmp=N or blas=N, which set what it reads")
+            accepted = f"a name that a variable sets alone; instead {instead}"
+            raise StartError(f"{name}=", accepted, example_of(asking, "threads", "blas=1 openmp=2"))
+    return spec
+
+
+def _sets(words: Iterable[str], asking: str) -> Iterable[tuple[str, str | None]]:
+    seen = set()
+    example = example_of(asking, "set", "OMP_NUM_THREADS=4")
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise StartError(word, "NAME=VALUE, or NAME= to take one out", example)
+        if name not in VARIABLES:
+            accepted = "a variable that OpenMP, a BLAS or a package's pool reads; others: env(1)"
+            raise StartError(name, accepted, example, nearest(name, VARIABLES))
+        if name in seen:
+            raise StartError(word, "each variable once", example)
+        seen.add(name)
+        if value:
+            _check(name, value, example)
+        yield name, value or None
+
+
+def _check(name: str, value: str, example: str) -> None:
+    from ..knowledge.meanings import meaning_of  # noqa: PLC0415 - 4 ms, and few set any
+
+    if not value.isprintable():
+        raise StartError(value, f"a value of {name} that can be printed", example)
+    try:
+        meaning_of(name, value)
+    except ParseError as error:
+        raise StartError(f"{name}={value}", error.expected, example) from None
+
+
+def _code(word: str, asking: str) -> str:
+    code = word.strip().upper()
+    code = code if code.startswith("OMP") else f"OMP{code}"
+    if code not in MENDED:
+        accepted = f"a finding's code: {', '.join(MENDED)}"
+        raise StartError(word, accepted, example_of(asking, "fix", "OMP104"), nearest(word, MENDED))
+    return code

@@ -1,0 +1,157 @@
+"""The CPUs allowed, and what is asked -> the variables to start a program with."""
+
+from __future__ import annotations
+
+from ..facts.starts import KEPT, LEFT, SET, Start, StartVariable
+from ..knowledge.inherited import AT_START, INHERITED, for_children
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..facts.cpus import Budget
+    from .asking import Asked
+
+_MOST_NUMEXPR = 64
+"""See `knowledge.numexpr.BUILT_IN`."""
+
+
+def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None = None) -> Start:
+    """Give the variables for a program and its pools.
+
+    What the user has set stays, and so does what it sets for others: OpenBLAS, MKL, BLIS and
+    NumExpr take OMP_NUM_THREADS where they have no variable of their own, so none gets one then.
+
+    Parameters
+    ----------
+    budget
+        The CPUs allowed.
+    environ
+        The user's variables. An empty one counts as not set.
+    asked
+        What was asked for besides; None for nothing.
+    """
+    workers = asked.workers if asked is not None else 1
+    threads = max(1, budget.threads // workers)
+    own = {name: text for name, text in environ.items() if text.strip()}
+    forced = dict(asked.forced(own, threads)) if asked is not None else {}
+    user = {name: own[name] for name in own if name not in forced}
+    found = {each.name: each for each in forced.values()}
+    weaker = _weaker(user, forced)
+    notes = []
+    wanted = dict(_counts(threads, asked))
+    for name, count in wanted.items():
+        if name in found:
+            continue
+        value = _holding(name, count, own)
+        if name in user:
+            found[name] = StartVariable(name=name, value=user[name], state=KEPT, why="set already")
+            if asked is not None and asked.threads and user[name].strip() != value:
+                notes.append(
+                    f"{name}={_shown(user[name])} is set already and stays; "
+                    f"--set {name}={value} replaces it"
+                )
+        elif name in weaker:
+            by = weaker[name]
+            why = f"it would overrule {by}={_shown(_value(by, user, forced))}"
+            found[name] = StartVariable(name=name, value=None, state=LEFT, why=why)
+        else:
+            was = "; was empty" if name in environ else ""
+            found[name] = StartVariable(name=name, value=value, state=SET, why=_why(asked) + was)
+    for each in _numexpr_ceiling(found, user):
+        found[each.name] = each
+    order = (*(name for name in wanted if name in found), *(n for n in found if n not in wanted))
+    return Start(
+        budget=budget,
+        workers=workers,
+        threads=threads,
+        variables=tuple(found[name] for name in order),
+        notes=(*(asked.notes if asked is not None else ()), *notes),
+    )
+
+
+def _counts(threads: int, asked: Asked | None) -> Iterator[tuple[str, str]]:
+    """Give each variable of a thread count that is to be set, in the order of the tables."""
+    if asked is None or asked.spec is None:
+        yield from for_children(threads)
+        for name in AT_START:
+            yield name, str(threads)
+        return
+    for name, names in INHERITED:
+        # All pools are a program's own; joblib's count is for who names it, see `for_children`.
+        named = names if name in dict(for_children(1)) else tuple(filter(None, names))
+        amount = asked.spec.for_pool(named)
+        if amount is not None:
+            yield name, str(amount.threads(threads))
+    rest = asked.spec.for_pool(("",))
+    if rest is not None:
+        listed = {name for name, _ in INHERITED}
+        others = (name for name, _ in for_children(1) if name not in listed)
+        for name in (*others, *AT_START):
+            yield name, str(rest.threads(threads))
+
+
+def _why(asked: Asked | None) -> str:
+    return "as --threads says" if asked is not None and asked.spec is not None else ""
+
+
+def _weaker(user: Mapping[str, str], forced: Mapping[str, StartVariable]) -> dict[str, str]:
+    """Give each variable that would overrule one that has a value, and that one."""
+    given = {*user, *(name for name, each in forced.items() if each.value is not None)}
+    if given.isdisjoint(_YIELDING):
+        return {}  # as it is nearly always: the tables are not loaded
+    from ..knowledge.precedence import ORDERS  # noqa: PLC0415 - as above
+
+    found: dict[str, str] = {}
+    for order in ORDERS.values():
+        for place, name in enumerate(order.variables):
+            for other in order.variables[place + 1 :]:
+                if name not in given and other in given:
+                    found.setdefault(name, other)
+    return found
+
+
+_YIELDING = frozenset({
+    "OMP_NUM_THREADS", "OPENBLAS_DEFAULT_NUM_THREADS", "GOTO_NUM_THREADS", "NPROC",
+    "RAYON_RS_NUM_CPUS",
+})  # fmt: skip
+"""Those that are the strongest of no row of `knowledge.precedence.ORDERS`; a test compares."""
+
+
+def _value(name: str, user: Mapping[str, str], forced: Mapping[str, StartVariable]) -> str:
+    return user[name] if name in user else forced[name].value or ""
+
+
+def _holding(name: str, value: str, own: Mapping[str, str]) -> str:
+    """Give a count that the reader does not refuse: NumExpr has one thread above its ceiling."""
+    if name == "NUMEXPR_NUM_THREADS" and "NUMEXPR_MAX_THREADS" in own:
+        from ..knowledge.numexpr import most_threads  # noqa: PLC0415 - nearly nobody sets it
+
+        most = most_threads(own["NUMEXPR_MAX_THREADS"])
+        return str(min(int(value), most)) if most >= 1 else value
+    return value
+
+
+def _numexpr_ceiling(
+    found: Mapping[str, StartVariable], user: Mapping[str, str]
+) -> Iterator[StartVariable]:
+    """Raise NumExpr's ceiling for a count above it, which it would refuse."""
+    count = found.get("NUMEXPR_NUM_THREADS")
+    if count is None or count.state != SET or "NUMEXPR_MAX_THREADS" in (*user, *found):
+        return
+    if int(count.value or 1) > _MOST_NUMEXPR:
+        yield StartVariable(
+            name="NUMEXPR_MAX_THREADS",
+            value=count.value,
+            state=SET,
+            why=f"NumExpr refuses more than {_MOST_NUMEXPR} without it",
+        )
+
+
+def _shown(text: str) -> str:
+    """Give a value for a line: as it is where it is a word, else quoted and short."""
+    if text.isascii() and text.isprintable() and " " not in text and len(text) <= 40:
+        return text
+    from ..knowledge.meanings import shown  # noqa: PLC0415 - nearly every value is a number
+
+    return shown(text)

@@ -1,0 +1,1 @@
+"""pytest's plugin: what a session of tests changes in its process, and who did it."""
