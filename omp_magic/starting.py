@@ -11,8 +11,8 @@ from typing import Any
 
 from .errors import StartError, nearest
 from .facts.mime import bundle
-from .facts.sheets import Sheet, SheetLine
-from .facts.starts import KEPT, LEFT, OUT, SET, Start, StartVariable
+from .facts.sheets import Sheet
+from .facts.starts import Start
 from .here import HERE
 from .installed.shipped import shipped
 from .knowledge.conda import ONE_OPENMP, conda_name
@@ -24,6 +24,7 @@ from .probes.importable import probe_importable
 from .probes.packages.numbalayer import installed_layers
 from .reports import check_place, write_report
 from .starts.asking import asked_for, example_of
+from .starts.lines import lines_of
 from .starts.making import make_start
 from .starts.readers import MODULES, readers_here
 from .views.envfiles.table import FORMATS
@@ -186,19 +187,61 @@ def environment(  # noqa: PLR0913 - each is an option of its own
     if manners_of(system).own_blas:
         runtimes.setdefault(manners_of(system).own_blas, set()).add("the system")
     readers = readers_here(runtimes, frozenset(probe_importable(MODULES)))
-    command = _command(word, threads, workers, codes)
-    rests = budget_line(start)
-    lines, foot = _lines(start, readers)
     packages = {conda_name(name.lower()) for names in runtimes.values() for name in names}
+    return in_form(
+        word,
+        start,
+        readers,
+        command=_command(word, threads, workers, codes),
+        packages=tuple(sorted(packages - _NOT_PACKAGES)),
+        one_openmp=ONE_OPENMP[system],
+        asking=asking,
+    )
+
+
+def in_form(  # noqa: PLR0913 - each is a fact of its own
+    word: str,
+    start: Start,
+    readers: Mapping[str, tuple[str, ...]],
+    *,
+    command: str,
+    python: str = sys.executable,
+    packages: tuple[str, ...] = (),
+    one_openmp: tuple[tuple[str, str], ...] = (),
+    asking: str = _ASKING,
+) -> Environment:
+    """Give a start in the form of one tool, whatever machine this is.
+
+    Parameters
+    ----------
+    word
+        A key of `FORMATS`.
+    start
+        The variables, and what they rest on.
+    readers
+        Who reads each variable, as `readers_here` gives it.
+    command
+        What writes the same.
+    python
+        The interpreter's file.
+    packages, one_openmp, asking
+        As `Sheet` has them.
+
+    Raises
+    ------
+    StartError
+        When the format cannot hold a value.
+    """
+    lines, foot = lines_of(start, readers)
     sheet = Sheet(
-        head=(rests, f"omp_magic {_version()}: {command}"),
+        head=(budget_line(start), f"omp_magic {_version()}: {command}"),
         lines=lines,
         foot=(*foot, *start.notes),
         workers=start.workers,
-        python=sys.executable,
+        python=python,
         label=f"Python {sys.version_info[0]} ({counted(start.threads, 'thread')})",
-        packages=tuple(sorted(packages - _NOT_PACKAGES)),
-        one_openmp=ONE_OPENMP[system],
+        packages=packages,
+        one_openmp=one_openmp,
         asking=asking,
     )
     row = FORMATS[word]
@@ -246,31 +289,3 @@ def _own() -> dict[str, str]:
             if setting.at_exec is not None:
                 found[setting.name] = setting.at_exec
     return found
-
-
-def _lines(
-    start: Start, readers: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[SheetLine, ...], tuple[str, ...]]:
-    """Give the variables that something here reads, and what is said of the others."""
-    lines, left, unread = [], [], []
-    for each in start.variables:
-        wanted = bool(readers.get(each.name)) or each.name == "OMP_NUM_THREADS"
-        if each.state == LEFT:
-            if wanted:
-                left.append(f"{each.name} is not set: {each.why}")
-        elif wanted or (each.why and each.state in (SET, OUT)) or each.state == KEPT:
-            lines.append(SheetLine(each.name, each.value, _comment(each, readers)))
-        else:
-            unread.append(each.name)
-    foot = [*left, *([f"left out, nothing here reads it: {', '.join(unread)}"] if unread else [])]
-    return tuple(lines), tuple(foot)
-
-
-def _comment(each: StartVariable, readers: Mapping[str, tuple[str, ...]]) -> str:
-    who = ", ".join(readers.get(each.name, ())[:_MOST_NAMED])
-    told = VARIABLES[each.name] + (f" ({who})" if who else "")
-    why = "it is set here already" if each.state == KEPT else each.why
-    return f"{told}; {why}" if why else told
-
-
-_MOST_NAMED = 4
