@@ -29,6 +29,7 @@ help:
 	@echo "make test-wine    run a real CPython for Windows and real wheels under Wine (Debian, root)"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make docs         write docs/findings, reference/pools.md and words.md, build the site in docs/_build/html"
+	@echo "make examples     write examples/server/fixed as omp-magic env writes it"
 	@echo "make screenshots  take the pictures in docs/images, in a real JupyterLab and Chromium"
 	@echo "make package      build wheel and sdist, check them, run the quickstart from the wheel alone"
 	@echo "make bench        measure against threadpoolctl and psutil"
@@ -169,6 +170,10 @@ binder-check: | $(BIN)/python
 
 package: | $(BIN)/python
 	@$(BIN)/python tests/checks/package_check.py
+
+.PHONY: examples
+examples: $(VENV)/.test
+	$(BIN)/python examples/write.py
 
 screenshots: $(VENV)/.browser
 	@$(CHROMIUM)

@@ -44,6 +44,8 @@ POOLS = (
 PADDLE = (*KERNEL, "paddlepaddle==3.3.1", "scikit-learn", "setuptools")
 """Importing paddle sets OMP_NUM_THREADS, and what it imports adds a folder to sys.path."""
 TENSORFLOW = ("tensorflow-cpu",)
+SERVERS = ("fastapi", "flask", "gunicorn", "httpx", "numpy", "uvicorn")
+"""Without prometheus_client, and without what omp_magic itself wants: a server needs neither."""
 FORKS = (
     "catboost",
     "datafusion",

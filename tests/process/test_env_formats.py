@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from environments import environment
 from live import CLEAN
+from readingfiles import read_by_node, read_by_python, verified
 from sheets import NASTY, held_by, sheet_of, written
 
 from omp_magic.views.envfiles.table import FORMATS
 
-SCHEMAS = ("check-jsonschema", "dockerfile-parse", "kubernetes-validate", "python-dotenv")
-"""Parsers and schemas: check-jsonschema brings compose's and GitHub's, kubernetes-validate the API
-server's."""
-
 READ = """
-import json, sys, warnings
-from importlib.resources import files
-folder = sys.argv[1]
-import dotenv, jsonschema, yaml
-from dockerfile_parse import DockerfileParser
-import kubernetes_validate
-warnings.simplefilter("ignore")
-
-def schema(name):
-    vendored = files("check_jsonschema") / "builtin_schemas" / "vendor" / f"{name}.json"
-    return json.loads(vendored.read_text("utf-8"))
-
-def loaded(name):
-    with open(f"{folder}/{name}", encoding="utf-8") as file:
-        return yaml.safe_load(file)
-
 found = {}
 found["dotenv"] = dict(dotenv.dotenv_values(f"{folder}/dotenv", interpolate=True))
 with open(f"{folder}/dockerfile", encoding="utf-8") as file:
@@ -57,20 +36,10 @@ print(json.dumps(found))
 
 
 def test_schemas_and_parsers_of_python_read_it(tmp_path: Path) -> None:
-    python = environment("schemas", SCHEMAS)
     words = ("dotenv", "dockerfile", "compose", "github", "kubernetes")
     for word in words:
         (tmp_path / word).write_text(written(word, ("A_GONE",)), "utf-8")
-    ended = subprocess.run(
-        [python, "-c", READ, str(tmp_path)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**CLEAN, "HOME": "/nowhere"},
-    )
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(ended.stdout)
+    found = read_by_python(READ, tmp_path)
     # Interpolation makes one dollar of two (compose file, Interpolation).
     compose = {name: value.replace("$$", "$") for name, value in found.pop("compose").items()}
     assert compose == held_by("compose")
@@ -135,41 +104,25 @@ def test_conda_is_told_each_variable_in_one_word(tmp_path: Path) -> None:
 
 
 def test_node_reads_pm2s_file(tmp_path: Path) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("no node here")
     file = tmp_path / "ecosystem.config.js"
     text = FORMATS["pm2"].write(
         sheet_of({**NASTY, "A_GONE": None}, workers=2, python="/x y/python")
     )
     file.write_text(text, "utf-8")
-    code = "process.stdout.write(JSON.stringify(require(process.argv[1])))"
-    ended = subprocess.run(
-        ["node", "-e", code, str(file)], check=True, capture_output=True, timeout=60, env=CLEAN
-    )
-    (app,) = json.loads(ended.stdout)["apps"]
+    (app,) = read_by_node(file)["apps"]
     assert app["env"] == NASTY
     assert app["filter_env"] == ["A_GONE"]
     assert (app["instances"], app["interpreter"]) == (2, "/x y/python")
 
 
 def test_systemd_reads_the_drop_in(tmp_path: Path) -> None:
-    """``verify`` says what it ignores, and with debug on it dumps what it has understood."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("no systemd-analyze here")
     unit = tmp_path / "omp.service"
     unit.write_text("[Service]\nExecStart=/bin/true\n", "utf-8")
     drop_in = tmp_path / "omp.service.d" / "omp-magic.conf"
     drop_in.parent.mkdir()
     drop_in.write_text(written("systemd", ("A_GONE",)), "utf-8")
 
-    def verified() -> subprocess.CompletedProcess[str]:
-        env = {**CLEAN, "SYSTEMD_UNIT_PATH": f"{tmp_path}:", "SYSTEMD_LOG_LEVEL": "debug"}
-        command = ["systemd-analyze", "verify", "--man=no", str(unit)]
-        return subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=60, env=env
-        )
-
-    ended = verified()
+    ended = verified(unit)
     assert ended.returncode == 0, ended.stderr
     assert "omp-magic.conf:" not in ended.stderr
     dumped = [line.strip() for line in ended.stdout.splitlines()]
@@ -178,4 +131,4 @@ def test_systemd_reads_the_drop_in(tmp_path: Path) -> None:
     assert given == [f"{name}={value}".rstrip() for name, value in NASTY.items()]
     assert "UnsetEnvironment: A_GONE" in dumped
     drop_in.write_text(drop_in.read_text("utf-8") + 'Environment="A\n', "utf-8")
-    assert "omp-magic.conf:" in verified().stderr
+    assert "omp-magic.conf:" in verified(unit).stderr

@@ -50,6 +50,13 @@ def test_comments_say_why_and_stay_comments(word: str) -> None:
     assert "why OMP_NUM_THREADS" in text
 
 
+@pytest.mark.parametrize("word", ["dockerfile", "compose", "kubernetes"])
+def test_a_container_that_counts_is_told_its_workers_too(word: str) -> None:
+    text = FORMATS[word].write(sheet_of({"OMP_NUM_THREADS": "4"}, workers=2))
+    assert '["omp-magic", "run", "--workers", "2", "--"' in text
+    assert "--workers" not in FORMATS[word].write(sheet_of({"OMP_NUM_THREADS": "4"}))
+
+
 def test_what_has_no_comments_says_them_beside() -> None:
     row = FORMATS["kernelspec"]
     beside = row.beside(sheet_of({"KMP_AFFINITY": None}, foot=("left out: x",)))

@@ -10,6 +10,12 @@ from .refusing import comments, is_plain, refuse, values_of
 _CPUS = "These are the CPUs of where this was written; a container may have others, and then"
 
 
+def _counting(sheet: Sheet) -> list[str]:
+    """Give the words before a command that make its start count the CPUs."""
+    workers = ["--workers", str(sheet.workers)] if sheet.workers > 1 else []
+    return ["omp-magic", "run", *workers, "--"]
+
+
 def dockerfile(sheet: Sheet) -> str:
     r"""Write ENV lines.
 
@@ -19,7 +25,7 @@ def dockerfile(sheet: Sheet) -> str:
     variable cannot be taken out.
     """
     lines = comments(sheet.head)
-    lines += comments((f'{_CPUS} its start counts: ENTRYPOINT ["omp-magic", "run", "--"]',))
+    lines += comments((f"{_CPUS} its start counts: ENTRYPOINT {json.dumps(_counting(sheet))}",))
     for each in values_of(sheet, "\\"):
         lines += comments((each.comment,))
         if each.value is None:
@@ -40,7 +46,7 @@ def compose(sheet: Sheet) -> str:
     YAML's double quotes read all that JSON writes (YAML 1.2, 1.2: a superset).
     """
     lines = comments(sheet.head)
-    lines += comments((f"{_CPUS} its start counts: entrypoint: [omp-magic, run, --]",))
+    lines += comments((f"{_CPUS} its start counts: entrypoint: {json.dumps(_counting(sheet))}",))
     lines += ["services:", "  app:", "    environment:"]
     lines += _mapping(sheet, "      ", dollars=True)
     return "\n".join([*lines, *comments(sheet.foot), ""])
@@ -54,7 +60,7 @@ def kubernetes(sheet: Sheet) -> str:
     lines = comments(sheet.head)
     lines += comments(
         (
-            f'{_CPUS} its start counts: command: ["omp-magic", "run", "--", ...]',
+            f"{_CPUS} its start counts: command: {json.dumps([*_counting(sheet), '...'])}",
             "kubectl set env deployment/NAME --from=configmap/omp-magic",
         )
     )
