@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api import check, explain, limit, report, snapshot
     from .eachworker import worker_limits
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
+    from .inquest import postmortem
     from .planning import plan
     from .starting import environment
     from .sweeping import sweep
@@ -32,6 +33,7 @@ __all__ = [
     "explain",
     "limit",
     "plan",
+    "postmortem",
     "report",
     "snapshot",
     "sweep",
@@ -41,6 +43,7 @@ __all__ = [
 _PLACES = {
     "environment": "starting",
     "plan": "planning",
+    "postmortem": "inquest",
     "sweep": "sweeping",
     "watch": "watching",
     "worker_limits": "eachworker",

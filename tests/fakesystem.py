@@ -21,7 +21,7 @@ from places import DATA
 from omp_magic.formats.procfs import Mapped, Segments
 from omp_magic.machine import Machine
 from omp_magic.machine.port.cpurows import CGROUPS, Cores, CpuLimit
-from omp_magic.machine.port.native import Native, Relatives, Starts, Variables
+from omp_magic.machine.port.native import ExitMark, Native, Relatives, Starts, Variables
 from omp_magic.machine.port.rows import Memory, MemoryUse, Process, ProcessMap, Symbols, ThreadRow
 from omp_magic.machine.windows.cpus import parse_cores
 
@@ -302,6 +302,9 @@ class Recorded:
 
     def blas_threading(self) -> str | None:
         return None
+
+    def mark_exit(self, path: str) -> ExitMark:
+        raise OSError(f"recorded: {path}")
 
     def close(self) -> None:
         pass

@@ -44,6 +44,7 @@ COMMANDS = {
     "run": "run",
     "env": "env",
     "kernel": "kernel",
+    "postmortem": "postmortem",
     "enable": "enabling",
     "disable": "disabling",
 }

@@ -82,3 +82,25 @@ def parse_meminfo(text: str) -> tuple[int, int | None]:
         raise ParseError("/proc/meminfo", text, "a line 'MemTotal: NUMBER kB'")
     available = found.get("MemAvailable")
     return int(found["MemTotal"]) * 1024, None if available is None else int(available) * 1024
+
+
+def parse_oom_kills(what: str, text: str) -> int:
+    r"""Give how many processes the memory killer has ended.
+
+    The line ``oom_kill NUMBER`` is in memory.events of cgroup v2, in memory.oom_control of v1 since
+    Linux 4.13, and for the whole machine in /proc/vmstat.
+
+    Raises
+    ------
+    ParseError
+        When there is no such line.
+
+    Examples
+    --------
+    >>> parse_oom_kills("memory.events", "oom 3\noom_kill 1\n")
+    1
+    """
+    match = re.search(r"^oom_kill (\d{1,18})$", text, re.MULTILINE | re.ASCII)
+    if match is None:
+        raise ParseError(what, text, "a line 'oom_kill NUMBER'")
+    return int(match[1])

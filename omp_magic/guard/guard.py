@@ -25,6 +25,8 @@ from .foresight import Foresight, opens_in_c
 if TYPE_CHECKING:
     from ..probes.observe import Observer
 
+Seen = Callable[[Snapshot, tuple[Finding, ...], tuple[Library, ...], str], None]
+"""Is given what was looked at: facts, findings, what is about to be mapped, and by what."""
 MODES = ("warn", "raise", "off")
 GUARDED = frozenset({"OMP101", "OMP102", "OMP103", "OMP104"})
 """Findings that end, hang or endanger the process; the others are for %omp_status."""
@@ -78,6 +80,8 @@ class Guard(Watcher):
         self.mode = mode
         self.foresight = foresight or Foresight(observer.machine, observer.native)
         self.alarms = 0
+        self.seen: Seen = _nobody
+        """Told of each look, before a load goes on."""
         self.sources = observer.packages_mapped
         self._observer = observer
         self.foresight.opened |= observer.opened
@@ -173,7 +177,9 @@ class Guard(Watcher):
             self.foresight.prepare()
         self._changes = changes
         facts = self._observer.take()
-        found = tuple(each for each in judge(facts) if each.code in GUARDED)
+        judged = judge(facts)
+        self.seen(facts, judged, (), "")
+        found = tuple(each for each in judged if each.code in GUARDED)
         # Once loaded a library may be called by who uses it, and a finding by another title.
         self._file(each for each in found if _about(each, facts.libraries) in self._met)
         self._met.clear()
@@ -188,19 +194,21 @@ class Guard(Watcher):
             new, facts.libraries, self._observer.machine, self._observer.owners
         )
         coming = self._observer.as_opened(coming, facts.libraries)
-        findings = self._brought(facts, coming, mkl=always)
+        judged = judge(facts, coming)
+        self.seen(facts, judged, coming, what)
+        findings = self._brought(facts, judged, mkl=always)
         libraries = (*facts.libraries, *coming)
         self._met.update(_about(each, libraries) for each in findings)
         return Alarm(what, findings, before=True) if findings else None
 
     @staticmethod
-    def _brought(facts: Snapshot, coming: tuple[Library, ...], *, mkl: bool) -> tuple[Finding, ...]:
+    def _brought(facts: Snapshot, judged: tuple[Finding, ...], *, mkl: bool) -> tuple[Finding, ...]:
         """Give the findings that are not there without what is coming.
 
         OMP104 is there before mkl comes, and only mkl's own import exits over it.
         """
         known = {each.evidence for each in judge(facts) if not (mkl and each.code == "OMP104")}
-        found = (each for each in judge(facts, coming) if each.code in GUARDED)
+        found = (each for each in judged if each.code in GUARDED)
         return tuple(each for each in found if each.evidence not in known)
 
     def _new(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -226,6 +234,12 @@ class Guard(Watcher):
 
     def _file(self, findings: Iterable[Finding]) -> None:
         self._told.update((each.code, each.title) for each in findings)
+
+
+def _nobody(
+    facts: Snapshot, findings: tuple[Finding, ...], coming: tuple[Library, ...], what: str
+) -> None:
+    """Note nothing."""
 
 
 def _about(finding: Finding, libraries: Iterable[Library]) -> tuple[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""What ``%config OmpMagics.guard`` and ``c.OmpMagics.guard`` in a profile set.
+"""What ``%config OmpMagics.guard`` and ``c.OmpMagics.guard`` in a profile set, and ``record``.
 
 ``%config`` asks the shell's configurables for their traits. Making a class with traits costs a
 fifth of what loading may cost, so a stand-in answers, and makes it when it is first asked.
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .recording import Recorder
     from .watch import Watch
 
 MODES = ("warn", "raise", "off")
@@ -29,6 +30,24 @@ def mode_of(shell: InteractiveShell) -> str:
     log = logging.getLogger("omp_magic")
     log.warning("omp_magic: OmpMagics.guard: found %r; accepted: %s", wanted, ", ".join(MODES))
     return "warn"
+
+
+def recording_of(shell: InteractiveShell, recorder: Recorder) -> bool:
+    """Tell whether the profile wants a record, and let the recorder know of what.
+
+    ``c.OmpMagics.record = False`` turns it off; with ``c.OmpMagics.record_text = True`` it has the
+    text of the last cell too.
+    """
+    section = shell.config.get("OmpMagics", {})
+    recorder.text = section.get("record_text", False) is True
+    wanted = section.get("record", True)
+    if isinstance(wanted, bool):
+        return wanted
+    import logging  # noqa: PLC0415 - never needed when all goes well
+
+    log = logging.getLogger("omp_magic")
+    log.warning("omp_magic: OmpMagics.record: found %r; accepted: True, False", wanted)
+    return True
 
 
 def offer(shell: InteractiveShell, watch: Watch) -> Callable[[], None]:
@@ -51,6 +70,8 @@ def _standin(watch: Watch) -> Any:
         if not made:
             made.append(_configurable(watch))
         made[0].set_trait("guard", watch.mode)
+        made[0].set_trait("record", bool(watch.recorder.path))
+        made[0].set_trait("record_text", watch.recorder.text)
         return made[0]
 
     class OmpMagics:  # the name that %config knows it by
@@ -64,13 +85,24 @@ def _standin(watch: Watch) -> Any:
 
 
 def _configurable(watch: Watch) -> Any:
-    from traitlets import Enum  # noqa: PLC0415 - see the top of the file
+    from traitlets import Bool, Enum  # noqa: PLC0415 - see the top of the file
     from traitlets.config import Configurable  # noqa: PLC0415 - as above
 
     class OmpMagics(Configurable):
         guard = Enum(MODES, "warn", help="what to do before a load that would end the kernel")
         guard.tag(config=True)
+        record = Bool(True, help="whether a small file tells the next kernel why this one died")
+        record.tag(config=True)
+        record_text = Bool(False, help="whether that file has the last cell's text")
+        record_text.tag(config=True)
 
+    def turn(change: Any) -> None:
+        if change["new"] != bool(recorder.path):
+            recorder.begin() if change["new"] else recorder.end()
+
+    recorder = watch.recorder
     settings = OmpMagics()
     settings.observe(lambda change: watch.set_mode(change["new"]), "guard")
+    settings.observe(turn, "record")
+    settings.observe(lambda change: setattr(recorder, "text", change["new"]), "record_text")
     return settings

@@ -9,7 +9,8 @@ import sys
 
 from .awaiting import AwaitBodies, failures
 from .completion import install
-from .config import mode_of, offer
+from .config import mode_of, offer, recording_of
+from .recording import Recorder
 from .standin import NAMES, Magics
 from .unpressed import Unpressed
 from .watch import Watch
@@ -44,7 +45,7 @@ class Loaded:
     def __init__(self, shell: InteractiveShell, before: Loaded | None = None) -> None:
         self._shell = shell
         self._undos: list[Callable[[], object]] = []
-        self.watch: Watch = Watch(shell, mode_of(shell)) if before is None else before.watch
+        self.watch: Watch = _watch_of(shell) if before is None else before.watch
         self.magics = Magics(shell, self.watch)
         self._before = before
 
@@ -55,7 +56,9 @@ class Loaded:
         if self._before is not None:
             magics.take_over(self._before.magics)
         self._undos.append(offer(shell, watch))
+        self._on("pre_run_cell", watch.recorder.before_cell)
         self._on("post_run_cell", watch.after_cell)
+        self._on("post_run_cell", watch.recorder.after_cell)
         self._on("post_run_cell", Unpressed().after_cell)
         magics.put()
         awaiting = AwaitBodies(shell, frozenset(NAMES["cell"]))
@@ -88,6 +91,7 @@ class Loaded:
                 _undone(each.magics.end)
                 _undone(each.watch.remove)
                 _undone(each.watch.rest)
+                _undone(each.watch.recorder.end)
 
     def park(self) -> None:
         """Withdraw, and end if no load has followed when a cell ends or begins."""
@@ -108,6 +112,14 @@ class Loaded:
         if held:
             line = f"omp_magic: not loaded again, so this has ended: {', '.join(held)}"
             print(line, file=sys.stderr)
+
+
+def _watch_of(shell: InteractiveShell) -> Watch:
+    """Give what watches; the record begins first, so that its own imports are not watched."""
+    recorder = Recorder(shell)
+    if recording_of(shell, recorder):
+        recorder.begin()
+    return Watch(shell, recorder, mode_of(shell))
 
 
 def load(shell: InteractiveShell) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAMES = {
     "line": (
         *("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_dashboard"),
-        *("omp_report", "omp_plan", "omp_env"),
+        *("omp_report", "omp_plan", "omp_env", "omp_postmortem"),
     ),
     "cell": ("omp_limit", "omp_status", "omp_sweep", "omp_watch"),
 }

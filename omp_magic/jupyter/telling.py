@@ -11,11 +11,15 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from .asking import parsed
 
 if TYPE_CHECKING:
+    from ..facts.deaths import Deaths
     from ..starting import Environment
+    from .watch import Watch
 
 
 class Telling:
     """Adds its magics to the class that inherits it."""
+
+    _watch: Watch
 
     @magic_arguments()
     @argument("file", nargs="*", help="ends in .html, .txt, .md or .json")
@@ -71,3 +75,28 @@ class Telling:
 
         made = environment_for(options)
         return None if line.rstrip().endswith(";") else made
+
+    @magic_arguments()
+    @argument("--all", action="store_true", help="the kernels of all notebooks of this user")
+    @argument("--json", action="store_true", help="print it as JSON")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_postmortem(self, line: str) -> Deaths | None:
+        """Say why this notebook's kernel died before: its last cell, its last words, what helps.
+
+        From ``%load_ext omp_magic`` on a small file in Jupyter's runtime folder holds what was
+        loaded, found and running; a clean end removes it::
+
+            %omp_postmortem
+            %omp_postmortem --all
+        """
+        options = parsed(self.omp_postmortem, line, "--all, --json", "%omp_postmortem --all")
+        if options is None:
+            return None
+        from .postmortems import asked  # noqa: PLC0415 - see the top of the file
+
+        found = asked(self._watch.recorder, everything=options.all)
+        if options.json:
+            print(found.to_json())
+            return None
+        return None if line.rstrip().endswith(";") else found

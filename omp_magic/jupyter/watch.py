@@ -13,6 +13,7 @@ from ..hooks.forks import FORKS
 from ..hooks.loads import LOADS
 from ..hooks.watcher import Watcher
 from ..machine.python.own import main_mask, python_variables
+from .alarms import report, shown
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from ..guard.children import ChildGuard
     from ..guard.foresight import Foresight
-    from ..guard.guard import Alarm, Guard
+    from ..guard.guard import Guard
     from ..hooks.sends import Send
     from ..probes.state import State
+    from .recording import Recorder
 
 _SENDERS = frozenset(
     {"multiprocessing.process", "multiprocessing.pool", "concurrent.futures.process"}
@@ -40,11 +42,13 @@ class Watch(Watcher):
     ----------
     shell
         In whose cells it shows alarms.
+    recorder
+        Is told of what is seen.
     mode
         ``"warn"``, ``"raise"`` or ``"off"``.
     """
 
-    def __init__(self, shell: InteractiveShell, mode: str = "warn") -> None:
+    def __init__(self, shell: InteractiveShell, recorder: Recorder, mode: str = "warn") -> None:
         self._shell = shell
         self._mode = "off"
         self._guard: Guard | None = None
@@ -56,6 +60,7 @@ class Watch(Watcher):
         self._state: State | None = None
         self._before: tuple[frozenset[int] | None, dict[bytes, bytes]] | None = None
         self.sources: Container[str] | None = ()
+        self.recorder = recorder
         self.set_mode(mode)
 
     @property
@@ -132,7 +137,8 @@ class Watch(Watcher):
             from ..guard.guard import Guard  # noqa: PLC0415 - loading must stay cheap
             from ..here import HERE  # noqa: PLC0415 - loading must stay cheap
 
-            guard = Guard(HERE.observer, self._report, self._mode, self._foresight)
+            guard = Guard(HERE.observer, report, self._mode, self._foresight)
+            guard.seen = self.recorder.see
             self.sources = guard.sources
             self._guard = guard
         return self._guard
@@ -143,7 +149,7 @@ class Watch(Watcher):
             from ..guard.children import ChildGuard  # noqa: PLC0415 - loading must stay cheap
             from ..here import HERE  # noqa: PLC0415 - as above
 
-            self._children = ChildGuard(HERE.observer, self._report, self._mode)
+            self._children = ChildGuard(HERE.observer, report, self._mode)
         return self._children
 
     def before_fork(self, who: str) -> None:
@@ -153,7 +159,7 @@ class Watch(Watcher):
     def before_send(self, send: Send) -> Exception | None:
         """Be told of what another process is given; see `hooks.sends`."""
         refusal = self.children().before_send(send)
-        return None if refusal is None else _shown(refusal, self._shell)
+        return None if refusal is None else shown(refusal, self._shell)
 
     def _judge(self) -> Guard | None:
         """Give the guard; None in the middle of an import of what it needs itself."""
@@ -191,7 +197,7 @@ class Watch(Watcher):
         try:
             meet()
         except Exception as error:  # noqa: BLE001 - it is raised, and judged by the hooks
-            raise _shown(error, self._shell) from None
+            raise shown(error, self._shell) from None
 
     def before_folder(self, folder: str, module: str, source: str) -> None:
         """Be told of a folder in which libraries are to be found; see `hooks`."""
@@ -257,41 +263,6 @@ class Watch(Watcher):
             f"omp_guard {self._mode}: a load that would end or endanger this kernel is {does}; "
             f"{loads} native load{'s' * (loads != 1)} seen, {alarms} alarm{'s' * (alarms != 1)}"
         )
-
-    def _report(self, alarm: Alarm) -> None:
-        """Show an alarm as a warning that the user's filters may silence or make an error."""
-        import warnings  # noqa: PLC0415 - only an alarm pays
-
-        from .. import errors  # noqa: PLC0415 - as above
-        from ..views.alarm import AlarmView  # noqa: PLC0415 - as above
-
-        view = AlarmView(alarm)
-        category, refusal = {
-            "OMP204": (errors.UnsafeForkWarning, None),
-            "OMP213": (errors.UnsendableFunctionWarning, errors.UnsendableFunctionError),
-        }.get(alarm.findings[0].code, (errors.DuplicateRuntimeWarning, errors.AlarmError))
-        forced = False
-        with warnings.catch_warnings(record=True) as shown:
-            try:
-                warnings.warn(str(view), category, stacklevel=2)
-            except category as error:
-                if refusal is not None:
-                    raise refusal(str(error)) from None
-                forced = True  # a fork cannot be refused
-        if shown or forced:
-            from IPython.display import display  # noqa: PLC0415 - as above
-
-            display(view)
-            if alarm.before:
-                # The load may end the process in C, which flushes nothing: a kernel's stream
-                # waits here until its own thread has sent all that was shown.
-                sys.stdout.flush()
-
-
-def _shown(refusal: Exception, shell: InteractiveShell) -> Exception:
-    from .refusals import ending_at_the_caller  # noqa: PLC0415 - only a refusal pays
-
-    return ending_at_the_caller(refusal, shell)
 
 
 def _named(result: Any) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..checks import Check, Checks
+    from ..facts.deaths import Deaths
     from ..facts.plans import Plan
     from ..facts.sweeps import Sweep
 
@@ -159,6 +160,28 @@ def _plan_html(plan: Plan) -> str:
 
 plan_renderers = {"text": _plan_text, "display": _plan_display, "html": _plan_html}
 """For `Plan.renderers`."""
+
+
+def _deaths_text(found: Deaths) -> str:
+    from .postmortem import render_text  # noqa: PLC0415 - only a postmortem pays
+
+    return _told(render_text(found))
+
+
+def _deaths_display(found: Deaths) -> str:
+    from .postmortem import render_display  # noqa: PLC0415 - as above
+
+    return _told(render_display(found))
+
+
+def _deaths_html(found: Deaths) -> str:
+    from .postmortem import render_html  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_html(found)
+
+
+deaths_renderers = {"text": _deaths_text, "display": _deaths_display, "html": _deaths_html}
+"""For `Deaths.renderers`."""
 checks_renderers = {"text": _checks_text, "display": _checks_display, "html": _checks_html}
 """For `Checks.renderers`."""
 check_renderers = {"text": _check_text, "display": _check_display, "html": _check_html}

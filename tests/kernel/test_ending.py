@@ -5,23 +5,8 @@ from __future__ import annotations
 import pytest
 from environments import POOLS, environment
 from live import Kernel
+from workqueue import BOTH, LAUNCH, NUMBA
 
-NUMBA = """
-%load_ext omp_magic
-import os; os.environ['NUMBA_THREADING_LAYER'] = '{}'
-import numpy as np, numba, threading
-@numba.njit(parallel=True, nogil=True)
-def total(a):
-    t = 0.
-    for _ in range(200):
-        for i in numba.prange(a.size): t += a[i]
-    return t
-"""
-LAUNCH = "a = np.ones(1000000); total(a)"
-BOTH = """
-ts = [threading.Thread(target=total, args=(a,)) for _ in range(2)]
-[t.start() for t in ts]; [t.join() for t in ts]; print('survived')
-"""
 IN_TURN = """
 lock = threading.Lock()
 def in_turn(a):

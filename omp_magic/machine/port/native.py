@@ -79,6 +79,19 @@ class Variables(Protocol):
         """Give all variables."""
 
 
+class ExitMark(Protocol):
+    """What a call of C's exit leaves behind; see `Native.mark_exit`."""
+
+    kind: str
+    """``"mode"``: the file's mode is the exit status, else 0600; ``"absence"``: it is gone."""
+
+    def forget(self) -> None:
+        """Mark nothing any more; for a forked child, which has the mark of its parent."""
+
+    def take_back(self) -> None:
+        """Take it back, and remove the file. Called once."""
+
+
 class Native(Protocol):
     """Calls into this process that change nothing in it."""
 
@@ -176,6 +189,15 @@ class Native(Protocol):
         """Give how the system's own BLAS works in this thread: ``"multi"`` or ``"single"``.
 
         None where it has none, it is not loaded, or it does not tell.
+        """
+
+    def mark_exit(self, path: str) -> ExitMark:
+        """Have C's exit, whoever calls it, leave a mark on a new file.
+
+        Raises
+        ------
+        OSError
+            When this system has no way to do so.
         """
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import ctypes
 import os
 from collections.abc import Collection
 
+from ..port.native import ExitMark
 from ..port.rows import Symbols
 from ..python.own import encoded
 
@@ -161,6 +162,12 @@ class PosixNative:
     def blas_threading(self) -> str | None:
         """See `native.Native.blas_threading`: only macOS has a BLAS of its own."""
         return None
+
+    def mark_exit(self, path: str) -> ExitMark:
+        """See `port.Native.mark_exit`."""
+        from .exitmark import PosixExitMark  # noqa: PLC0415 - only the recorder pays
+
+        return PosixExitMark(path)
 
     def close(self) -> None:
         """See `port.Native.close`: nothing is kept in the process."""

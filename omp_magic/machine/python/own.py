@@ -159,10 +159,19 @@ def thread_clock(ident: int) -> int | None:
     return None if clock is None else int(clock(ident))
 
 
-def at_fork(before: Callable[[], None]) -> bool:
-    """Have a function called before each fork, for good; False where nothing ever forks."""
+def at_fork(
+    before: Callable[[], None] | None = None, in_child: Callable[[], None] | None = None
+) -> bool:
+    """Have functions called before each fork, and after it in the child, for good.
+
+    Returns
+    -------
+    bool
+        False where nothing ever forks.
+    """
     register = getattr(os, "register_at_fork", None)
     if register is None:
         return False
-    register(before=before)
+    called = {"before": before, "after_in_child": in_child}
+    register(**{when: function for when, function in called.items() if function is not None})
     return True

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 
+from ..port.native import ExitMark
 from ..port.rows import Memory, Symbols
 from .calls import calls
 from .events import LoaderEvents
@@ -65,6 +66,11 @@ class WindowsNative:
     def blas_threading(self) -> str | None:
         """See `native.Native.blas_threading`: Windows has no BLAS of its own."""
         return None
+
+    def mark_exit(self, path: str) -> ExitMark:
+        """See `port.Native.mark_exit`."""
+        del path
+        raise OSError("Windows' C libraries each have an exit of their own")
 
     def close(self) -> None:
         """See `native.Native.close`."""
