@@ -30,7 +30,10 @@ KERNEL = tuple(
 )
 """What depends on how IPython runs cells, and on how ipykernel passes messages."""
 REST = (
-    *(f"tests/kernel/test_{name}.py" for name in ("status", "guard", "explain", "check")),
+    *(
+        f"tests/kernel/test_{name}.py"
+        for name in ("status", "guard", "explain", "check", "postmortem")
+    ),
     *(
         f"tests/process/test_{name}.py"
         for name in (
