@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
     from .inquest import postmortem
     from .planning import plan
+    from .servers.logstatus import log_status
+    from .servers.metrics import metrics
+    from .servers.sections import section
     from .starting import environment
     from .sweeping import sweep
     from .watching import watch
@@ -32,9 +35,12 @@ __all__ = [
     "environment",
     "explain",
     "limit",
+    "log_status",
+    "metrics",
     "plan",
     "postmortem",
     "report",
+    "section",
     "snapshot",
     "sweep",
     "watch",
@@ -42,8 +48,11 @@ __all__ = [
 ]
 _PLACES = {
     "environment": "starting",
+    "log_status": "servers.logstatus",
+    "metrics": "servers.metrics",
     "plan": "planning",
     "postmortem": "inquest",
+    "section": "servers.sections",
     "sweep": "sweeping",
     "watch": "watching",
     "worker_limits": "eachworker",
@@ -56,7 +65,9 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from importlib import import_module  # noqa: PLC0415 - the first use pays, not the import
 
-        return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'api')}"), name)
+        found = getattr(import_module(f"{__name__}.{_PLACES.get(name, 'api')}"), name)
+        globals()[name] = found  # asking again takes 30 ns, not 1.6 us
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -76,15 +76,16 @@ def snapshot(
         from .outside.process import look_at  # noqa: PLC0415 - only who asks for another pays
 
         return look_at(pid, threads=threads, shown=frozenset(shown))
-    facts = HERE.observer.take(
-        threads=threads,
-        measure=measure,
-        workers=workers or "workers" in shown,
-        shown=frozenset(shown),
-        limits=HERE.limits,
-        altered=HERE.altered,
-    )
-    facts = replace(facts, overruns=HERE.overruns)
+    with HERE.lock:
+        facts = HERE.observer.take(
+            threads=threads,
+            measure=measure,
+            workers=workers or "workers" in shown,
+            shown=frozenset(shown),
+            limits=HERE.limits,
+            altered=HERE.altered,
+        )
+        facts = replace(facts, overruns=HERE.overruns)
     try:
         return facts.with_findings(judge(facts))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not break the user's cell

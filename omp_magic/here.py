@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 from .facts.limits import Limit
 from .facts.overruns import Overrun
@@ -19,8 +20,19 @@ class Here:
 
     def __init__(self) -> None:
         self._pid = 0
+        self._lock = os.getpid(), threading.RLock()
         self._observer: Observer | None = None
         self._limiter: Limiter | None = None
+
+    @property
+    def lock(self) -> threading.RLock:
+        """What lets one thread look at a time: a server is asked by several.
+
+        A forked child has its own: nobody there would let go of one that was held at the fork.
+        """
+        if self._lock[0] != os.getpid():
+            self._lock = os.getpid(), threading.RLock()
+        return self._lock[1]
 
     @property
     def observer(self) -> Observer:

@@ -53,3 +53,23 @@ def remedy_in_shell(says: str, run: str) -> tuple[str, str]:
         says = re.sub(rf"\b{notebook}\b", program, says)
     says = f"{in_shell(says).removesuffix(':')}, in Python:"
     return says, f'with omp_magic.limit("{limit[1]}"): ...'
+
+
+_PROGRAM = (
+    (re.compile(r"\b(a|fresh|the|this) kernel\b", re.IGNORECASE), r"\1 program"),
+    (re.compile(r"\bin the first cell\b"), "at its very start"),
+)
+
+
+def in_program(text: str) -> str:
+    """Give a sentence as who runs a server can follow it: no magics, no kernel, no cells.
+
+    Examples
+    --------
+    >>> in_program("Restart the kernel, and load it in the first cell")
+    'Restart the program, and load it at its very start'
+    """
+    text = in_shell(text)
+    for pattern, words in _PROGRAM:
+        text = pattern.sub(words, text)
+    return text
