@@ -65,7 +65,7 @@ def log_status(logger: Logger | str | None = None, level: int | str = logging.IN
         facts = snapshot()
     except Exception as error:  # noqa: BLE001 - law 7: a fault of ours never stops a server
         own_failure("the status was not taken", error)
-        facts = _unknown(error)
+        return _unknown(error)
     try:
         for line in lines_of(facts):
             at = number if line.severity == "info" else logging.getLevelName(line.severity.upper())

@@ -79,7 +79,7 @@ def _by_owner(ended: Ended) -> str:
     text = _threads(ended.threads)
     if usage is None or usage.peak_threads_by_owner is None:
         return text
-    busy = {name: number for name, number, _ in usage.worked_by_owner or ()}
+    busy = {name: number for name, number, _ in usage.worked_by_owner or () if number}
     each = (
         f"{name} {alive}" + (f" with {busy[name]} busy" if name in busy else "")
         for name, alive in usage.peak_threads_by_owner

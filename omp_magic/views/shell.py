@@ -56,6 +56,7 @@ def remedy_in_shell(says: str, run: str) -> tuple[str, str]:
 
 
 _PROGRAM = (
+    (re.compile(r" The notebook shows only that the kernel died\."), ""),
     (re.compile(r"\b(a|fresh|the|this) kernel\b", re.IGNORECASE), r"\1 program"),
     (re.compile(r"\bin the first cell\b"), "at its very start"),
 )

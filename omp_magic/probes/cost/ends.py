@@ -170,7 +170,7 @@ class Ends:
             alive[name] += 1
             cpu_ns[name] += ns
             busy[name] += ns >= enough_ns
-        rows = ((name, busy[name], ns / 1e9) for name, ns in cpu_ns.items() if busy[name])
+        rows = ((name, busy[name], ns / 1e9) for name, ns in cpu_ns.items() if ns)
         return (
             tuple(sorted(alive.items(), key=lambda row: (-row[1], row[0]))),
             tuple(sorted(rows, key=lambda row: (-row[2], row[0]))),
