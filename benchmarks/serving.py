@@ -77,9 +77,7 @@ def started(
     env
         Variables beside those of this process; of those that size pools none is inherited.
     """
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
+    port = free_port()
     variables = {name: value for name, value in os.environ.items() if not _POOLS.match(name)}
     # gunicorn puts its control socket below the home folder.
     own = {"PYTHONPATH": str(ROOT), "HOME": str(log.parent), "PORT": str(port)}
@@ -103,6 +101,13 @@ def started(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 class Server:

@@ -5,10 +5,9 @@ module.exports = {
     {
       name: "before",
       script: "gunicorn",
-      args: "--config gunicorn_conf.py rumour:app",
+      args: "--config gunicorn_conf.py --preload rumour:app",
       interpreter: "none",
       env: { MKL_THREADING_LAYER: "INTEL" },
-      max_restarts: 3,
     },
     {
       name: "after",
