@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS_VENV ?= .venv-notebooks
 
 .PHONY: help demo environment test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
-.PHONY: test-foreign record-foreign test-wine test-ipython lab notebooks notebooks-save test-notebooks in-lab in-notebooks in-notebooks-save in-test-notebooks binder-check
+.PHONY: test-foreign record-foreign test-wine test-servers test-ipython lab notebooks notebooks-save test-notebooks in-lab in-notebooks in-notebooks-save in-test-notebooks binder-check
 .PHONY: package screenshots docs bench lint format clean
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make test-browser run the dashboard's tests in a real JupyterLab and Chromium, keep pictures"
 	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
 	@echo "make test-foreign compare what is recorded of macOS' and Windows' wheels with the wheels (7 GB)"
+	@echo "make test-servers run a server of PyTorch and FAISS below gunicorn and pm2, before and after"
 	@echo "make test-wine    run a real CPython for Windows and real wheels under Wine (Debian, root)"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make docs         write docs/findings, reference/pools.md and words.md, build the site in docs/_build/html"
@@ -142,6 +143,10 @@ test-wine: $(VENV)/.test
 	@$(WINE)
 	WINE_TESTS=1 $(TEST) tests/wine -n $(WORKERS) --dist loadfile $(ARGS)
 
+# PyTorch, FAISS and gunicorn, and pm2 where npm is; benchmarks/servers.py measures the same servers.
+test-servers: $(VENV)/.test
+	SERVER_TESTS=1 $(TEST) tests/embedding $(ARGS)
+
 # After a change of what is read of wheels, or of tests/data/foreign/reports.json.
 record-foreign: $(VENV)/.test
 	$(BIN)/python tests/foreign/record.py
@@ -187,7 +192,7 @@ docs: $(VENV)/.docs
 	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/.test
-	@missed=0; for name in bench limits quota sweep plans workers watch threads outside guard imports distributions pulse dashboard testing starts recorder; do \
+	@missed=0; for name in bench limits quota sweep plans workers watch threads outside guard imports distributions pulse dashboard testing starts recorder sections; do \
 	  $(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 lint: $(VENV)/.dev

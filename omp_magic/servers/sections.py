@@ -39,7 +39,7 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
     child, and its line there says so.
 
     Where the logger is not enabled for DEBUG nothing is looked at: that takes less than 1 us
-    (`benchmarks/servers.py`).
+    (`benchmarks/sections.py`).
 
     Parameters
     ----------

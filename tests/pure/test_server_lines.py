@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from omp_magic.facts.cpus import Throttling
 from omp_magic.facts.libraries import Gap, Pool
+from omp_magic.facts.load import Throttling
 from omp_magic.facts.processes import PythonThreads, ThreadOwner
 from omp_magic.facts.sections import Ended, Section
 from omp_magic.facts.series import Family

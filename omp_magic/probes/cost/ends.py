@@ -12,12 +12,14 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 
-from ...facts.cpus import Budget, Throttling
+from ...facts.cpus import Budget
 from ...facts.libraries import Gap
+from ...facts.load import Throttling
 from ...facts.usage import Usage
 from ...formats.procfs import Segments
 from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
-from ..cpus.budget import probe_budget, probe_throttling, unknown_budget
+from ..cpus.budget import probe_budget, unknown_budget
+from ..cpus.throttling import probe_throttling
 from ..filing import filed_once
 from ..observe import Observer
 from ..threads.stacks import PYTHON, ThreadOwners
