@@ -33,6 +33,10 @@ WORKERS, CLIENTS = 2, 4
 KINDS = ("careless", "ordered", "run")
 
 
+class NoGroupError(RuntimeError):
+    """No cgroup with a quota can be made here."""
+
+
 def command_of(kind: str, python: str, *more: str) -> list[str]:
     """Give the command of a kind of server."""
     app = "careless:app" if kind == "careless" else "server:app"
@@ -47,10 +51,13 @@ def measured(kind: str, python: str, cpus: float | None, load_s: float) -> Figur
 
     Raises
     ------
-    OSError
+    NoGroupError
         When no such group can be made.
     """
-    group = None if cpus is None else make_group(cpus, f"omp_magic_servers_{os.getpid()}")
+    try:
+        group = None if cpus is None else make_group(cpus, f"omp_magic_servers_{os.getpid()}")
+    except OSError as error:
+        raise NoGroupError(error.strerror) from None
     try:
         if group is not None:
             prefer_group(group)
@@ -101,6 +108,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6.0, help="of load in each round")
     options = parser.parse_args()
+    options.python = os.path.abspath(options.python)  # a server runs in its own folder
     wanted = [options.python, "-c", "import torch, faiss, flask, gunicorn"]
     if subprocess.run(wanted, check=False, capture_output=True, cwd=ROOT).returncode:
         print(f"{options.python} has no torch, faiss-cpu, flask and gunicorn: make test-servers")
@@ -111,8 +119,8 @@ def main() -> int:
     for cpus in options.cpus:
         try:
             found = compared(options.python, cpus, options.rounds, options.seconds)
-        except OSError as error:
-            print(f"no cgroup with a quota can be made here: {error.strerror}")
+        except NoGroupError as error:
+            print(f"no cgroup with a quota can be made here: {error}")
             return 0
         for kind, figures in found.items():
             print(row(cpus, kind, figures), flush=True)
