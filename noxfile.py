@@ -23,6 +23,8 @@ ROWS = [
     nox.param(*row, id="-".join((row[0], *(word.replace("==", "") for word in row[1:]))))
     for row in MATRIX
 ]
+CHOSEN = [ROWS[0], ROWS[2], ROWS[-1]]
+"""The rows of each change: both ends, and the ipykernel that brought subshells."""
 
 KERNEL = tuple(
     f"tests/kernel/test_{name}.py"
@@ -53,7 +55,7 @@ REST = (
 
 
 @nox.session
-@nox.parametrize(("python", "ipython", "ipykernel"), ROWS)
+@nox.parametrize(("python", "ipython", "ipykernel"), CHOSEN)
 def matrix(session: nox.Session, ipython: str, ipykernel: str) -> None:
     """All kernel tests on the oldest and the newest, those of cells and messages between."""
     session.install(".[test]", ipython, ipykernel)
@@ -73,5 +75,5 @@ def everything(session: nox.Session, ipython: str, ipykernel: str) -> None:
 def run(session: nox.Session, files: tuple[str, ...], *arguments: str) -> None:
     """Run these tests in the row's environment, which has none of the wheels' environments."""
     workers = os.environ.get("WORKERS", "2")
-    words = ("pytest", "-q", "-n", workers, "--dist", "loadfile", *arguments, *files)
+    words = ("pytest", "-q", "-n", workers, "--dist", "worksteal", *arguments, *files)
     session.run(*words, *session.posargs, env={"WITHOUT_ENVIRONMENTS": "1"})

@@ -158,6 +158,14 @@ print(json.dumps(seen))
 """
 
 
+# `test_pool_dials` reads their counts back; to count who works takes them half a minute.
+DEAR = pytest.mark.thorough
+LABELS = {
+    label: pytest.param(label, marks=[DEAR] if label in ("pyarrow", "numba workqueue") else [])
+    for label in CASES
+}
+
+
 @pytest.fixture(autouse=True)
 def anew(request: pytest.FixtureRequest) -> None:
     """When it runs once more, a test does not get what the first run has measured."""
@@ -176,7 +184,7 @@ def limited(label: str) -> dict[str, dict[str, int]]:
     return seen
 
 
-@pytest.mark.parametrize("label", CASES)
+@pytest.mark.parametrize("label", LABELS.values())
 @measures
 def test_as_many_threads_work_as_the_limit_says(label: str) -> None:
     case, seen = CASES[label], limited(label)
@@ -186,7 +194,7 @@ def test_as_many_threads_work_as_the_limit_says(label: str) -> None:
             assert seen[state] == dict.fromkeys(case.regions, number), (state, seen)
 
 
-@pytest.mark.parametrize("label", CASES)
+@pytest.mark.parametrize("label", LABELS.values())
 @measures
 def test_a_thread_started_under_a_limit_has_it_too(label: str) -> None:
     case, seen = CASES[label], limited(label)
@@ -195,7 +203,7 @@ def test_a_thread_started_under_a_limit_has_it_too(label: str) -> None:
         assert seen["in a new thread after"] == dict.fromkeys(case.regions, case.start)
 
 
-@pytest.mark.parametrize("label", [label for label, case in CASES.items() if case.names])
+@pytest.mark.parametrize("label", [LABELS[each] for each in CASES if CASES[each].names])
 @measures
 def test_a_pool_is_limited_by_its_name_and_no_other(label: str) -> None:
     case, seen = CASES[label], limited(label)
