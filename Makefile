@@ -123,7 +123,8 @@ test-browser: $(VENV)/.browser
 	@$(CHROMIUM)
 	@status=0; export BROWSER_TESTS=1; \
 	$(TEST) -m "not thorough" tests/browser --ignore $(FRAMES) -n $(WORKERS) $(ARGS) || status=1; \
-	$(TEST) -m "not thorough" $(FRAMES) $(ARGS) || [ $$? -eq 5 ] || status=1; \
+	$(TEST) -m "not thorough" $(FRAMES) $(patsubst --junitxml=%,--junitxml=frames-%,$(ARGS)) \
+	  || [ $$? -eq 5 ] || status=1; \
 	exit $$status
 
 # Some versions of IPython only: make test-ipython ARGS=9
