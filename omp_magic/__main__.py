@@ -3,10 +3,14 @@
 import os
 import sys
 
-if sys.argv[1:2] == ["run"] and sys.path[:1] in ([""], [os.getcwd()]):
+if sys.argv[1:2] == ["run"]:
     # A file inspect.py in a notebook's folder must not keep its kernel from starting; ipykernel's
     # launcher does the same. The program that is started gets a path of its own.
-    del sys.path[0]
+    try:
+        if sys.path[0] in ("", os.getcwd()):
+            del sys.path[0]
+    except OSError:
+        pass  # the folder was removed, and Python has put none first
 
 from .cli.main import main
 

@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors=ERRORS)  # a terminal may know ASCII only
     try:
         code = command.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where it was closed before the start
+            sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more at its end, and would complain then; its documentation of the
         # module signal, "Note on SIGPIPE".

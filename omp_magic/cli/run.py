@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 
 from ..errors import OmpMagicError
 from ..machine import Machine
@@ -91,11 +92,9 @@ def run(options: Namespace) -> int:
     except OmpMagicError as error:
         return _refused(str(error))
     except Exception as error:  # noqa: BLE001 - law 7: our failure must not keep a server from starting
-        told = f"nothing is set ({type(error).__name__}: {error})"
-        print(f"omp-magic run: {told}", file=sys.stderr)
+        _say(f"nothing is set ({type(error).__name__}: {error})")
     if options.dry_run:
         return FINE
-    sys.stderr.flush()
     try:
         return become(command, after)
     except OSError as error:
@@ -138,7 +137,7 @@ def _budget() -> Budget:
         return probe_budget(Machine())
     except Exception as error:  # noqa: BLE001 - law 7: our failure must not keep a server from starting
         told = f"the CPUs allowed are not known ({type(error).__name__}: {error})"
-        print(f"omp-magic run: {told}: those of the machine are taken", file=sys.stderr)
+        _say(f"{told}: those of the machine are taken")
         return unknown_budget()
 
 
@@ -149,11 +148,18 @@ def _tell(start: Start, command: list[str], environ: dict[str, str], *, whole: b
 
         lines = start_lines(start, command, environ)
     for line in lines:
-        print(f"omp-magic run: {line}", file=sys.stderr)
+        _say(line)
+
+
+def _say(line: str) -> None:
+    """Tell a line where somebody listens: a daemon's stderr may be closed, or its reader gone."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"omp-magic run: {line}", file=sys.stderr, flush=True)
 
 
 def _refused(sentence: str) -> int:
-    print(f"omp-magic run: {sentence}", file=sys.stderr)
+    _say(sentence)
     return WRONG_USE
 
 
@@ -165,6 +171,5 @@ def _not_started(name: str, error: OSError) -> int:
         why = "the program that its first line names is not there"
     elif found:
         why = "there is no such program" if os.path.dirname(name) else "no such program on PATH"
-    shown = name if name.isprintable() else ascii(name)
-    print(f"omp-magic run: {shown}: {why}", file=sys.stderr)
+    _say(f"{name if name and name.isprintable() else ascii(name)}: {why}")
     return NOT_FOUND if found else NOT_STARTED

@@ -45,8 +45,10 @@ def environ_given(environ: Mapping[str, str]) -> dict[str, str]:
     """Give the environment as it was before Python began, which a program is to inherit.
 
     In the C locale, as in cron's, CPython sets LC_CTYPE for itself and what it starts (PEP 538).
+    An entry without a name is left out, which CPython refuses to hand on (Modules/posixmodule.c,
+    parse_envlist).
     """
-    found = dict(environ)
+    found = {name: value for name, value in environ.items() if name}
     if found.get("LC_CTYPE") in _COERCED and not _was_given("LC_CTYPE"):
         del found["LC_CTYPE"]
     return found

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,91 @@ def test_what_is_set_is_told_when_asked() -> None:
     dry = run("--dry-run", "--", "touch", "/no/such/folder/x", env=env)
     assert (dry.returncode, dry.stdout) == (0, "")
     assert "OMP_NUM_THREADS=64" in dry.stderr
+
+
+def closed(number: int) -> Callable[[], None]:
+    return lambda: os.close(number)
+
+
+@pytest.mark.parametrize("stderr", ["closed", "full", "nobody reads it"])
+def test_a_program_starts_though_nobody_hears_what_is_told(stderr: str) -> None:
+    """As a daemon's: what is told of a start must not keep it from starting."""
+    if stderr == "full" and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open("/dev/full" if stderr == "full" else os.devnull, "w", encoding="ascii") as full:
+        kinds: dict[str, dict[str, Any]] = {
+            "closed": {"preexec_fn": closed(2)},
+            "full": {"stderr": full},
+            "nobody reads it": {"stderr": writer},
+        }
+        ended = subprocess.run(
+            [*RUN, "-v", "--", "echo", "fine"],
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=ENV,
+            **kinds[stderr],
+        )
+    os.close(writer)
+    assert (ended.returncode, ended.stdout) == (0, "fine\n")
+
+
+def test_wrong_use_is_a_line_though_stdout_is_closed() -> None:
+    ended = run("--workers", "0", "true", capture_output=False, stderr=-1, preexec_fn=closed(1))
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+
+
+def test_a_program_without_a_name_is_not_there() -> None:
+    ended = run("--", "", "x")
+    assert (ended.returncode, ended.stdout) == (127, "")
+    assert ended.stderr == "omp-magic run: '': no such program on PATH\n"
+
+
+def test_a_program_starts_in_a_folder_that_was_removed(tmp_path: Path) -> None:
+    script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    command = ["sh", "-c", script, str(tmp_path / "gone"), *RUN, "--", "echo", "fine"]
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=60, env=ENV
+    )
+    assert (ended.returncode, ended.stdout) == (0, "fine\n"), ended.stderr
+
+
+def test_an_entry_of_the_environment_without_a_name_is_no_hindrance() -> None:
+    code = (
+        "import ctypes, os, sys\n"
+        "def array(texts): return (ctypes.c_char_p * (len(texts) + 1))(*texts, None)\n"
+        "environ = [b'=x', b'nothing', *(b'='.join(each) for each in os.environb.items())]\n"
+        "words = [os.fsencode(each) for each in sys.argv[1:]]\n"
+        "ctypes.CDLL(None).execve(words[0], array(words), array(environ))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *RUN, "--", "echo", "fine"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=ENV,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "fine\n"), ended.stderr
+
+
+@pytest.mark.parametrize(("of_systemd", "told"), [(True, "alive\n"), (False, "")])
+def test_a_service_of_systemds_keeps_sigpipe_ignored(of_systemd: bool, told: str) -> None:
+    """It is its default; elsewhere it is nearly always not ignored, and Python does not tell."""
+    script = f"trap '' PIPE; export SYSTEMD_EXEC_PID={'$$' if of_systemd else 1}; exec \"$@\""
+    program = ["sh", "-c", "kill -PIPE $$; echo alive"]
+    ended = subprocess.run(
+        ["sh", "-c", script, "sh", *RUN, "--", *program],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=ENV,
+    )
+    assert ended.stdout == told, ended.stderr
 
 
 def test_files_of_the_folder_do_not_keep_a_program_from_starting(tmp_path: Path) -> None:

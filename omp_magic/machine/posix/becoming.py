@@ -19,17 +19,20 @@ def run_in_place(command: Sequence[str], environ: Mapping[str, str]) -> NoReturn
 
     Python ignores SIGPIPE and SIGXFSZ from its start on (Python/pylifecycle.c,
     install_signal_handlers), and what is ignored stays so in a program that is executed. All else
-    is as it was given: handlers go at exec(2), and Python opens files with O_CLOEXEC (PEP 446).
+    is as it was given: handlers go at exec(2), and Python opens files with O_CLOEXEC (PEP 446). How
+    SIGPIPE was before Python began is not told; a service of systemd's is started with it ignored
+    (systemd.exec(5), IgnoreSIGPIPE= and SYSTEMD_EXEC_PID).
 
     Raises
     ------
     OSError
         When it cannot be started.
     """
-    for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            signal.signal(number, signal.SIG_DFL)
+    if not command[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "")
+    if environ.get("SYSTEMD_EXEC_PID") != str(os.getpid()):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     try:
         os.execvpe(command[0], list(command), environ)  # noqa: S606 - what was asked for
     except OSError as error:
