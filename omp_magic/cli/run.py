@@ -114,9 +114,9 @@ def asked_of(options: Namespace, asking: str = _ASKING) -> Asked | None:
     """
     if options.threads is None and options.workers is None and not options.sets + options.codes:
         return None
-    from ..starts.asking import asked_for  # noqa: PLC0415 - who asks for nothing need not wait
+    from ..starts.asking import asked_for, codes_in  # noqa: PLC0415 - who asks for nothing need not wait
 
-    codes = [code for each in options.codes for code in each.replace(",", " ").split()]
+    codes = [code for each in options.codes for code in codes_in(each)]
     layers: tuple[str, ...] = ()
     if any(code.endswith("212") for code in codes):
         from ..probes.packages.numbalayer import installed_layers  # noqa: PLC0415 - as above

@@ -28,15 +28,12 @@ class StartVariable:
         `SET`, `KEPT`, `LEFT` or `OUT`.
     why
         Why that is so, in words.
-    problem
-        What is wrong with a value that is kept; "" where nothing is known to be.
     """
 
     name: str
     value: str | None
     state: str
     why: str = ""
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

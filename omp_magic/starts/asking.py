@@ -9,7 +9,7 @@ from ..errors import ParseError, StartError, nearest
 from ..facts.starts import OUT, SET, StartVariable
 from ..knowledge.inherited import INHERITED
 from ..knowledge.variables import VARIABLES
-from .fixes import MENDED, fix
+from .fixes import MENDED, Around, fix
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
 if TYPE_CHECKING:
@@ -57,13 +57,17 @@ class Asked:
         """Whether a number of threads was named."""
         return self.spec is not None
 
-    def forced(self, own: Mapping[str, str], threads: int) -> dict[str, StartVariable]:
+    def forced(
+        self, own: Mapping[str, str], counts: Mapping[str, str], threads: int = 1
+    ) -> dict[str, StartVariable]:
         """Give the variables that are named, or mend a finding, by name.
 
         Parameters
         ----------
         own
             What the user has set.
+        counts
+            The thread counts that are asked for, by variable.
         threads
             Threads of each worker.
 
@@ -81,7 +85,7 @@ class Asked:
             if value is None:
                 after.pop(name, None)
         for code in self.codes:
-            for each in fix(code, after, threads, self.layers):
+            for each in fix(code, Around(after, counts, threads, self.layers)):
                 found.setdefault(each.name, each)
         return found
 
@@ -194,6 +198,11 @@ def _check(name: str, value: str, example: str) -> None:
         meaning_of(name, value)
     except ParseError as error:
         raise StartError(f"{name}={value}", error.expected, example) from None
+
+
+def codes_in(word: str) -> list[str]:
+    """Give the codes in a word that may hold several, with commas or spaces; itself for none."""
+    return word.replace(",", " ").split() or [word]
 
 
 def _code(word: str, asking: str) -> str:

@@ -19,32 +19,43 @@ _ONE_RUNTIME = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What a cure goes by: the user's variables, a worker's threads, numba's safe layers."""
+class Around:
+    """What a cure goes by.
+
+    Parameters
+    ----------
+    own
+        What the user has set.
+    counts
+        The thread counts that are asked for, by variable.
+    threads
+        Threads of each worker.
+    layers
+        Threading layers of numba that are installed and safe, the best first.
+    """
 
     own: Mapping[str, str]
+    counts: Mapping[str, str]
     threads: int
     layers: tuple[str, ...]
 
+    def count(self, name: str) -> int:
+        """Give the most threads that a variable should say."""
+        return min(self.threads, int(self.counts.get(name, self.threads)))
 
-_Cure = Callable[[_Around], Iterator[StartVariable]]
+
+_Cure = Callable[[Around], Iterator[StartVariable]]
 
 
-def fix(
-    code: str, own: Mapping[str, str], threads: int, layers: tuple[str, ...]
-) -> tuple[StartVariable, ...]:
+def fix(code: str, around: Around) -> tuple[StartVariable, ...]:
     """Give what mends a finding, besides the thread counts that every start has.
 
     Parameters
     ----------
     code
         A key of `MENDED`.
-    own
-        What the user has set.
-    threads
-        Threads of each worker.
-    layers
-        Threading layers of numba that are installed and safe, the best first.
+    around
+        What it goes by.
 
     Raises
     ------
@@ -56,7 +67,7 @@ def fix(
         raise NoFixError(code, cure)
     return tuple(
         StartVariable(name=each.name, value=each.value, state=each.state, why=f"{code}: {each.why}")
-        for each in cure(_Around(own, threads, layers))
+        for each in cure(around)
     )
 
 
@@ -68,17 +79,22 @@ def _out(name: str, why: str) -> StartVariable:
     return StartVariable(name=name, value=None, state=OUT, why=why)
 
 
-def _fewer(around: _Around) -> Iterator[StartVariable]:
+def _fewer(around: Around) -> Iterator[StartVariable]:
     """Lower the counts that the user has set and that are more than a worker's share."""
     for name, _ in for_children(around.threads):
-        count = _count(name, around.own.get(name))
-        if count is not None and count > around.threads:
-            why = f"{around.own[name].strip()[:12]} is more than the CPUs of a worker"
-            yield _set(name, str(around.threads), why)
+        count, most = _count(name, around.own.get(name)), around.count(name)
+        if count is not None and count > most:
+            why = f"{around.own[name].strip()[:12]} is more than {_share(around, most)}"
+            yield _set(name, str(most), why)
+    most = around.count("OPENBLAS_NUM_THREADS")
     for name in ("OPENBLAS_DEFAULT_NUM_THREADS", "GOTO_NUM_THREADS"):
         count = _count(name, around.own.get(name))
-        if count is not None and count > around.threads:
-            yield _out(name, "it is more than the CPUs of a worker")
+        if count is not None and count > most:
+            yield _out(name, f"it is more than {_share(around, most)}")
+
+
+def _share(around: Around, most: int) -> str:
+    return "the CPUs of a worker" if most == around.threads else "--threads says"
 
 
 def _count(name: str, text: str | None) -> int | None:
@@ -93,12 +109,12 @@ def _count(name: str, text: str | None) -> int | None:
     return max((each for each in counts if each is not None), default=None)
 
 
-def _nothing_more(_around: _Around) -> Iterator[StartVariable]:
+def _nothing_more(_around: Around) -> Iterator[StartVariable]:
     """Give nothing: the counts of every start are in time."""
     return iter(())
 
 
-def _other_layer(_around: _Around) -> Iterator[StartVariable]:
+def _other_layer(_around: Around) -> Iterator[StartVariable]:
     yield _set(
         "MKL_THREADING_LAYER",
         "GNU",
@@ -106,7 +122,7 @@ def _other_layer(_around: _Around) -> Iterator[StartVariable]:
     )
 
 
-def _unbound(around: _Around) -> Iterator[StartVariable]:
+def _unbound(around: Around) -> Iterator[StartVariable]:
     found = [name for name in _BINDING if name in around.own]
     for name in found:
         if name != "OMP_PROC_BIND":
@@ -116,18 +132,18 @@ def _unbound(around: _Around) -> Iterator[StartVariable]:
     yield _set("OMP_PROC_BIND", "false", "no runtime binds the main thread and its children")
 
 
-def _safe_layer(around: _Around) -> Iterator[StartVariable]:
+def _safe_layer(around: Around) -> Iterator[StartVariable]:
     if not around.layers:
         raise NoFixError(
             "OMP212",
-            "numba has no layer here that two threads may enter: pip install tbb, or an OpenMP "
-            "runtime",
+            "this environment has no numba with a layer that two threads may enter: pip install "
+            "tbb, or an OpenMP runtime",
         )
     why = "numba's workqueue ends the process when two threads enter it"
     yield _set("NUMBA_THREADING_LAYER", around.layers[0], why)
 
 
-def _alike(around: _Around) -> Iterator[StartVariable]:
+def _alike(around: Around) -> Iterator[StartVariable]:
     """Take out what is stronger than another variable that is set too."""
     from ..knowledge.precedence import ORDERS  # noqa: PLC0415 - 4 ms, and few ask
     from ..knowledge.rivals import RIVALRIES  # noqa: PLC0415 - as above
@@ -144,17 +160,17 @@ def _alike(around: _Around) -> Iterator[StartVariable]:
             yield _out(rivalry.winner, f"it overrules {beaten[0]}")
 
 
-def _checked(_around: _Around) -> Iterator[StartVariable]:
+def _checked(_around: Around) -> Iterator[StartVariable]:
     # Taken out it would be set again: importing scikit-learn or threadpoolctl sets it where it is
     # not set at all (`knowledge.rivals.SETTERS`).
     why = "a second LLVM-family runtime ends the process again, and does not start unchecked"
     yield _set("KMP_DUPLICATE_LIB_OK", "FALSE", why)
 
 
-def _readable(around: _Around) -> Iterator[StartVariable]:
+def _readable(around: Around) -> Iterator[StartVariable]:
     from ..knowledge.meanings import meaning_of, problem_of  # noqa: PLC0415 - 4 ms, and few ask
 
-    counts = dict(for_children(around.threads))
+    counts = {**dict(for_children(around.threads)), **around.counts}
     for name in VARIABLES:
         text = around.own.get(name)
         if text is None:

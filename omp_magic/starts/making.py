@@ -20,7 +20,8 @@ def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None =
     """Give the variables for a program and its pools.
 
     What the user has set stays, and so does what it sets for others: OpenBLAS, MKL, BLIS and
-    NumExpr take OMP_NUM_THREADS where they have no variable of their own, so none gets one then.
+    NumExpr take OMP_NUM_THREADS where they have no variable of their own, so none gets one then,
+    unless it was named. A value that a library goes on without is in nobody's way.
 
     Parameters
     ----------
@@ -34,27 +35,29 @@ def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None =
     workers = asked.workers if asked is not None else 1
     threads = max(1, budget.threads // workers)
     own = {name: text for name, text in environ.items() if text.strip()}
-    forced = dict(asked.forced(own, threads)) if asked is not None else {}
+    wanted = dict(_counts(threads, asked))
+    forced = dict(asked.forced(own, wanted, threads)) if asked is not None else {}
     user = {name: own[name] for name in own if name not in forced}
     found = {each.name: each for each in forced.values()}
     weaker = _weaker(user, forced)
     notes = []
-    wanted = dict(_counts(threads, asked))
     for name, count in wanted.items():
         if name in found:
             continue
         value = _holding(name, count, own)
         if name in user:
             found[name] = StartVariable(name=name, value=user[name], state=KEPT, why="set already")
+            stays = f"{name}={_shown(user[name])} is set already and stays"
             if asked is not None and asked.threads and user[name].strip() != value:
-                notes.append(
-                    f"{name}={_shown(user[name])} is set already and stays; "
-                    f"--set {name}={value} replaces it"
-                )
-        elif name in weaker:
+                notes.append(f"{stays}; --set {name}={value} replaces it")
+            elif _says_nothing(name, user[name]):
+                notes.append(f"{stays}, and nothing understands it; --fix OMP304 replaces it")
+        elif name in weaker and not (weaker[name] == _FOR_ALL and _is_named(name, asked)):
             by = weaker[name]
             why = f"it would overrule {by}={_shown(_value(by, user, forced))}"
             found[name] = StartVariable(name=name, value=None, state=LEFT, why=why)
+            if _is_named(name, asked):
+                notes.append(f"{name} is not set: {why}; --set {name}={value} sets it")
         else:
             was = "; was empty" if name in environ else ""
             found[name] = StartVariable(name=name, value=value, state=SET, why=_why(asked) + was)
@@ -91,6 +94,13 @@ def _counts(threads: int, asked: Asked | None) -> Iterator[tuple[str, str]]:
             yield name, str(rest.threads(threads))
 
 
+def _is_named(name: str, asked: Asked | None) -> bool:
+    """Tell whether the pools of a variable were named, and not just all pools."""
+    if asked is None or asked.spec is None:
+        return False
+    return asked.spec.for_pool(tuple(filter(None, dict(INHERITED).get(name, ())))) is not None
+
+
 def _why(asked: Asked | None) -> str:
     return "as --threads says" if asked is not None and asked.spec is not None else ""
 
@@ -100,16 +110,35 @@ def _weaker(user: Mapping[str, str], forced: Mapping[str, StartVariable]) -> dic
     given = {*user, *(name for name, each in forced.items() if each.value is not None)}
     if given.isdisjoint(_YIELDING):
         return {}  # as it is nearly always: the tables are not loaded
+    from ..knowledge.envvars import threads_in  # noqa: PLC0415 - as above
     from ..knowledge.precedence import ORDERS  # noqa: PLC0415 - as above
 
     found: dict[str, str] = {}
-    for order in ORDERS.values():
+    for reader, order in ORDERS.items():
         for place, name in enumerate(order.variables):
             for other in order.variables[place + 1 :]:
-                if name not in given and other in given:
+                if name in given or other not in given:
+                    continue
+                if threads_in(reader, other, _value(other, user, forced)) is not None:
                     found.setdefault(name, other)
     return found
 
+
+def _says_nothing(name: str, text: str) -> bool:
+    """Tell whether no library makes anything of a count that the user has set."""
+    if text.isascii() and text.isdecimal() and text.strip("0"):
+        return False  # as it is nearly always: the tables are not loaded
+    from ..knowledge.envvars import threads_in  # noqa: PLC0415 - as above
+    from ..knowledge.meanings import problem_of  # noqa: PLC0415 - as above
+    from ..knowledge.precedence import ORDERS  # noqa: PLC0415 - as above
+
+    readers = [key for key, order in ORDERS.items() if name in order.variables]
+    unread = all(threads_in(reader, name, text) is None for reader in readers)
+    return bool(readers) and unread and bool(problem_of(name, text))
+
+
+_FOR_ALL = "OMP_NUM_THREADS"
+"""It is read by libraries that have a variable of their own too."""
 
 _YIELDING = frozenset({
     "OMP_NUM_THREADS", "OPENBLAS_DEFAULT_NUM_THREADS", "GOTO_NUM_THREADS", "NPROC",

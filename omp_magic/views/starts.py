@@ -85,7 +85,8 @@ def _elsewhere(start: Start, environ: Mapping[str, str]) -> list[str]:
         text = after.get(name)
         if text is None or name in ours:
             continue
-        problem = _problem(name, text)
+        noted = any(note.startswith(f"{name}=") for note in start.notes)
+        problem = "" if noted else _problem(name, text)
         most = _threads(name, text)
         if problem:
             lines.append(f"{name}: {problem} (--fix OMP304 replaces it)")

@@ -14,7 +14,7 @@ from omp_magic.knowledge.precedence import ORDERS
 from omp_magic.knowledge.variables import VARIABLES
 from omp_magic.rules.stories import STORIES
 from omp_magic.starts import making
-from omp_magic.starts.asking import asked_for
+from omp_magic.starts.asking import asked_for, codes_in
 from omp_magic.starts.fixes import MENDED
 from omp_magic.starts.making import make_start
 from omp_magic.starts.readers import MODULES, readers_here
@@ -126,6 +126,51 @@ def test_a_number_that_was_named_and_does_not_hold_is_told() -> None:
     assert started({"OMP_NUM_THREADS": "2"}, threads="2").notes == ()
 
 
+@pytest.mark.parametrize("user", ["1", "99", "4,2"])
+def test_a_pool_that_was_named_has_its_number_beside_what_is_set_for_all(user: str) -> None:
+    start = started({"OMP_NUM_THREADS": user}, threads="blas=2 numexpr=3")
+    found = states(start)
+    for each in ("OPENBLAS", "MKL", "BLIS"):
+        assert found[f"{each}_NUM_THREADS"] == (SET, "2")
+    assert found["NUMEXPR_NUM_THREADS"] == (SET, "3")
+    assert "OMP_NUM_THREADS" not in found
+    assert start.notes == ()
+
+
+def test_a_pool_that_was_named_keeps_its_own_older_variable_and_that_is_told() -> None:
+    start = started({"GOTO_NUM_THREADS": "4"}, threads="openblas=2")
+    assert states(start) == {"OPENBLAS_NUM_THREADS": (LEFT, None)}
+    (note,) = start.notes
+    assert "OPENBLAS_NUM_THREADS is not set: it would overrule GOTO_NUM_THREADS=4" in note
+    assert note.endswith("--set OPENBLAS_NUM_THREADS=2 sets it")
+
+
+@pytest.mark.parametrize("nothing", ["four", "-1"])
+def test_a_value_that_nothing_understands_is_in_nobodys_way_and_is_told(nothing: str) -> None:
+    """OpenBLAS would have the machine's CPUs, in a cgroup with half of one too."""
+    start = started({"OMP_NUM_THREADS": nothing})
+    found = states(start)
+    assert found["OMP_NUM_THREADS"] == (KEPT, nothing)
+    assert found["OPENBLAS_NUM_THREADS"] == found["NUMEXPR_NUM_THREADS"] == (SET, "8")
+    (note,) = start.notes
+    assert "nothing understands it; --fix OMP304 replaces it" in note
+    lines = start_lines(start, [], {"OMP_NUM_THREADS": nothing})
+    assert sum("OMP304" in line for line in lines) == 1
+    # OpenBLAS reads digits at the beginning, and libgomp all of a text or nothing.
+    assert states(started({"OMP_NUM_THREADS": "1x"}))["OPENBLAS_NUM_THREADS"] == (LEFT, None)
+    assert states(started({"GOTO_NUM_THREADS": "x"}))["OPENBLAS_NUM_THREADS"] == (SET, "8")
+
+
+def test_what_says_something_to_somebody_is_not_told() -> None:
+    for name, text in (
+        ("OMP_NUM_THREADS", "4,2"),
+        ("OMP_NUM_THREADS", " 4 "),
+        ("OPENBLAS_NUM_THREADS", "0"),  # OpenBLAS's way to say: as if it were not set
+        ("TOKIO_WORKER_THREADS", "x"),  # whose forms are not known
+    ):
+        assert started({name: text}).notes == ()
+
+
 def test_what_is_set_by_word_wins_and_is_followed() -> None:
     start = started({"OMP_NUM_THREADS": "8"}, sets=["OMP_NUM_THREADS=3", "KMP_AFFINITY="])
     found = states(start)
@@ -209,6 +254,25 @@ def test_too_many_threads_of_the_users_are_fewer(code: str) -> None:
     assert found["OMP_NUM_THREADS"] == (SET, "4")
     assert found["MKL_NUM_THREADS"] == (KEPT, "2")
     assert found["GOTO_NUM_THREADS"] == (OUT, None)
+
+
+def test_a_cure_goes_by_the_number_that_was_named() -> None:
+    user = {"OMP_NUM_THREADS": "64", "MKL_NUM_THREADS": "two", "GOTO_NUM_THREADS": "2"}
+    start = fixed("OMP201", user, threads="1")
+    found = states(start)
+    assert found["OMP_NUM_THREADS"] == (SET, "1")
+    assert found["GOTO_NUM_THREADS"] == (OUT, None)
+    assert "64 is more than --threads says" in start.variables[0].why
+    assert states(fixed("OMP304", user, threads="1"))["MKL_NUM_THREADS"] == (SET, "1")
+    # More than the CPUs is what OMP201 is about.
+    assert states(fixed("OMP201", user, threads="32"))["OMP_NUM_THREADS"] == (SET, "8")
+
+
+def test_codes_are_one_word_or_several_and_none_is_refused() -> None:
+    assert codes_in("104, OMP303") == ["104", "OMP303"]
+    for nothing in ("", " ", ","):
+        with pytest.raises(StartError, match="accepted: a finding's code"):
+            asked_for(codes=codes_in(nothing))
 
 
 def test_what_binds_is_taken_out() -> None:
