@@ -83,5 +83,11 @@ class Here:
         """The variables that limits have set."""
         return self._limiter.variables.names if self._limiter is not None else ()
 
+    def own_variable(self, name: str) -> str | None:
+        """Give a variable as it is in ``os.environ`` without limits."""
+        if self._limiter is None:
+            return os.environ.get(name)
+        return self._limiter.variables.own(name)
+
 
 HERE = Here()

@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -22,8 +22,9 @@ from .errors import KernelSpecError
 MARK = "omp_magic"
 """The key in a spec's metadata that says it is ours."""
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-"""jupyter_client's own pattern (kernelspec.py, _is_valid_kernel_name)."""
+_NAME = re.compile(r"\w(?:[\w.-]{0,98}\w)?", re.ASCII)
+"""jupyter_client's own (kernelspec.py, _is_valid_kernel_name) takes ``.`` and ``..`` too, and its
+install_kernel_spec begins with removing the folder of that name: with ``..`` all Jupyter data."""
 _EXTENSION = "--InteractiveShellApp.extra_extensions=omp_magic"
 """IPython's own list for this (core/shellapp.py); the profile's list stays beside it."""
 
@@ -57,9 +58,9 @@ def install(
     words
         What `omp-magic run` is asked: ``("--threads", "2")``.
     user
-        Whether it is for this user; else for all of the system, or of `prefix`.
+        Whether it is for this user; else for an environment.
     prefix
-        An environment, ``sys.prefix`` for one.
+        The environment; this one when None.
 
     Raises
     ------
@@ -69,24 +70,52 @@ def install(
     """
     manager = _manager()
     if _NAME.fullmatch(name) is None:
-        raise KernelSpecError(f"found name {name!r}", "letters, digits, '.', '_' and '-'")
+        accepted = "1 to 100 letters, digits, '_', and between them '.' and '-'"
+        raise KernelSpecError(f"found name {name!r}", accepted)
     if find_spec("ipykernel") is None:
         raise KernelSpecError(f"{sys.executable} has no ipykernel", "pip install ipykernel")
-    there = _found(manager).get(name.lower())
-    if there is not None and not _is_ours(there["spec"]):
+    if prefix == "":
+        raise KernelSpecError("found prefix ''", "an environment's folder")
+    prefix = None if user else os.path.expanduser(prefix or sys.prefix)
+    for folder in _taken(manager, name.lower(), prefix):
         raise KernelSpecError(
-            f"kernel {name!r} is there and is not one of ours: {there['resource_dir']}",
-            "another --name",
+            f"kernel {name!r} is there and is not one of ours: {folder}", "another --name"
         )
     label = label or _label(words)
-    with tempfile.TemporaryDirectory() as folder:
-        _write(folder, label, words)
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as parent:
+            # A folder of its own: that of tempfile is its user's alone, and is copied so.
+            folder = os.path.join(parent, "kernel")
+            os.mkdir(folder)
+            _write(folder, label, words)
             put = manager.install_kernel_spec(folder, kernel_name=name, user=user, prefix=prefix)
-        except OSError as error:
-            why = f"{error.strerror or error}: {error.filename or name}"
-            raise KernelSpecError(why, "--user, or --sys-prefix, for a folder of yours") from None
+    except OSError as error:
+        why = f"{error.strerror or error}: {error.filename or name}"
+        raise KernelSpecError(why, "--user, or --sys-prefix, for a folder of yours") from None
     return OurKernel(name.lower(), str(put), label, tuple(words))
+
+
+def _taken(manager: Any, name: str, prefix: str | None) -> Iterator[str]:
+    """Give the folders of other kernels that a new one would hide or replace.
+
+    Jupyter finds none that it cannot read, and none of an environment that it does not look in.
+    """
+    there = _found(manager).get(name)
+    if there is not None and not _is_ours(there["spec"]):
+        yield str(there["resource_dir"])
+    kernels = manager.user_kernel_dir
+    if prefix is not None:
+        kernels = os.path.join(os.path.abspath(prefix), "share", "jupyter", "kernels")
+    folder = os.path.join(kernels, name)
+    if not os.path.isdir(folder) or not os.listdir(folder):
+        return
+    try:
+        with open(os.path.join(folder, "kernel.json"), encoding="utf-8") as file:
+            spec = json.load(file)
+    except (OSError, ValueError):
+        spec = None
+    if not isinstance(spec, dict) or not _is_ours(spec):
+        yield folder
 
 
 def installed() -> tuple[OurKernel, ...]:
@@ -158,7 +187,8 @@ def _found(manager: Any) -> dict[str, dict[str, Any]]:
 
 
 def _is_ours(spec: dict[str, Any]) -> bool:
-    return isinstance((spec.get("metadata") or {}).get(MARK), dict)
+    metadata = spec.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get(MARK), dict)
 
 
 def _words(spec: dict[str, Any]) -> tuple[str, ...]:

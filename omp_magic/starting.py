@@ -11,19 +11,21 @@ from typing import Any
 
 from .errors import StartError, nearest
 from .facts.mime import bundle
+from .facts.settings import OURS
 from .facts.sheets import Sheet
 from .facts.starts import Start
 from .here import HERE
 from .installed.shipped import shipped
 from .knowledge.conda import ONE_OPENMP, conda_name
 from .knowledge.manners import manners_of
+from .knowledge.rivals import setters_of
 from .knowledge.variables import VARIABLES
 from .loader.here import this_target
 from .probes.cpus.budget import probe_budget
 from .probes.importable import probe_importable
 from .probes.packages.numbalayer import installed_layers
 from .reports import check_place, write_report
-from .starts.asking import asked_for, example_of
+from .starts.asking import asked_for, codes_in, example_of
 from .starts.lines import lines_of
 from .starts.making import make_start
 from .starts.readers import MODULES, readers_here
@@ -173,7 +175,7 @@ def environment(  # noqa: PLR0913 - each is an option of its own
     word = _format(manners_of(system).written_for if format is None else format, asking)
     words = [f"{k}={v or ''}" for k, v in sets.items()] if isinstance(sets, Mapping) else sets
     codes = [fix] if isinstance(fix, str) else list(fix)
-    codes = [code for each in codes for code in each.replace(",", " ").split()]
+    codes = [code for each in codes for code in codes_in(each)]
     asked = asked_for(
         threads=None if threads is None else str(threads),
         workers=workers,
@@ -285,7 +287,11 @@ def _own() -> dict[str, str]:
     snapshot = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
     for setting in snapshot.environment:
         if setting.set_by:
-            found.pop(setting.name, None)
-            if setting.at_exec is not None:
-                found[setting.name] = setting.at_exec
+            name, own = setting.name, setting.at_exec
+            if setting.set_by == OURS:
+                own = HERE.own_variable(name)
+                own = None if setters_of(name, own, own, setting.at_exec, sys.modules) else own
+            found.pop(name, None)
+            if own is not None:
+                found[name] = own
     return found

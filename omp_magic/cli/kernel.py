@@ -8,10 +8,10 @@ from argparse import Namespace
 
 from ..errors import OmpMagicError
 from ..kernelspecs import install, installed, remove
-from ..starts.asking import asked_for
 from ..views.words import printable
 from .commands import FINE, WRONG_USE
 from .parser import Parser
+from .run import asked_of
 
 TOLD = "put in, list or remove Jupyter kernels that start through `omp-magic run`"
 DEFAULT = "the kernel's threads are counted at each start; it is put into this environment"
@@ -34,6 +34,7 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--fix", dest="codes", metavar="CODE", action="append", default=[], help="as for run"
     )
+    parser.set_defaults(workers=None)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--user", action="store_true", help="for this user")
     where.add_argument(
@@ -60,13 +61,18 @@ def run(options: Namespace) -> int:
 
 
 def _install(options: Namespace) -> None:
-    asked_for(threads=options.threads, sets=options.sets, codes=options.codes, asking=_ASKING)
+    asked = asked_of(options, _ASKING)
+    if asked is not None:
+        asked.forced({}, {})  # a kernel with what no variable mends would never start
     words = [] if options.threads is None else ["--threads", options.threads]
     words += [part for each in options.sets for part in ("--set", each)]
-    words += [part for each in options.codes for part in ("--fix", each)]
-    prefix = None if options.user else options.prefix or sys.prefix
+    words += [part for each in (asked.codes if asked else ()) for part in ("--fix", each)]
     made = install(
-        options.name, label=options.display_name, words=words, user=options.user, prefix=prefix
+        options.name,
+        label=options.display_name,
+        words=words,
+        user=options.user,
+        prefix=options.prefix,
     )
     print(f"omp-magic kernel: {made.name} is put into {printable(made.folder)}")
 

@@ -125,6 +125,11 @@ class Variables:
         page = self._pages.get(name)
         return self._native.getenv(name) if page is None else page.native
 
+    def own(self, name: str) -> str | None:
+        """Give a variable as Python would have it without us."""
+        page, now = self._pages.get(name), _python_value(name)
+        return now if page is None or now not in page.ours else page.python
+
     @property
     def names(self) -> tuple[str, ...]:
         """Those that are set by us now."""

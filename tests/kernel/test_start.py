@@ -70,6 +70,21 @@ def test_a_sessions_limit_is_nobodys_wish(session: Kernel) -> None:
     session.run("del os.environ['OMP_NUM_THREADS']")
 
 
+def test_what_a_cell_has_set_is_the_users_while_a_limit_holds_the_variables(
+    session: Kernel,
+) -> None:
+    made = "made = %omp_env --format python"
+    session.run("os.environ.update(OMP_NUM_THREADS='3', MKL_NUM_THREADS='7')\n%omp_limit 1")
+    assert session.run(made).status == "ok"
+    names = "[made.variables[each + '_NUM_THREADS'] for each in ('OMP', 'MKL')]"
+    assert session.value(names) == ["3", "7"]
+    # It is said while the limit is in force: the limit leaves it.
+    session.run(f"os.environ['OMP_NUM_THREADS'] = '5'; del os.environ['MKL_NUM_THREADS']\n{made}")
+    assert session.value("made.variables['OMP_NUM_THREADS']") == "5"
+    assert not session.value("'MKL_NUM_THREADS' in made.variables")
+    session.run("%omp_limit off\ndel os.environ['OMP_NUM_THREADS']")
+
+
 def test_the_magic_is_completed_and_refuses_in_one_line(session: Kernel) -> None:
     assert "kubernetes" in session.complete("%omp_env --format ku")
     assert "--workers" in session.complete("%omp_env --wo")
@@ -156,6 +171,11 @@ def test_our_kernels_are_listed_and_others_stay(
         (("remove", "nope"), "there is no kernel 'nope'; accepted: one of ours: mine"),
         (("install", "--name", "theirs", "--user"), "is there and is not one of ours"),
         (("install", "--name", "a b", "--user"), "letters, digits"),
+        (("install", "--name", "x" * 101, "--user"), "1 to 100 letters"),
+        (("install", "--name=-x", "--user"), "letters, digits"),
+        (("install", "--fix", "OMP101", "--user"), "OMP101: no variable mends it"),
+        (("install", "--fix", "", "--user"), "a finding's code"),
+        (("install", "--prefix", ""), "found prefix ''"),
         (("install", "--threads", "x", "--user"), "found 'x'"),
         (("install", "--prefix", "/proc/none"), "accepted: --user"),
         (("list", "x"), "takes no name"),
@@ -167,3 +187,62 @@ def test_our_kernels_are_listed_and_others_stay(
     assert (theirs / "kernel.json").exists()
     assert command("remove", "mine")[0] == 0
     assert "none is there" in command("list")[1]
+
+
+@pytest.fixture
+def jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Jupyter's folder of this user, with something in it."""
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    put_other(tmp_path / "data" / "kernels" / "theirs")
+    (tmp_path / "data" / "kept").touch()
+    return tmp_path / "data"
+
+
+def put_other(
+    folder: Path, text: str = '{"argv": ["x"], "display_name": "x", "language": "x"}'
+) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("name", [".", "..", "../kernels", "theirs/.", "a.", "..."])
+def test_no_name_reaches_out_of_its_folder(name: str, jupyter: Path) -> None:
+    """jupyter_client removes the folder of a name first: `..` was all of Jupyter's data."""
+    before = sorted(jupyter.rglob("*"))
+    assert main(["kernel", "install", "--user", "--name", name]) == 2
+    assert sorted(jupyter.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["{not json", "[]", '{"metadata": []}', '{"metadata": {}}', ""])
+def test_a_kernel_of_others_that_jupyter_does_not_find_is_not_replaced(
+    text: str, jupyter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is broken, and one of an environment that Jupyter does not look in."""
+    broken = put_other(jupyter / "kernels" / "mine", text)
+    other = put_other(jupyter.parent / "other" / "share" / "jupyter" / "kernels" / "mine", text)
+    for words in (["--user"], ["--prefix", str(jupyter.parent / "other")]):
+        assert main(["kernel", "install", *words, "--name", "MINE"]) == 2
+        assert "is there and is not one of ours" in capsys.readouterr().err
+    assert {(each / "kernel.json").read_text() for each in (broken, other)} == {text}
+    # Ours is, in an environment that Jupyter does not look in too.
+    for threads in ("1", "2"):
+        words = ["--prefix", str(jupyter.parent / "third"), "--threads", threads]
+        assert main(["kernel", "install", *words]) == 0
+
+
+def test_a_kernel_is_for_all_who_share_its_environment(
+    jupyter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(jupyter))
+    monkeypatch.setenv("USERPROFILE", str(jupyter))
+    words = ["install", "--prefix", "~/env", "--name", "shared", "--fix", "104,303"]
+    assert main(["kernel", *words]) == 0
+    folder = jupyter / "env" / "share" / "jupyter" / "kernels" / "shared"
+    spec = json.loads((folder / "kernel.json").read_text("utf-8"))
+    assert spec["metadata"]["omp_magic"]["run"] == ["--fix", "OMP104", "--fix", "OMP303"]
+    mask = os.umask(0)
+    os.umask(mask)
+    if os.name == "posix":
+        assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
