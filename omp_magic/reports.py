@@ -59,6 +59,8 @@ def check_place(path: str, *, force: bool, command: str = "", asking: str = _ASK
     full = os.path.expanduser(path)
     folder = os.path.dirname(full) or "."
     example = _line(os.path.basename(full) or "omp.html", command, asking=asking)
+    if not full:
+        raise ReportError("no name", "a file", example)
     if not os.path.isdir(folder):
         raise ReportError(f"no folder {folder}", "a file in a folder that is there", example)
     if os.path.isdir(full):

@@ -25,7 +25,7 @@ from .probes.cpus.budget import probe_budget
 from .probes.importable import probe_importable
 from .probes.packages.numbalayer import installed_layers
 from .reports import check_place, write_report
-from .starts.asking import asked_for, codes_in, example_of
+from .starts.asking import Asked, asked_for, codes_in, example_of, sets_in
 from .starts.lines import lines_of
 from .starts.making import make_start
 from .starts.readers import MODULES, readers_here
@@ -68,7 +68,13 @@ class Environment:
         """What such a file is usually called."""
         return FORMATS[self.format].file_name
 
-    def save(self, path: str | os.PathLike[str] | None = None, *, force: bool = False) -> str:
+    def save(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        force: bool = False,
+        command: str = "",
+    ) -> str:
         """Write the file, whole or not at all, and give its path.
 
         Parameters
@@ -77,6 +83,8 @@ class Environment:
             Where; `file_name` in the current folder when None.
         force
             Whether a file that is there may be replaced.
+        command
+            The command that asks, "" in Python: for the example of an error.
 
         Raises
         ------
@@ -84,12 +92,12 @@ class Environment:
             When there is a file already, or none can be written; nothing was changed.
         """
         row = FORMATS[self.format]
-        given = row.file_name if path is None else os.fspath(path)
-        full = check_place(given, force=force, asking="environment.save({})")
+        asked = {"command": command, "asking": "environment.save({})"}
+        full = check_place(os.fspath(row.file_name if path is None else path), force=force, **asked)
         text = self.text.replace("\n", row.newline)
         if row.bom and not text.isascii():
             text = "\ufeff" + text
-        write_report(full, text, force=force, asking="environment.save({})")
+        write_report(full, text, force=force, **asked)
         return full
 
     def __repr__(self) -> str:
@@ -123,9 +131,9 @@ class Environment:
 def environment(  # noqa: PLR0913 - each is an option of its own
     format: str | None = None,  # noqa: A002 - the word that all who ask use
     *,
-    threads: str | int | None = None,
+    threads: str | int | Mapping[str, int | str] | None = None,
     workers: int | str | None = None,
-    sets: Mapping[str, str | None] | Iterable[str] = (),
+    sets: Mapping[str, str | int | None] | Iterable[str] = (),
     fix: str | Iterable[str] = (),
     asking: str = _ASKING,
 ) -> Environment:
@@ -142,7 +150,7 @@ def environment(  # noqa: PLR0913 - each is an option of its own
         ``"github"`` or ``"python"``; the system's shell when None.
     threads
         Threads of each pool, as ``%omp_limit`` takes them: ``4``, ``"auto/2"``,
-        ``"blas=1 openmp=2"``; the share of a worker when None.
+        ``"blas=1 openmp=2"``, or a mapping; the share of a worker when None.
     workers
         Processes that divide the CPUs; 1 when None.
     sets
@@ -172,14 +180,12 @@ def environment(  # noqa: PLR0913 - each is an option of its own
     True
     """
     system = this_target().system
-    word = _format(manners_of(system).written_for if format is None else format, asking)
-    words = [f"{k}={v or ''}" for k, v in sets.items()] if isinstance(sets, Mapping) else sets
-    codes = [fix] if isinstance(fix, str) else list(fix)
-    codes = [code for each in codes for code in codes_in(each)]
+    word = _format(str(manners_of(system).written_for if format is None else format), asking)
+    codes = codes_in(fix)
     asked = asked_for(
-        threads=None if threads is None else str(threads),
+        threads=threads,
         workers=workers,
-        sets=words,
+        sets=sets_in(sets),
         codes=codes,
         layers=installed_layers() if any("212" in code for code in codes) else (),
         asking=asking,
@@ -194,7 +200,7 @@ def environment(  # noqa: PLR0913 - each is an option of its own
         word,
         start,
         readers,
-        command=_command(word, threads, workers, codes),
+        command=_command(word, asked),
         packages=tuple(sorted(packages - _NOT_PACKAGES)),
         one_openmp=ONE_OPENMP[system],
         asking=asking,
@@ -267,14 +273,12 @@ def _format(word: str, asking: str) -> str:
     return word
 
 
-def _command(
-    word: str, threads: str | int | None, workers: int | str | None, codes: list[str]
-) -> str:
+def _command(word: str, asked: Asked) -> str:
     """Give the command that writes the same; what is set besides is in the lines."""
     parts = ["omp-magic", "env", "--format", word]
-    parts += [] if threads is None else ["--threads", str(threads)]
-    parts += [] if workers is None else ["--workers", str(workers)]
-    parts += [part for code in codes for part in ("--fix", code)]
+    parts += [] if asked.spec is None else ["--threads", asked.spec.text]
+    parts += [] if asked.workers == 1 else ["--workers", str(asked.workers)]
+    parts += [part for code in asked.codes for part in ("--fix", code)]
     return shlex.join(parts)
 
 
@@ -292,6 +296,5 @@ def _own() -> dict[str, str]:
                 own = HERE.own_variable(name)
                 own = None if setters_of(name, own, own, setting.at_exec, sys.modules) else own
             found.pop(name, None)
-            if own is not None:
-                found[name] = own
+            found |= {} if own is None else {name: own}
     return found

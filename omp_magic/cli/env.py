@@ -38,7 +38,9 @@ def run(options: Namespace) -> int:
             fix=options.codes,
             asking="omp-magic env {}",
         )
-        path = made.save(options.output, force=options.force) if options.output else ""
+        path = ""
+        if options.output is not None:
+            path = made.save(options.output, force=options.force, command="omp-magic env --output")
     except OmpMagicError as error:
         print(f"omp-magic env: {error}", file=sys.stderr)
         return WRONG_USE

@@ -116,7 +116,7 @@ def asked_of(options: Namespace, asking: str = _ASKING) -> Asked | None:
         return None
     from ..starts.asking import asked_for, codes_in  # noqa: PLC0415 - who asks for nothing need not wait
 
-    codes = [code for each in options.codes for code in codes_in(each)]
+    codes = codes_in(options.codes)
     layers: tuple[str, ...] = ()
     if any(code.endswith("212") for code in codes):
         from ..probes.packages.numbalayer import installed_layers  # noqa: PLC0415 - as above

@@ -92,7 +92,7 @@ class Asked:
 
 def asked_for(  # noqa: PLR0913 - each is an option of its own
     *,
-    threads: str | None = None,
+    threads: str | int | Mapping[str, int | str] | None = None,
     workers: int | str | None = None,
     sets: Iterable[str] = (),
     codes: Iterable[str] = (),
@@ -104,8 +104,8 @@ def asked_for(  # noqa: PLR0913 - each is an option of its own
     Parameters
     ----------
     threads
-        As `%omp_limit` takes them: ``N``, ``auto``, ``auto/N``, ``NAME=N``; with the names that
-        have a variable.
+        As `%omp_limit` takes them: ``N``, ``auto``, ``auto/N``, ``NAME=N``, or a mapping; with the
+        names that have a variable.
     workers
         Processes that divide the CPUs.
     sets
@@ -129,6 +129,27 @@ def asked_for(  # noqa: PLR0913 - each is an option of its own
         codes=tuple(dict.fromkeys(_code(each, asking) for each in codes)),
         layers=layers,
     )
+
+
+def sets_in(given: object) -> list[str]:
+    """Give the ``NAME=VALUE`` words of a mapping, whose None takes a variable out, or of words."""
+    if isinstance(given, Mapping):
+        return [f"{name}={'' if value is None else value}" for name, value in given.items()]
+    return _several(given)
+
+
+def codes_in(given: object) -> list[str]:
+    """Give the codes in words that may hold several each, with commas or spaces."""
+    # A word without any stays, to be refused.
+    words = ((word, word.replace(",", " ").split()) for word in _several(given))
+    return [code for word, codes in words for code in codes or [word]]
+
+
+def _several(given: object) -> list[str]:
+    """Give one word, or each of several, as words; a wrong one is refused as what it looks like."""
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        return [str(each) for each in given]
+    return [] if given is None else [str(given)]
 
 
 def example_of(asking: str, option: str, value: object) -> str:
@@ -158,11 +179,11 @@ def _workers(given: int | str, asking: str) -> int:
     return number
 
 
-def _spec(text: str, asking: str) -> LimitSpec:
+def _spec(given: str | int | Mapping[str, int | str], asking: str) -> LimitSpec:
     from ..limits.spec import parse_limit  # noqa: PLC0415 - the table of families, 3 ms
 
     names = "%omp_limit?" if asking.startswith("%") else "omp-magic run --help"
-    spec = parse_limit(text, asking=example_of(asking, "threads", "{}"), names=names)
+    spec = parse_limit(given, asking=example_of(asking, "threads", "{}"), names=names)
     for name, _ in spec.amounts:
         if name not in _BY_VARIABLE:
             instead = _INSTEAD.get(name, "openmp=N or blas=N, which set what it reads")
@@ -198,11 +219,6 @@ def _check(name: str, value: str, example: str) -> None:
         meaning_of(name, value)
     except ParseError as error:
         raise StartError(f"{name}={value}", error.expected, example) from None
-
-
-def codes_in(word: str) -> list[str]:
-    """Give the codes in a word that may hold several, with commas or spaces; itself for none."""
-    return word.replace(",", " ").split() or [word]
 
 
 def _code(word: str, asking: str) -> str:

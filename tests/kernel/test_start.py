@@ -104,6 +104,23 @@ def test_the_magic_is_completed_and_refuses_in_one_line(session: Kernel) -> None
         assert "\n" not in told
 
 
+def test_the_command_says_in_its_own_words_where_no_file_can_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "there"
+    there.write_text("mine")
+    for place, said in (
+        (str(there), f"or --force to replace it; example: omp-magic env --output {there} --force"),
+        ("", "found 'no name'"),
+        (str(tmp_path), "a folder: "),
+    ):
+        assert main(["env", "--output", place]) == 2
+        told = capsys.readouterr()
+        assert said in told.err
+        assert (told.out, told.err.count("\n")) == ("", 1)
+    assert there.read_text() == "mine"
+
+
 def test_python_asks_the_same(session: Kernel) -> None:
     asked = "omp_magic.environment('bash', workers=8192, sets={'OMP_PLACES': 'cores'})"
     session.run(f"import omp_magic\nmade = {asked}")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,13 @@ ENV = {**CLEAN, "PYTHONPATH": str(ROOT)}
 COUNTS = {name for name, _ in for_children(1)} | set(AT_START)
 
 
-def run(*words: str, **asked: Any) -> subprocess.CompletedProcess[str]:
+def ended_as(command: Sequence[str], **asked: Any) -> subprocess.CompletedProcess[str]:
     asked = {"env": ENV, "capture_output": True, "text": True, "timeout": 60, **asked}
-    return subprocess.run([*RUN, *words], check=False, **asked)
+    return subprocess.run(command, check=False, **asked)
+
+
+def run(*words: str, **asked: Any) -> subprocess.CompletedProcess[str]:
+    return ended_as([*RUN, *words], **asked)
 
 
 STATE = """
@@ -224,15 +228,8 @@ def test_a_program_starts_though_nobody_hears_what_is_told(stderr: str) -> None:
             "full": {"stderr": full},
             "nobody reads it": {"stderr": writer},
         }
-        ended = subprocess.run(
-            [*RUN, "-v", "--", "echo", "fine"],
-            check=False,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            env=ENV,
-            **kinds[stderr],
-        )
+        asked = {"capture_output": False, "stdout": subprocess.PIPE, **kinds[stderr]}
+        ended = run("-v", "--", "echo", "fine", **asked)
     os.close(writer)
     assert (ended.returncode, ended.stdout) == (0, "fine\n")
 
@@ -251,9 +248,7 @@ def test_a_program_without_a_name_is_not_there() -> None:
 def test_a_program_starts_in_a_folder_that_was_removed(tmp_path: Path) -> None:
     script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
     command = ["sh", "-c", script, str(tmp_path / "gone"), *RUN, "--", "echo", "fine"]
-    ended = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=60, env=ENV
-    )
+    ended = ended_as(command)
     assert (ended.returncode, ended.stdout) == (0, "fine\n"), ended.stderr
 
 
@@ -265,14 +260,7 @@ def test_an_entry_of_the_environment_without_a_name_is_no_hindrance() -> None:
         "words = [os.fsencode(each) for each in sys.argv[1:]]\n"
         "ctypes.CDLL(None).execve(words[0], array(words), array(environ))"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *RUN, "--", "echo", "fine"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=ENV,
-    )
+    ended = ended_as([sys.executable, "-c", code, *RUN, "--", "echo", "fine"])
     assert (ended.returncode, ended.stdout) == (0, "fine\n"), ended.stderr
 
 
@@ -281,14 +269,7 @@ def test_a_service_of_systemds_keeps_sigpipe_ignored(of_systemd: bool, told: str
     """It is its default; elsewhere it is nearly always not ignored, and Python does not tell."""
     script = f"trap '' PIPE; export SYSTEMD_EXEC_PID={'$$' if of_systemd else 1}; exec \"$@\""
     program = ["sh", "-c", "kill -PIPE $$; echo alive"]
-    ended = subprocess.run(
-        ["sh", "-c", script, "sh", *RUN, "--", *program],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=ENV,
-    )
+    ended = ended_as(["sh", "-c", script, "sh", *RUN, "--", *program])
     assert ended.stdout == told, ended.stderr
 
 
@@ -394,14 +375,7 @@ def test_a_fault_of_ours_starts_the_program_all_the_same(broken: str, said: str)
         "from omp_magic.cli.main import main\n"
         "sys.exit(main(['run', '--', 'echo', 'fine']))"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=ENV,
-    )
+    ended = ended_as([sys.executable, "-c", code])
     assert (ended.returncode, ended.stdout) == (0, "fine\n")
     assert ended.stderr.count("\n") == 1
     assert f"{said} (ZeroDivisionError: of ours)" in ended.stderr

@@ -14,7 +14,7 @@ from omp_magic.knowledge.precedence import ORDERS
 from omp_magic.knowledge.variables import VARIABLES
 from omp_magic.rules.stories import STORIES
 from omp_magic.starts import making
-from omp_magic.starts.asking import asked_for, codes_in
+from omp_magic.starts.asking import asked_for, codes_in, sets_in
 from omp_magic.starts.fixes import MENDED
 from omp_magic.starts.making import make_start
 from omp_magic.starts.readers import MODULES, readers_here
@@ -269,10 +269,29 @@ def test_a_cure_goes_by_the_number_that_was_named() -> None:
 
 
 def test_codes_are_one_word_or_several_and_none_is_refused() -> None:
-    assert codes_in("104, OMP303") == ["104", "OMP303"]
+    assert codes_in("104, OMP303") == codes_in(["104", "OMP303"]) == ["104", "OMP303"]
+    assert (codes_in(104), codes_in(None)) == (["104"], [])
     for nothing in ("", " ", ","):
         with pytest.raises(StartError, match="accepted: a finding's code"):
             asked_for(codes=codes_in(nothing))
+
+
+def test_none_takes_a_variable_out_and_zero_is_a_value() -> None:
+    given = {"KMP_BLOCKTIME": 0, "OMP_PLACES": "cores", "KMP_AFFINITY": None}
+    found = states(started(sets=sets_in(given)))
+    assert found["KMP_BLOCKTIME"] == (SET, "0")
+    assert found["OMP_PLACES"] == (SET, "cores")
+    assert found["KMP_AFFINITY"] == (OUT, None)
+    assert sets_in("OMP_PLACES=cores") == ["OMP_PLACES=cores"]
+    assert sets_in(None) == []
+    for wrong in (4, [("OMP_PLACES", "cores")]):
+        with pytest.raises(StartError, match="accepted: NAME=VALUE"):
+            asked_for(sets=sets_in(wrong))
+
+
+def test_threads_are_a_number_or_a_mapping_too() -> None:
+    assert started(threads=2) == started(threads="2")
+    assert states(started(threads={"blas": 1})) == states(started(threads="blas=1"))
 
 
 def test_what_binds_is_taken_out() -> None:
