@@ -63,20 +63,20 @@ def steps(
     def stepped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         generator, inside = function(*args, **kwargs), _Steps(name, logger)
         step: Callable[[Any], Any] = generator.send
-        given: Any = None
+        given: list[Any] = [None]  # and not for longer: its traceback has this frame
         try:
             while True:
                 with inside:
-                    item = step(given)
+                    item = step(given.pop())
                 inside.items += 1
                 try:
-                    step, given = generator.send, (yield item)
+                    step, given = generator.send, [(yield item)]
                 except GeneratorExit:
                     with inside:
                         generator.close()
                     raise
                 except BaseException as error:  # noqa: BLE001 - whatever its consumer throws in
-                    step, given = generator.throw, error
+                    step, given = generator.throw, [error]
         except StopIteration as stop:
             inside.end(None)
             return stop.value
@@ -96,20 +96,20 @@ def async_steps(
     async def stepped(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         generator, inside = function(*args, **kwargs), _Steps(name, logger)
         step: Callable[[Any], Any] = generator.asend
-        given: Any = None
+        given: list[Any] = [None]  # and not for longer: its traceback has this frame
         try:
             while True:
                 with inside:
-                    item = await step(given)
+                    item = await step(given.pop())
                 inside.items += 1
                 try:
-                    step, given = generator.asend, (yield item)
+                    step, given = generator.asend, [(yield item)]
                 except GeneratorExit:
                     with inside:
                         await generator.aclose()
                     raise
                 except BaseException as error:  # noqa: BLE001 - as above
-                    step, given = generator.athrow, error
+                    step, given = generator.athrow, [error]
         except StopAsyncIteration:
             inside.end(None)
         except BaseException as error:

@@ -79,9 +79,10 @@ def log_status(logger: Logger | str | None = None, level: int | str = logging.IN
 def _level(given: Any) -> int:
     if isinstance(given, int) and not isinstance(given, bool):
         return given
-    number = logging.getLevelName(given.upper()) if isinstance(given, str) else None
-    if isinstance(number, int):
-        return number
+    for name in (given, given.upper()) if isinstance(given, str) else ():
+        number = logging.getLevelName(name)  # a name, where it is none
+        if isinstance(number, int):
+            return number
     raise RequestError(repr(given), "a level as a number or a name, DEBUG to CRITICAL", _EXAMPLE)
 
 

@@ -7,6 +7,7 @@ would let go of a lock, or end a run, of its parent's other threads.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING
@@ -15,8 +16,6 @@ from ..facts.sections import Ended, Section
 from .saying import own_failure, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..facts.libraries import Gap
     from ..probes.cost.ends import End, Ends
     from .saying import Logger
@@ -86,7 +85,8 @@ class Run:
 
 CURRENT: ContextVar[Run | None] = ContextVar("omp_magic_section", default=None)
 """The innermost run of this thread's or task's code."""
-_process: _Process | None = None
+_processes: dict[int, _Process] = {}
+"""By pid; a forked child adds its own. ``setdefault`` is one step: its threads get the same."""
 
 
 def opened(name: str, logger: Logger, depth: int, *, enter: bool = True) -> Run | None:
@@ -125,6 +125,10 @@ def opened(name: str, logger: Logger, depth: int, *, enter: bool = True) -> Run 
             _forget(run)
         own_failure(f"section {name!r} is not logged", error)
         return None
+    except BaseException:  # an interrupt, or a server that stops a worker: no end follows
+        if run is not None:
+            _forget(run)
+        raise
     return run
 
 
@@ -152,25 +156,28 @@ def ended(run: Run, kind: type[BaseException] | None, depth: int, items: int | N
         own_failure(f"the end of section {run.section.name!r} is not logged", error)
 
 
-def running(runs: Sequence[Run]) -> Run:
-    """Give which of a section's open runs is the one that ends here: the innermost of this context.
+def taken(runs: list[Run]) -> Run | None:
+    """Take out of a section's open runs the one that ends here: the innermost of this context.
 
     Some contexts end in another one than they began in: a generator that is a dependency of
-    FastAPI's is entered on one thread and left on another. There it is the last.
+    FastAPI's is entered on one thread and left on another. There it is the last. None where other
+    threads took all of them meanwhile.
     """
     each = CURRENT.get()
     while each is not None:
-        if each in runs:
+        with suppress(ValueError):
+            runs.remove(each)
             return each
         each = each.parent
-    return runs[-1]
+    with suppress(IndexError):
+        return runs.pop()
+    return None
 
 
 def _this_process() -> _Process:
-    global _process  # noqa: PLW0603 - a process has one
-    if _process is None or _process.pid != os.getpid():
-        _process = _Process()
-    return _process
+    pid = os.getpid()
+    found = _processes.get(pid)
+    return _processes.setdefault(pid, _Process()) if found is None else found
 
 
 def _open_one(run: Run | None) -> Run | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,11 +43,14 @@ def logger_of(given: Any, example: str) -> Logger:
         return LOG
     if isinstance(given, str):
         return logging.getLogger(given)
-    if isinstance(given, type) or not all(
-        callable(getattr(given, name, None)) for name in ("log", "isEnabledFor")
+    inner = given
+    while isinstance(inner, logging.LoggerAdapter):
+        inner = inner.logger
+    if isinstance(inner, type) or not all(
+        callable(getattr(inner, name, None)) for name in ("log", "isEnabledFor")
     ):
         raise RequestError(
-            repr(given), "a logging.Logger, its name, or a logging.LoggerAdapter", example
+            reprlib.repr(given), "a logging.Logger, its name, or a logging.LoggerAdapter", example
         )
     logger: Logger = given
     return logger

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..errors import RequestError
 from .generators import async_steps, steps
-from .runs import Run, ended, opened, running
+from .runs import Run, ended, opened, taken
 from .saying import LOG, logger_of
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
             self._runs.append(run)
 
     def _end(self, kind: type[BaseException] | None, depth: int) -> None:
-        run = running(self._runs)
-        self._runs.remove(run)
-        ended(run, kind, depth)
+        run = taken(self._runs)
+        if run is not None:
+            ended(run, kind, depth)
 
     def __call__(self, function: _Function) -> _Function:
         """Give a function whose every run is a section.
@@ -124,11 +124,12 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
         if isinstance(function, _NO_FUNCTIONS) or not callable(function):
             raise _no_function(function)
         name, logger = self._name, self._logger
-        if inspect.isasyncgenfunction(function):
+        if _either(inspect.isasyncgenfunction, function):
             return cast("_Function", async_steps(function, name, logger))
-        if inspect.isgeneratorfunction(function):
+        awaited = _either(inspect.iscoroutinefunction, function) or _either(_is_awaited, function)
+        if _either(inspect.isgeneratorfunction, function) and not awaited:
             return cast("_Function", steps(function, name, logger))
-        if _gives_coroutines(function):
+        if awaited:
 
             @wraps(function)
             async def logged_later(*args: Any, **kwargs: Any) -> Any:
@@ -174,11 +175,15 @@ class _called(section):  # noqa: N801 - as above
 _NO_FUNCTIONS = (type, staticmethod, classmethod, property)
 
 
-def _gives_coroutines(function: Callable[..., Any]) -> bool:
-    """Tell whether calling it gives a coroutine; an object may have an ``async def __call__``."""
-    if inspect.iscoroutinefunction(function):
-        return True
-    return inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004 - what it is, not whether
+def _either(kind: Callable[[Any], bool], function: Callable[..., Any]) -> bool:
+    """Tell whether it is of a kind; an object may have an ``async def __call__``."""
+    return kind(function) or kind(getattr(type(function), "__call__", None))  # noqa: B004 - what it is, not whether
+
+
+def _is_awaited(function: Any) -> bool:
+    """Tell whether it is a generator function that `types.coroutine` has made awaitable."""
+    code = getattr(function, "__code__", None)
+    return bool(getattr(code, "co_flags", 0) & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _no_function(found: object) -> RequestError:

@@ -12,6 +12,8 @@ from .usage import seconds, throttled
 from .words import DASH, counted, printable
 
 _Line = tuple[str, dict[str, Any]]
+_NAMED = 8
+"""Sections around one that are named, the innermost: a function that calls itself has many."""
 
 
 def begin_line(section: Section, threads: int | None, rss_bytes: int | None) -> _Line:
@@ -48,13 +50,14 @@ def _which(section: Section) -> dict[str, Any]:
     return {
         "section": section.name,
         "number": section.number,
-        "in": [{"section": name, "number": number} for name, number in section.around],
+        "in": [{"section": name, "number": number} for name, number in section.around[-_NAMED:]],
     }
 
 
 def _called(section: Section) -> str:
-    inside = "".join(f" in {name} #{number}" for name, number in reversed(section.around))
-    return f"section {section.name} #{section.number}{inside}"
+    named, more = section.around[-_NAMED:], len(section.around) - _NAMED
+    inside = "".join(f" in {name} #{number}" for name, number in reversed(named))
+    return f"section {section.name} #{section.number}{inside}" + f" in {more} more" * (more > 0)
 
 
 def _parts(usage: Usage) -> list[str]:

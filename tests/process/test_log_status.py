@@ -104,6 +104,12 @@ def test_it_gives_the_snapshot_and_says_where_it_was_called(log: Kept) -> None:
         assert "\n" not in record.getMessage()
 
 
+def test_a_level_of_ones_own_is_named_as_it_was_added(log: Kept) -> None:
+    logging.addLevelName(25, "Notice")
+    omp_magic.log_status("server", "Notice")
+    assert log.records[0].levelno == 25
+
+
 def test_what_is_below_the_loggers_level_is_left_out(log: Kept) -> None:
     logging.getLogger("server").setLevel(logging.ERROR)
     facts = omp_magic.log_status("server")
@@ -172,6 +178,9 @@ def test_what_is_no_logger_and_no_level_is_refused_in_one_line() -> None:
         with pytest.raises(RequestError, match=r"accepted: a logging\.Logger.*example") as found:
             omp_magic.log_status(wrong)
         assert "\n" not in str(found.value)
+    nobody: Any = "server"
+    with pytest.raises(RequestError, match=r"accepted: a logging\.Logger"):
+        omp_magic.log_status(logging.LoggerAdapter(nobody, {}))
     for wrong in ("LOUD", True, 1.5, None):
         with pytest.raises(RequestError, match="accepted: a level"):
             omp_magic.log_status(level=wrong)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import functools
+import gc
 import inspect
 import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from typing import Any
+import types
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any, cast
 
 import pytest
 from live import LINUX, run_python
@@ -427,6 +432,124 @@ def test_a_failure_of_ours_is_one_line_and_the_code_runs(
     assert not runs._this_process().open
 
 
+def test_a_begin_that_is_interrupted_leaves_no_section_open(
+    log: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ends, "begin", stopped)
+        with pytest.raises(KeyboardInterrupt), omp_magic.section("x"):
+            pass
+    with omp_magic.section("y"):
+        pass
+    assert inside(log.one("y")) == []
+    assert not log.one("y")["shared"]
+    assert not runs._this_process().open
+
+
+def test_a_section_whose_runs_other_threads_have_ended_stops_nobody(log: Kept) -> None:
+    class Emptied(list[runs.Run]):
+        """Has one when it is asked, and none a moment later."""
+
+        def __bool__(self) -> bool:
+            return True
+
+    shared = omp_magic.section("x")
+    shared._runs = Emptied()
+    for _ in range(2):
+        contextvars.Context().run(shared.__enter__)
+    for _ in range(3):  # in no context that they began in, and once too often
+        shared.__exit__(None, None, None)
+    assert len(log.facts()) == 2
+    assert not runs._this_process().open
+
+
+def test_the_first_sections_of_many_threads_have_different_numbers() -> None:
+    """One thread's first use imports, and lets the others go on meanwhile."""
+    code = """
+import logging, sys, threading
+import omp_magic
+numbers = []
+class Away(logging.Handler):
+    def emit(self, record):
+        if record.omp_magic["event"] == "begin": numbers.append(record.omp_magic["number"])
+logging.basicConfig(level="DEBUG", handlers=[Away()])
+section = omp_magic.section
+all_of_them = threading.Barrier(16)
+def first():
+    all_of_them.wait()
+    with section("x"): pass
+threads = [threading.Thread(target=first) for _ in range(16)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(sorted(numbers))
+"""
+    ended = run_python(code)
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out) == list(range(1, 17))
+
+
+def test_an_error_thrown_into_a_generator_is_let_go_of(log: Kept) -> None:
+    """Frameworks throw a request's error into its generators: a cycle would keep the request."""
+
+    class Request:
+        pass
+
+    @omp_magic.section("x")
+    def dependency() -> Iterator[int]:
+        yield 1
+
+    @omp_magic.section("y")
+    async def async_dependency() -> AsyncIterator[int]:
+        yield 1
+
+    def thrown() -> weakref.ref[Request]:
+        request = Request()
+        running = cast("Generator[int, None, None]", dependency())
+        next(running)
+        with contextlib.suppress(KeyError):
+            running.throw(KeyError(request))
+        return weakref.ref(request)
+
+    async def thrown_later() -> weakref.ref[Request]:
+        request = Request()
+        running = cast("AsyncGenerator[int, None]", async_dependency())
+        await anext(running)
+        with contextlib.suppress(KeyError):
+            await running.athrow(KeyError(request))
+        return weakref.ref(request)
+
+    gc.disable()
+    try:
+        assert thrown()() is None
+        assert asyncio.run(thrown_later())() is None
+    finally:
+        gc.enable()
+    assert [each["failed"] for each in log.facts()] == ["KeyError"] * 2
+
+
+def test_what_is_called_is_driven_as_what_its_call_is(log: Kept) -> None:
+    class Batches:
+        def __call__(self) -> Iterator[int]:
+            yield from range(3)
+
+    @omp_magic.section("awaited")
+    @types.coroutine
+    def awaited() -> Generator[None, None, int]:
+        yield
+        return 3
+
+    async def waits() -> int:
+        return await awaited()
+
+    assert list(omp_magic.section("batches")(Batches())()) == [0, 1, 2]
+    assert log.one("batches")["items"] == 3
+    assert asyncio.run(waits()) == 3
+    assert log.one("awaited")["items"] is None
+
+
 def test_a_logger_that_fails_does_not_stop_the_code(log: Kept) -> None:
     def refuses(_: logging.LogRecord) -> bool:
         raise OSError("no")
@@ -463,7 +586,8 @@ def test_what_cannot_be_a_section_is_refused_in_one_line() -> None:
     for wrong in (int, staticmethod(len), 3, property(len)):
         with pytest.raises(RequestError, match="accepted: a function, coroutine"):
             omp_magic.section("x")(wrong)
-    for wrong in (3, logging.Logger, object()):
+    nobody: Any = None
+    for wrong in (3, logging.Logger, object(), logging.LoggerAdapter(nobody, {})):
         with pytest.raises(RequestError, match=r"accepted: a logging\.Logger"):
             omp_magic.section("x", logger=wrong)
 

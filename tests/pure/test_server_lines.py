@@ -115,6 +115,17 @@ def test_a_section_tells_where_it_is_and_what_it_used() -> None:
     json.dumps(facts)
 
 
+def test_a_section_deep_in_others_names_the_innermost() -> None:
+    around = tuple(("x", number) for number in range(1, 1000))
+    text, facts = begin_line(Section(name="x", number=1000, around=around), 1, None)
+    assert text.startswith("section x #1000 in x #999 in x #998")
+    assert "in x #992 in 991 more begins" in text
+    assert [each["number"] for each in facts["in"]] == list(range(992, 1000))
+    text, facts = begin_line(Section(name="x", number=9, around=around[:8]), 1, None)
+    assert "in x #1 begins" in text
+    assert len(facts["in"]) == 8
+
+
 def test_a_section_that_failed_or_was_not_measured_says_so() -> None:
     section = Section(name="x", number=1)
     text, facts = end_line(section, Ended(failed="ValueError", usage=usage(), threads=9))
