@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from ..errors import RequestError
 from ..facts.series import Family
 from ..here import HERE
 from ..views.series import FAMILIES
 from .metrics import families_now
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 _EXAMPLE = "omp_magic.metrics(registry=prometheus_client.REGISTRY)"
 _KINDS: dict[str, type[CounterMetricFamily | GaugeMetricFamily]] = {
@@ -23,8 +25,10 @@ _KINDS: dict[str, type[CounterMetricFamily | GaugeMetricFamily]] = {
 }
 
 
-class OmpMagicCollector(Collector):
+class OmpMagicCollector:
     """Gives the families of the moment whenever a registry asks.
+
+    Without the base ``registry.Collector``, which 0.12 has not: a registry asks for methods alone.
 
     Parameters
     ----------
@@ -70,7 +74,7 @@ def _register(registry: Any, constant: Mapping[str, str]) -> None:
             return
         collector = OmpMagicCollector(constant)
         try:
-            registry.register(collector)
+            registry.register(cast("Collector", collector))
         except ValueError as error:
             raise RequestError(str(error), accepted, _EXAMPLE) from None
         _REGISTERED[registry] = collector

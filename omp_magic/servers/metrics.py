@@ -19,12 +19,18 @@ from ..here import HERE
 from ..probes.filing import filed
 from ..views.exposition import encodable_label, exposition
 from ..views.series import FAMILIES, families_of
+from .saying import own_failure
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _EXAMPLE = 'omp_magic.metrics(labels={"worker": "1"})'
+_UNKNOWN = tuple(
+    replace(family, samples=((("the metrics",), 1.0),))
+    for family in FAMILIES
+    if family.name == "omp_magic_unknown"
+)
 
 
 def metrics(
@@ -38,7 +44,8 @@ def metrics(
     loaded, started or set: a runtime is asked as `snapshot` does it, on the main thread alone what
     belongs to that thread, so that a scrape on another has no sizes of OpenMP's pools.
 
-    Where ``prometheus_client`` is installed it writes the text, with the same samples.
+    Where ``prometheus_client`` is installed it writes the text, with the same samples. A failure
+    of omp_magic is one logged line, and ``omp_magic_unknown{what="the metrics"}``.
 
     Parameters
     ----------
@@ -71,13 +78,26 @@ def metrics(
         written: str = client.text_of(registry, constant)
         return written
     if registry is not None:
-        accepted = "no registry: prometheus_client is not installed here"
+        accepted = "no registry: prometheus_client is not installed here, or cannot be used"
         raise RequestError(repr(registry), accepted, "omp_magic.metrics()")
     return exposition(families_now(constant))
 
 
 def families_now(constant: Mapping[str, str]) -> tuple[Family, ...]:
-    """Give the families of this moment, each sample with the constant labels."""
+    """Give the families of this moment, each sample with the constant labels.
+
+    A failure of omp_magic is one logged line, and a sample of ``omp_magic_unknown``: who scrapes a
+    registry gets what others put into it.
+    """
+    try:
+        families = _families()
+    except Exception as error:  # noqa: BLE001 - law 7: a fault of ours never stops a scrape
+        own_failure("the metrics were not taken", error)
+        families = _UNKNOWN
+    return tuple(labelled(family, constant) for family in families)
+
+
+def _families() -> tuple[Family, ...]:
     ours = sys.modules[__name__.partition(".")[0]]
     facts = snapshot()
     gaps: list[Gap] = []
@@ -85,10 +105,7 @@ def families_now(constant: Mapping[str, str]) -> tuple[Family, ...]:
     rss_bytes = filed("resident memory", gaps, HERE.observer.machine.system.rss_bytes)
     for gap in gaps:
         facts = facts.with_gap(gap)
-    return tuple(
-        labelled(family, constant)
-        for family in families_of(facts, ours.__version__, cpu_s, rss_bytes)
-    )
+    return families_of(facts, ours.__version__, cpu_s, rss_bytes)
 
 
 def labelled(family: Family, constant: Mapping[str, str]) -> Family:
@@ -120,8 +137,14 @@ def _checked(labels: Any) -> dict[str, str]:
 
 @cache
 def _client() -> Any:
-    """Give the module that knows prometheus_client; None where that cannot be imported."""
+    """Give the module that knows prometheus_client; None where that cannot be imported.
+
+    One that is installed and fails, or is too old, is told of once.
+    """
     try:
         return import_module(".collector", __package__)
-    except ImportError:
+    except Exception as error:  # noqa: BLE001 - law 7: theirs may raise what it wants
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "prometheus_client"
+        if not absent:
+            own_failure("prometheus_client cannot be used", error)
         return None

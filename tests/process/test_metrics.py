@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import prometheus_client
@@ -162,6 +163,46 @@ def test_a_scrape_is_passive_and_on_another_thread_leaves_out_what_is_the_main_o
     assert len(blas) == 2
     assert all(there[key] == main[key] for key in blas)
     assert there["omp_magic_owner_threads", (("owner", "Python"),)] == 2
+
+
+def test_a_failure_of_ours_leaves_a_registry_what_others_put_into_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("a secret")
+
+    registry = prometheus_client.CollectorRegistry()
+    prometheus_client.Counter("requests", "Requests.", registry=registry).inc(3)
+    monkeypatch.setattr(places, "snapshot", fails)
+    for text in (omp_magic.metrics(registry), omp_magic.metrics()):
+        ours = {key: value for key, value in read(text).items() if key[0].startswith("omp_")}
+        assert ours == {("omp_magic_unknown", (("what", "the metrics"),)): 1}
+    assert read(omp_magic.metrics(registry))["requests_total", ()] == 3
+    told = {each.getMessage() for each in caplog.records}
+    assert told == {"omp_magic: the metrics were not taken (RuntimeError)"}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("raise TypeError('of protobuf')", "prometheus_client cannot be used (TypeError)"),
+        ("", "prometheus_client cannot be used (ImportError)"),
+    ],
+)
+def test_a_prometheus_client_that_fails_is_told_of_and_done_without(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    (tmp_path / "prometheus_client.py").write_text(written)
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import omp_magic
+print(omp_magic.metrics() and omp_magic.metrics())
+"""
+    ended = run_python(code)
+    assert ended.code == 0, ended.err
+    assert read(ended.out)["omp_magic_threads", ()] >= 1
+    assert ended.err.count(said) == 1
 
 
 def test_without_prometheus_client_a_registry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
