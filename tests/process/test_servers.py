@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environments import environment, values_in
+from environments import SERVERS, environment, values_in
 from live import CLEAN, LINUX
 from places import ROOT
 from prometheus_client.parser import text_string_to_metric_families
 
-SERVERS = ("fastapi", "flask", "gunicorn", "httpx", "numpy", "uvicorn")
-"""Without prometheus_client, and without what omp_magic itself wants: a server needs neither."""
 EXAMPLES = ROOT / "examples"
 pytestmark = pytest.mark.skipif(not LINUX, reason="gunicorn forks, /proc is read: Linux only")
 
