@@ -4,9 +4,9 @@
 `omp_magic.snapshot()`, `omp_magic.explain("OMP101")` and `omp_magic.limit(2)`. Importing this
 package loads nothing else and changes nothing.
 
-PYTEST_DONT_REWRITE: as the owner of a plugin for pytest this package would be rewritten, and where a
-notebook or a program has imported it before it calls `pytest.main`, pytest warns that it could not
-(_pytest/assertion/rewrite.py, `mark_rewrite`).
+PYTEST_DONT_REWRITE: as the owner of a plugin for pytest this package would be rewritten, and where
+a notebook or a program has imported it before it calls `pytest.main`, pytest warns that it could
+not (_pytest/assertion/rewrite.py, `mark_rewrite`).
 """
 
 from __future__ import annotations
