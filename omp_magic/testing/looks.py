@@ -7,6 +7,7 @@ file, 0.5 ms.
 
 from __future__ import annotations
 
+import os
 import threading
 
 from ..facts.snapshots import Snapshot
@@ -18,6 +19,10 @@ from ..probes.runtimes.images import Image, Scan
 from ..probes.runtimes.startup import probe_startup
 from ..probes.state import STATE
 from .seen import Seen, Told
+
+_TESTS_OWN = frozenset(("conftest", "test", "tests"))
+"""Modules that are a session's own wherever they lie, when they are imported as any other is: with
+``--assert=plain``, and a package of tests (pytest rewrites only conftest.py and files of tests)."""
 
 
 class Looks(Watcher):
@@ -37,10 +42,13 @@ class Looks(Watcher):
         self._asked: list[Image] = []
         self._waiting = False
         self._importing = ""
+        self._own = False
         self._before: frozenset[object] = frozenset()
         self.doing = "before the tests were collected"
         """When that is now: ``"in tests/test_a.py::test_b"``."""
         self.in_test = False
+        """Whether a test has begun: what is changed from then on is to be given back."""
+        self._collected = ""
 
     def begin(self) -> None:
         """Take all as it is, and be told of imports."""
@@ -57,7 +65,11 @@ class Looks(Watcher):
 
     def before_import(self, name: str) -> None:
         """Be told of an outermost import or load; see `hooks`."""
-        self._importing = name if " " in name else f"import {name}"
+        self.look()  # what was changed before is not its doing
+        loaded = name.removeprefix("loading ")
+        file = os.path.basename(loaded)
+        self._importing = f"loading {file}" if loaded != name else f"import {name}"
+        self._own = name.rpartition(".")[2] in {*_TESTS_OWN, self._collected}
         STATE.begin(self._importing)
 
     def after_import(self, name: str) -> None:  # noqa: ARG002 - whatever it was
@@ -66,9 +78,17 @@ class Looks(Watcher):
         self.look()
         self._importing = ""
 
-    def now(self, doing: str, *, in_test: bool = False) -> None:
-        """Say what is done from now on."""
-        self.doing, self.in_test = doing, in_test
+    def now(self, doing: str, *, in_test: bool = False, collected: str = "") -> None:
+        """Say what is done from now on; a file of tests that is collected by its module's name."""
+        self.doing, self.in_test, self._collected = doing, in_test, collected
+
+    @property
+    def wish(self) -> bool:
+        """Whether what changes now is what a conftest.py or a file of tests wants for its session.
+
+        They run before the first test. What a package changes when they import it is its doing.
+        """
+        return not self.in_test and (self._own or not self._importing)
 
     @property
     def when(self) -> str:
@@ -85,7 +105,7 @@ class Looks(Watcher):
             for image in self._asked:
                 if image.getter is not None:
                     key = (image.mapped.path, str(image.key))
-                    self._seen.counted(key, image.title, call_get(image.getter), self.when)
+                    self._count(key, image.title, call_get(image.getter))
         self._note_changes()
 
     def whole(self) -> Snapshot:
@@ -94,10 +114,11 @@ class Looks(Watcher):
         facts = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
         for pool in facts.pools:
             if pool.api == "python":
-                self._seen.counted(
-                    (pool.library, pool.name), pool.name, pool.num_threads, self.when
-                )
+                self._count((pool.library, pool.name), pool.name, pool.num_threads)
         return facts
+
+    def _count(self, key: tuple[str, str], title: str, threads: int | None) -> None:
+        self._seen.counted(key, title, threads, self.when, wish=self.wish)
 
     def _sort(self, scan: Scan) -> None:
         """Find the runtimes that may be asked, and say of new ones with what they came."""
@@ -121,4 +142,4 @@ class Looks(Watcher):
         for change in now:
             key = (change.what, change.name)
             if key not in told or told[key].change != change:
-                told[key] = Told(change=change, when=self.when, in_test=self.in_test)
+                told[key] = Told(change=change, when=self.when, wish=self.wish)

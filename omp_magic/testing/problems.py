@@ -140,10 +140,10 @@ def _threads(number: int) -> str:
 
 def _changes(seen: Seen, facts: Snapshot) -> Iterator[Problem]:
     for told in seen.told.values():
-        if told.change.what == "affinity":
+        # A mask that a variable asked a runtime for is nobody's wish.
+        if told.change.what == "affinity" and (told.change.asked or not told.wish):
             yield _mask(told, facts)
-        # What a conftest.py or a test file sets for its session is its wish.
-        elif _is_ours(told) and (told.change.imported or told.in_test):
+        elif _is_ours(told) and not told.wish:
             yield _variable(told, facts)
 
 

@@ -16,9 +16,9 @@ class Count:
     title
         The pool's name for people.
     first, last
-        Threads at the first look and at the last one.
+        Threads at the first look and at the last one. What was wished for counts as the first.
     changes
-        (threads after, when) of each change, in their order.
+        (threads after, when) of each change since, in their order.
     """
 
     title: str
@@ -26,9 +26,12 @@ class Count:
     last: int
     changes: list[tuple[int, str]] = field(default_factory=list)
 
-    def note(self, threads: int, when: str) -> None:
+    def note(self, threads: int, when: str, *, wish: bool) -> None:
         """Take in a look."""
-        if threads != self.last:
+        if threads != self.last and wish:
+            self.first = self.last = threads
+            self.changes.clear()
+        elif threads != self.last:
             self.last = threads
             self.changes.append((threads, when))
 
@@ -48,13 +51,13 @@ class Told:
         What changed.
     when
         ``"in tests/test_a.py::test_b"``.
-    in_test
-        Whether a test ran then.
+    wish
+        Whether a conftest.py or a file of tests wants it for its session.
     """
 
     change: Change
     when: str
-    in_test: bool
+    wish: bool = False
 
 
 @dataclass(slots=True)
@@ -75,7 +78,15 @@ class Seen:
     counts: dict[tuple[str, str], Count] = field(default_factory=dict)
     told: dict[tuple[str, str], Told] = field(default_factory=dict)
 
-    def counted(self, key: tuple[str, str], title: str, threads: int | None, when: str) -> None:
+    def counted(
+        self,
+        key: tuple[str, str],
+        title: str,
+        threads: int | None,
+        when: str,
+        *,
+        wish: bool = False,
+    ) -> None:
         """Take in a pool's threads; None where they may not be asked."""
         if threads is None:
             return
@@ -83,4 +94,4 @@ class Seen:
         if known is None:
             self.counts[key] = Count(title, threads, threads)
         else:
-            known.note(threads, when)
+            known.note(threads, when, wish=wish)

@@ -106,7 +106,9 @@ class Checks:
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
         """Say what is collected, for what it imports."""
         name = collector.nodeid or "the tests"
-        self._do(lambda looks: looks.now(f"while {name} was collected"))
+        # Of its kinds, that of doctests (--doctest-modules) imports what is no file of tests.
+        collected = collector.path.stem if type(collector) is pytest.Module else ""
+        self._do(lambda looks: looks.now(f"while {name} was collected", collected=collected))
         yield
         self._do(Looks.look)
 
@@ -119,7 +121,7 @@ class Checks:
         yield
         last = nextitem is None or nextitem.path != item.path
         self._do(Looks.whole if last else Looks.look)
-        self._do(lambda looks: looks.now(f"after {item.nodeid}"))
+        self._do(lambda looks: looks.now(f"after {item.nodeid}", in_test=True))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -33,7 +33,17 @@ def write(folder: Path, **files: str) -> None:
 
 
 TROUBLE = {
-    "conftest": "import os; os.environ['OMP_DYNAMIC'] = 'false'",
+    "conftest": """
+        import glob, os, sys, numpy, threadpoolctl
+
+        os.environ["OMP_DYNAMIC"] = "false"
+        libs = os.path.join(os.path.dirname(os.path.dirname(numpy.__file__)), "scikit_learn.libs")
+        (LIBGOMP,) = glob.glob(os.path.join(libs, "libgomp*"))
+        threadpoolctl.threadpool_limits(1)
+        import this_comes_after
+        """,
+    "this_comes_after": "",
+    "comes_after_it": "",
     "sets": "import os; os.environ['OPENBLAS_NUM_THREADS'] = '3'",
     "test_a": """
         import numpy, os, threadpoolctl, pytest
@@ -50,14 +60,14 @@ TROUBLE = {
                 pass
         """,
     "test_b": """
-        import os, threadpoolctl
+        import ctypes, os
+        from conftest import LIBGOMP
 
         class TestIt:
             def test_keeps_a_limit(self):
-                import sklearn.cluster
-                for each in threadpoolctl.ThreadpoolController().lib_controllers:
-                    if each.internal_api == "openmp":
-                        each.set_num_threads(1)
+                libgomp = ctypes.CDLL(LIBGOMP)
+                libgomp.omp_set_num_threads(1)
+                import comes_after_it
 
         def test_keeps_a_variable():
             os.environ["OMP_THREAD_LIMIT"] = "9"
@@ -76,7 +86,7 @@ def test_a_session_fails_for_what_its_tests_and_imports_keep(tmp_path: Path) -> 
     assert "4 passed" in ended.out
     told = ended.out.partition(" omp-check =")[2]
     for said in (
-        "error    limits  GNU libgomp (",
+        "GNU libgomp (scikit-learn) has 1 thread and had 2 before",
         "changed in test_b.py::TestIt::test_keeps_a_limit",
         "error    env  OPENBLAS_NUM_THREADS: not set before, '3' now",
         "changed by import sets, while test_a.py was collected",
@@ -89,8 +99,10 @@ def test_a_session_fails_for_what_its_tests_and_imports_keep(tmp_path: Path) -> 
         assert "changed in test_b.py::test_keeps_cpus" in told
     for other in ("OpenBLAS (", "OMP_NUM_THREADS", "OMP_DYNAMIC", "hunter2", "MY_TOKEN", "%omp_"):
         assert other not in told
-    allowed = "omp_check_allow = limits cpus env"
-    passed = session(tmp_path, "-q", "--omp-check", options=allowed, OMP_NUM_THREADS="2")
+    # With plain assertions conftest.py and the files of tests are imported as any other module.
+    allowed = "omp_check_allow = limits cpus OMP_THREAD_LIMIT OPENBLAS_NUM_THREADS"
+    words = ("-q", "--omp-check", "--assert=plain")
+    passed = session(tmp_path, *words, options=allowed, OMP_NUM_THREADS="2")
     assert passed.code == 0, passed.out
     assert "error" not in passed.out
 
@@ -126,7 +138,7 @@ def test_a_session_that_ends_with_two_copies_fails(
     folder = tmp_path / "tests"
     folder.mkdir()
     write(folder, test_a=BOTH)
-    ended = session(folder, "--omp-check", paths=site)
+    ended = session(folder, "--omp-check", paths=site)  # the folder behind it is no value of it
     assert ended.code == 1, ended.out
     assert "1 passed" in ended.out
     told = " ".join(ended.out.split())
@@ -162,33 +174,44 @@ def test_workers_of_xdist_tell_the_session(tmp_path: Path) -> None:
     assert "in gw0, gw1 of pytest-xdist" in ended.out
 
 
-@pytest.mark.parametrize("how", ["look", "whole", "begin", "problems", "end"])
-def test_a_failure_of_ours_breaks_no_session(how: str, tmp_path: Path) -> None:
+def test_a_failure_of_ours_breaks_no_session(tmp_path: Path) -> None:
+    """Sessions in one process, with a plugin that is installed and a package that is imported."""
+    about = tmp_path / "omp_magic-0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: omp-magic\nVersion: 0\n")
+    (about / "RECORD").write_text("omp_magic/__init__.py,,\n")
+    entry = "[pytest11]\nomp-magic = omp_magic.testing.plugin\n"
+    (about / "entry_points.txt").write_text(entry)
     write(tmp_path, test_a="def test_it(): pass\ndef test_other(): pass")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     program = textwrap.dedent(f"""
-        import sys, pytest
+        import pytest
         import omp_magic.testing.session as session, omp_magic.testing.looks as looks
+        from omp_magic.hooks.loads import LOADS
 
         def fails(*_args, **_more):
             raise RuntimeError("of ours")
 
-        if {how!r} == "problems":
-            session.problems_of = fails
-        else:
-            setattr(looks.Looks, {how!r}, fails)
-        words = ["-p", "omp_magic.testing.plugin", "-p", "no:omp-magic", "--omp-check"]
-        code = pytest.main([*words, "-W", "error", "-p", "no:cacheprovider", {str(tmp_path)!r}])
-        from omp_magic.hooks.loads import LOADS
-        assert not LOADS._watchers or {how!r} == "end"
-        sys.exit(code)
+        words = ["--omp-check", "-W", "error", "-p", "no:cacheprovider", {str(tmp_path)!r}]
+        for how in ("look", "whole", "begin", "problems_of", "end", "nothing"):
+            where = session if how == "problems_of" else looks.Looks
+            kept = getattr(where, how, None)
+            setattr(where, how, fails)
+            print("####", how)
+            assert pytest.main(words) == 0, how
+            setattr(where, how, kept)
+            assert not LOADS._watchers or how == "end"
+            for each in LOADS._watchers:
+                each.end()
         """)
-    ended = run_program([sys.executable, "-c", program], 120, {"PYTHONPATH": str(ROOT)})
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    ended = run_program([sys.executable, "-c", program], 120, {"PYTHONPATH": path})
     assert ended.code == 0, ended.out + ended.err
-    assert "2 passed" in ended.out
-    fault = "omp-check has ended by a fault in omp_magic, no test has: RuntimeError: of ours"
-    assert ended.out.count(fault) == (how != "end")
     assert "INTERNALERROR" not in ended.out + ended.err
+    fault = "omp-check has ended by a fault in omp_magic, no test has: RuntimeError: of ours"
+    for told in ended.out.split("#### ")[1:]:
+        assert "2 passed" in told
+        assert told.count(fault) == (told.split()[0] not in {"end", "nothing"}), told
 
 
 @pytest.mark.parametrize(
@@ -207,13 +230,6 @@ def test_what_is_wrong_is_told_and_runs_nothing(
     assert said in ended.err
     assert "Traceback" not in ended.err
     assert "test session starts" not in ended.out
-
-
-def test_a_folder_after_the_option_is_no_value_of_it(tmp_path: Path) -> None:
-    write(tmp_path, test_a="def test_it(): pass")
-    ended = session(tmp_path, "-q", "--omp-check")  # the folder comes right behind it
-    assert ended.code == 0, ended.err
-    assert "1 passed" in ended.out
 
 
 @pytest.mark.thorough

@@ -16,12 +16,12 @@ from omp_magic.testing.seen import Seen, Told
 BLAS, GOMP = ("/a/libopenblas.so", "1"), ("/a/libgomp.so", "2")
 
 
-def told(what: str, name: str, after: str | None, *, imported: bool, in_test: bool = False) -> Told:
+def told(what: str, name: str, after: str | None, *, imported: bool, wish: bool = False) -> Told:
     before = "0-3" if what == "affinity" else None
     by = "import x" if imported else "in test_a.py::test_b"
     change = Change(what=what, name=name, before=before, after=after, by=by, imported=imported)
     when = "import x, while test_a.py was collected" if imported else by
-    return Told(change=change, when=when, in_test=in_test)
+    return Told(change=change, when=when, wish=wish)
 
 
 def seen(*changes: Told) -> Seen:
@@ -37,6 +37,18 @@ def test_a_count_that_is_given_back_is_none() -> None:
     counts = Seen()
     for threads, when in ((4, "first"), (1, "in test_a"), (4, "in test_b"), (None, "in test_c")):
         counts.counted(BLAS, "OpenBLAS (numpy)", threads, when)
+    assert problems(counts) == []
+
+
+def test_a_count_that_a_conftest_wants_is_what_tests_have_to_give_back() -> None:
+    counts = Seen()
+    counts.counted(BLAS, "OpenBLAS (numpy)", 4, "first")
+    counts.counted(BLAS, "OpenBLAS (numpy)", 1, "before the tests were collected", wish=True)
+    assert problems(counts) == []
+    counts.counted(BLAS, "OpenBLAS (numpy)", 4, "in t.py::a")
+    (problem,) = problems(counts)
+    assert problem.finding.title == "OpenBLAS (numpy) has 4 threads and had 1 before"
+    counts.counted(BLAS, "OpenBLAS (numpy)", 1, "in t.py::b")
     assert problems(counts) == []
 
 
@@ -100,13 +112,11 @@ def test_an_import_s_variable_is_an_error_unless_its_package_always_sets_it() ->
     assert found[1].when == ("changed by import x, while test_a.py was collected",)
     assert found[1].is_allowed({"OMP_NUM_THREADS"})
     assert found[1].is_allowed({"env"})
-    assert problems(seen(replace(always, when="in t", in_test=True)))[0].finding.severity == (
-        "warning"
-    )
+    assert problems(seen(replace(always, when="in t")))[0].finding.severity == ("warning")
 
 
 def test_what_a_test_sets_and_keeps_is_one_and_what_a_conftest_sets_is_none() -> None:
-    kept = told("variable", "OMP_NUM_THREADS", "3", imported=False, in_test=True)
+    kept = told("variable", "OMP_NUM_THREADS", "3", imported=False)
     (problem,) = problems(seen(kept))
     assert problem.finding.remedies == (
         "Set it for a test: monkeypatch.setenv('OMP_NUM_THREADS', '3')",
@@ -116,17 +126,21 @@ def test_what_a_test_sets_and_keeps_is_one_and_what_a_conftest_sets_is_none() ->
     assert problem.finding.remedies == (
         "Unset it for a test: monkeypatch.delenv('OMP_NUM_THREADS')",
     )
-    assert problems(seen(replace(kept, in_test=False))) == []
+    assert problems(seen(replace(kept, wish=True))) == []
+    mask = told("affinity", "", "0", imported=False, wish=True)
+    assert problems(seen(mask)) == []
+    bound = replace(mask, change=replace(mask.change, asked=("OMP_PROC_BIND=true",)))
+    assert [each.finding.code for each in problems(seen(bound))] == ["cpus"]
 
 
 def test_a_variable_that_is_in_no_table_is_never_told() -> None:
-    secret = told("variable", "MY_TOKEN", "hunter2", imported=True, in_test=True)
+    secret = told("variable", "MY_TOKEN", "hunter2", imported=True)
     assert problems(seen(secret)) == []
     assert problems(seen(told("rlimit", "RLIMIT_NOFILE", "soft 1", imported=True))) == []
 
 
 def test_cpus_that_were_taken_are_an_error() -> None:
-    by_test = told("affinity", "", "0", imported=False, in_test=True)
+    by_test = told("affinity", "", "0", imported=False)
     (problem,) = problems(seen(by_test))
     assert (problem.finding.code, problem.allowing) == ("cpus", "cpus")
     assert problem.finding.title == "The main thread's CPUs: 0-3 before, 0 now"
@@ -137,7 +151,7 @@ def test_cpus_that_were_taken_are_an_error() -> None:
 
 
 def test_workers_send_what_they_found_and_the_same_is_told_once() -> None:
-    kept = told("variable", "OMP_NUM_THREADS", "3", imported=False, in_test=True)
+    kept = told("variable", "OMP_NUM_THREADS", "3", imported=False)
     (problem,) = problems(seen(kept))
     sent = json.loads(json.dumps(problem.to_dict()))
     assert Problem.of_dict(sent) == problem
