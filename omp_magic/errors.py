@@ -81,6 +81,9 @@ class RequestError(OmpMagicError, ValueError):
 class NothingToAskError(RequestError):
     """Nothing is named, and where names were looked for there are none."""
 
+    reasons: tuple[str, ...] = ()
+    """Why each thing that was there could not be followed."""
+
 
 class LimitError(RequestError):
     """A limit was asked for that cannot be set; nothing was changed."""

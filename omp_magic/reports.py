@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from .errors import ReportError
@@ -16,7 +16,7 @@ REPORTED = (
 """What is said of a report that was written."""
 
 
-def check_report(path: str, kinds: Iterable[str], *, force: bool, command: str = "") -> str:
+def check_report(path: str, kinds: Collection[str], *, force: bool, command: str = "") -> str:
     """Give the file's path, the user's folder put in for ``~``.
 
     Parameters
@@ -37,7 +37,9 @@ def check_report(path: str, kinds: Iterable[str], *, force: bool, command: str =
     """
     ends = ", ".join(kinds)
     if os.path.splitext(path)[1].lower() not in kinds:
-        raise ReportError(path, f"a file whose name ends in {ends}", _line("omp.html", command))
+        raise ReportError(
+            path, f"a file whose name ends in {ends}", _line(f"omp{next(iter(kinds))}", command)
+        )
     return check_place(path, force=force, command=command)
 
 
@@ -67,6 +69,9 @@ def check_place(path: str, *, force: bool, command: str = "", asking: str = _ASK
         raise ReportError(f"a folder: {path}", "a file", example)
     if os.path.lexists(full) and not force:
         raise _there(path, command, asking)
+    if not os.access(folder, os.W_OK):  # told now, and not after all the work
+        found = f"no right to write in {folder}"
+        raise ReportError(found, "a file in a folder that can be written", example)
     return full
 
 
@@ -101,7 +106,8 @@ def write_report(
         raise _there(path, command, asking) from None
     except OSError as error:
         found = f"{error.strerror or error}: {path}"
-        example = _line("omp.html", command, asking=asking)
+        end = os.path.splitext(path)[1] or ".html"
+        example = _line(f"omp{end}", command, asking=asking)
         raise ReportError(found, "a file that can be written", example) from None
 
 

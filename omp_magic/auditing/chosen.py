@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..errors import RequestError
+from ..errors import RequestError, nearest
 from ..knowledge.catalog import family_of
 from ..knowledge.imported_as import distribution_of
 from ..knowledge.shippers import SHIPPERS
@@ -18,7 +18,7 @@ from ..requirements.toplevels import top_levels
 
 PROJECT = "pyproject.toml"
 BY_RUNTIMES = "the packages installed here that bring a runtime"
-_TABLE = "omp-magic"
+_TABLE, _MODULES = "omp-magic", "modules"
 _EXAMPLE = '[tool.omp-magic] modules = ["torch", "faiss"]'
 _ASKING = re.compile(r"(?:requirements.*\.(?:txt|in)|environment\.ya?ml|setup\.(?:cfg|py))$")
 _ASKED = re.compile(
@@ -57,11 +57,27 @@ def _named(folder: str) -> tuple[str, ...]:
     path = os.path.join(folder, PROJECT)
     if not os.path.isfile(path):
         return ()
-    tool = parse_toml(path, read_text(path)).get("tool")
-    table: Any = tool.get(_TABLE, {}) if isinstance(tool, dict) else {}
-    modules = table.get("modules", []) if isinstance(table, dict) else table
+    try:
+        tool = parse_toml(path, read_text(path)).get("tool")
+    except RequirementsError as error:
+        raise RequirementsError(PROJECT, error.found, "a file in TOML", _EXAMPLE) from None
+    tables: dict[str, Any] = tool if isinstance(tool, dict) else {}
+    # A table or a key that nobody reads would let a pipeline pass that was to ask for more.
+    for name in tables:
+        if canonical(name) == _TABLE and name != _TABLE:
+            raise RequestError(f"{PROJECT}: [tool.{name}]", f"[tool.{_TABLE}]", _EXAMPLE)
+    table = tables.get(_TABLE, {})
+    if not isinstance(table, dict):
+        raise RequestError(
+            f"{PROJECT}: {_TABLE} = {table!r}", f"a table, [tool.{_TABLE}]", _EXAMPLE
+        )
+    for key in table:
+        if key != _MODULES:
+            found = f"{PROJECT}: {key} in [tool.{_TABLE}]"
+            raise RequestError(found, _MODULES, _EXAMPLE, nearest(key, (_MODULES,)))
+    modules = table.get(_MODULES, [])
     if not isinstance(modules, list) or not all(isinstance(each, str) for each in modules):
-        found = f"{PROJECT}: modules = {modules!r}"
+        found = f"{PROJECT}: {_MODULES} = {modules!r}"
         raise RequestError(found, "a list of names of modules", _EXAMPLE)
     return tuple(modules)
 
@@ -94,7 +110,9 @@ def lines_of(folder: str, modules: Iterable[str]) -> dict[str, str]:
     dict
         Module -> ``"pyproject.toml:12"``, from the folder; those without a line are not in it.
     """
-    wanted = {canonical(distribution_of(each.partition(".")[0])): each for each in modules}
+    wanted: dict[str, list[str]] = {}
+    for each in modules:
+        wanted.setdefault(canonical(distribution_of(each.partition(".")[0])), []).append(each)
     found: dict[str, str] = {}
     for name in _files(folder):
         try:
@@ -103,8 +121,7 @@ def lines_of(folder: str, modules: Iterable[str]) -> dict[str, str]:
             continue
         for number, line in enumerate(lines, 1):
             for word in _ASKED.findall(line):
-                module = wanted.get(canonical(word))
-                if module is not None:
+                for module in wanted.get(canonical(word), ()):
                     found.setdefault(module, f"{name}:{number}")
     return found
 

@@ -31,6 +31,8 @@ DEFAULT = (
 )
 EXAMPLE = "omp-magic ci torch faiss --format github --write omp.sarif"
 FORMATS = ("text", "json", "github", "sarif", "junit")
+_WRITING = "omp-magic ci --write"
+_MOST_REASONS = 3
 _FILES = {".txt": "text", ".json": "json", ".sarif": "sarif", ".xml": "junit", ".md": "markdown"}
 
 
@@ -90,23 +92,21 @@ def add(parser: Parser) -> None:
 def run(options: Namespace) -> int:
     """Judge it, and say what was found."""
     try:
-        for path in options.write:
-            check_report(path, _FILES, force=True, command="omp-magic ci")
+        paths = [check_report(path, _FILES, force=True, command=_WRITING) for path in options.write]
         found = _found(options)
-        texts = {
-            form: _written(found, form) for form in (options.format, *map(_form, options.write))
-        }
-        for path in options.write:
-            write_report(path, texts[_form(path)], force=True, command="omp-magic ci")
+        texts = {form: _written(found, form) for form in (options.format, *map(_form, paths))}
+        # What was found is told, whether or not a file can be written.
+        if options.format == "text":
+            from ..views.audit import layout  # noqa: PLC0415 - rich, 12 ms
+
+            write_lines(layout(found))
+        else:
+            print(texts[options.format])
+        for path in paths:
+            write_report(path, texts[_form(path)], force=True, command=_WRITING)
     except OmpMagicError as error:
         print(f"omp-magic ci: {in_shell(str(error))}", file=sys.stderr)
         return WRONG_USE
-    if options.format == "text":
-        from ..views.audit import layout  # noqa: PLC0415 - rich, 12 ms
-
-        write_lines(layout(found))
-    else:
-        print(texts[options.format])
     return _code(found, options)
 
 
@@ -152,10 +152,8 @@ def _found(options: Namespace) -> Audit:
     for path in files:
         try:
             foreseen += _foreseen(path, names, options, facts)
-        except NothingToAskError:
-            why = "none of its packages can be looked into"
-            more = ": no wheel is in the cache, and --no-fetch was asked for" * options.no_fetch
-            notes.append(Gap(what=path, why=why + more))
+        except NothingToAskError as error:
+            notes.append(_nothing_in(path, error.reasons))
     if not names and not files:
         names, told = chosen(os.curdir)
     named = told != BY_RUNTIMES
@@ -166,6 +164,16 @@ def _found(options: Namespace) -> Audit:
         notes=notes,
         fail_on=options.fail_on,
     )
+
+
+def _nothing_in(path: str, reasons: tuple[str, ...]) -> Gap:
+    """Say why nothing of a file of requirements was looked into."""
+    if not reasons:
+        return Gap(what=path, why="it asks for no package")
+    said = "; ".join(reasons[:_MOST_REASONS])
+    left = len(reasons) - _MOST_REASONS
+    more = f" (and {left} more)" if left > 0 else ""
+    return Gap(what=path, why=f"none of its packages can be looked into: {said}{more}")
 
 
 def _split(words: list[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -109,7 +109,8 @@ def answered(modules: Sequence[str], target: Target, place: Place, facts: Snapsh
     shelved = _shelved(modules, target, place)
     tried = place.versions or place.store.wheels is not None
     return foresee(
-        modules or _named(shelved.modules),
+        modules
+        or _named(shelved.modules, tuple(f"{each.what}: {each.why}" for each in shelved.unknown)),
         shelved.site,
         facts,
         unknown=shelved.unknown,
@@ -140,10 +141,12 @@ def _shelved(modules: Sequence[str], target: Target, place: Place) -> Shelved:
     return from_modules(modules, target, place.store)
 
 
-def _named(modules: Sequence[str]) -> tuple[str, ...]:
+def _named(modules: Sequence[str], reasons: tuple[str, ...] = ()) -> tuple[str, ...]:
     if not modules:
         accepted = "modules, or --requirements with packages that have wheels"
-        raise NothingToAskError("no modules", accepted, "omp-magic check torch faiss")
+        error = NothingToAskError("no modules", accepted, "omp-magic check torch faiss")
+        error.reasons = reasons
+        raise error
     for name in modules:
         meant = module_of(name)
         if meant and meant != name:

@@ -26,11 +26,10 @@ def read_text(path: str, most_bytes: int = _MOST_BYTES) -> str:
     RequirementsError
         When it cannot be read, is too large, or no text.
     """
+    # A device or a pipe would be read for ever, or be waited for.
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise RequirementsError(path, "a folder" if os.path.isdir(path) else "no regular file")
     try:
-        # A device or a pipe would be read for ever, or be waited for.
-        if os.path.exists(path) and not os.path.isfile(path):
-            kind = "a folder" if os.path.isdir(path) else "no regular file"
-            raise RequirementsError(path, kind)
         with open(path, "rb") as file:
             data = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:

@@ -139,7 +139,10 @@ def _of_rules(case: _Cases, check: Check, audit: Audit) -> Iterator[ET.Element]:
 
 def _of_steps(case: _Cases, check: Check) -> Iterator[ET.Element]:
     """Give a case for each step of a trial."""
-    for step in check.trial.steps if check.trial is not None else ():
+    # A module that is not there is an error of its own; see `_of_gaps`.
+    missing = {gap.what for gap in check.unknown}
+    steps = check.trial.steps if check.trial is not None else ()
+    for step in (each for each in steps if each.name not in missing):
         made = case(step_of(step), step.wall_s)
         if step.outcome == "skipped":
             ET.SubElement(made, "skipped", message=printable(step.note))

@@ -16,6 +16,8 @@ from places import DATA, ROOT
 from quota_groups import inside
 from schemas import schema
 
+from omp_magic.auditing.chosen import chosen
+
 jsonschema = pytest.importorskip("jsonschema")
 xmlschema = pytest.importorskip("xmlschema")
 
@@ -68,19 +70,28 @@ def test_a_pipeline_that_would_ship_two_copies_fails_in_every_form(
     )
 
 
+@pytest.mark.thorough  # with the quota below --fail-on warning is asked for in each run
 def test_a_masked_duplicate_fails_when_warnings_do(pair: str, tmp_path: Path) -> None:
     words = ("pkg_intel", "pkg_llvm", "--format", "json")
     masked = {"KMP_DUPLICATE_LIB_OK": "TRUE", "PYTHONPATH": pair}
     lax = run(*words, cwd=tmp_path, **masked)
-    assert lax.code == 0, lax.err
-    codes = {each["code"]: each for each in json.loads(lax.out)["findings"]}
-    assert {"OMP102", "OMP303"} <= set(codes)
-    assert "2 of 2 have started" in codes["OMP102"]["why"] or codes["OMP102"]["why"]
+    assert (lax.code, lax.err) == (0, "")
+    told = json.loads(lax.out)
+    assert told["failed"] is False
+    assert {"OMP102", "OMP303"} <= {each["code"] for each in told["findings"]}
     strict = run(*words, "--fail-on", "warning", cwd=tmp_path, **masked)
     assert strict.code == 1
     assert json.loads(strict.out)["failed"] is True
 
 
+def test_without_modules_those_are_chosen_that_have_a_runtime_here(tmp_path: Path) -> None:
+    names, told = chosen(str(tmp_path))
+    assert {"numpy", "scipy", "sklearn"} <= set(names)
+    assert "pytest" not in names
+    assert told == "the packages installed here that bring a runtime"
+
+
+@pytest.mark.thorough  # the choice is held above; all of them are imported, 3 s
 def test_without_modules_what_has_a_runtime_here_is_tried(tmp_path: Path) -> None:
     ended = run("--format", "json", cwd=tmp_path)
     assert ended.code == 0, ended.err
@@ -101,33 +112,54 @@ def test_the_project_s_own_modules_come_first_and_what_is_not_there_is_wrong_use
     assert ended.out.startswith("✓ nothing found: passed")
     assert "modules: json ([tool.omp-magic] of pyproject.toml)" in ended.out
     project.write_text('[tool.omp-magic]\nmodules = ["not_there_at_all"]\n')
-    ended = run("--format", "github", cwd=tmp_path)
+    ended = run("--format", "github", "--write", "o.xml", cwd=tmp_path)
     assert (ended.code, ended.err) == (2, "omp-magic ci: not_there_at_all: no such module\n")
     assert ended.out.startswith("::warning title=omp-magic%3A not the whole answer::not_there")
-    project.write_text("[tool.omp-magic\n")
-    ended = run(cwd=tmp_path)
-    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
-    assert "no TOML" in ended.err
+    root = ET.parse(tmp_path / "o.xml").getroot()
+    assert (root.get("errors"), root.get("failures")) == ("1", "0")
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--fail-on", "info"), "did you mean"),
-        (("json", "--target", "macos-arm64"), "--target with --requirements"),
-        (("json", "--write", "x.html"), "a file whose name ends in .txt, .json, .sarif, .xml, .md"),
-        (("json", "--write", "no/folder/x.xml"), "no folder no/folder"),
-        (("no_such.txt",), "no_such.txt: no such module"),
-        (("--requirements", "nope.txt"), "no such file"),
-        (("js on",), "names of modules"),
-    ],
+def test_what_was_found_is_told_where_a_file_cannot_be_written(tmp_path: Path) -> None:
+    ended = run("json", "--write", "/proc/o.sarif", "--format", "json", cwd=tmp_path)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ended.err.endswith("example: omp-magic ci --write omp.sarif\n")
+    assert json.loads(ended.out)["failed"] is False
+    home = tmp_path / "home"
+    home.mkdir()
+    assert run("json", "--write=~/o.json", cwd=tmp_path, HOME=str(home)).code == 0
+    assert json.loads((home / "o.json").read_text())["failed"] is False
+
+
+WRONG = (
+    (("--fail-on", "info"), "accepted: error, warning"),
+    (("json", "--target", "macos-arm64"), "--target with --requirements"),
+    (("json", "--write", "x.html"), "a file whose name ends in .txt, .json, .sarif, .xml, .md"),
+    (("json", "--write", "no/folder/x.xml"), "no folder no/folder"),
+    (("no_such.txt",), "no_such.txt: no such module"),
+    (("--requirements", "nope.txt"), "ci: nope.txt: found no such file"),
+    (("--requirements", "pipe.txt"), "ci: pipe.txt: found no regular file; accepted: requirements"),
+    (("js on",), "names of modules"),
 )
-def test_what_is_wrong_is_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    ended = run(*words, cwd=tmp_path)
-    assert ended.code == 2
-    assert ended.err.count("\n") == 1
-    assert said in ended.err or (said == "did you mean" and "accepted: error, warning" in ended.err)
-    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
+    """All in one process: each ends before anything is tried, but for a module."""
+    program = (
+        "import os, sys; os.chdir(sys.argv[1])\n"
+        "from omp_magic.cli.main import main\n"
+        f"for words, _ in {WRONG!r}:\n"
+        "    try: code = main(['ci', *words])\n"
+        "    except SystemExit as ended: code = ended.code\n"
+        "    print('code', code, file=sys.stderr)\n"
+    )
+    os.mkfifo(tmp_path / "pipe.txt")
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    ended = run_program(command, 120, {"PYTHONPATH": str(ROOT), "COLUMNS": "100"})
+    lines = ended.err.splitlines()
+    assert lines[1::2] == ["code 2"] * len(WRONG), ended.err
+    for line, (words, said) in zip(lines[::2], WRONG, strict=True):
+        assert said in line, (words, line)
+    assert os.listdir(tmp_path) == ["pipe.txt"]
 
 
 def test_files_of_requirements_are_foreseen_and_may_stand_as_words(
@@ -143,21 +175,29 @@ def test_files_of_requirements_are_foreseen_and_may_stand_as_words(
         members = {f"{name}/__init__.py": source, f"{name}/libiomp5.so": data}
         make_wheel(tmp_path / "wheels", name, members, tag=f"py3-none-{tag.split('-')[2]}")
     (tmp_path / "requirements.txt").write_text("one==1.0\ntwo==1.0\n")
-    ended = run("requirements.txt", "--wheels", "wheels", "--format", "github", cwd=tmp_path)
+    words = ("requirements.txt", "--wheels", "wheels", "--format", "github", "--write", "o.txt")
+    ended = run(*words, cwd=tmp_path)
     assert ended.code == 1, ended.err
     found = [workflowcommands.read(each) for each in ended.out.splitlines()]
     wrong = [each for each in found if each is not None and each.name == "error"]
     assert [each.properties["title"] for each in wrong] == ["OMP101 linux-x86_64"]
     assert wrong[0].properties["file"] == "requirements.txt"
-    text = run("--requirements", "requirements.txt", "--wheels", "wheels", cwd=tmp_path)
-    assert text.out.startswith("✖ 1 error: failed")
-    assert "2 copies" in text.out
-    lacking = run("requirements.txt", "--no-fetch", "--format", "json", cwd=tmp_path)
-    assert (lacking.code, lacking.err) == (0, "")
-    told = json.loads(lacking.out)
+    text = (tmp_path / "o.txt").read_text()
+    assert text.startswith("✖ 1 error: failed")
+    assert "2 copies" in text
+    (tmp_path / "odd.txt").write_text("not one\none==1.0\ntwo==1.0\ntwo @ git+x\n")
+    (tmp_path / "none.txt").write_text("# nothing\n")
+    lacking = ("--requirements", "odd.txt", "none.txt", "--no-fetch")
+    ended = run(*lacking, "--format", "json", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    told = json.loads(ended.out)
     assert not told["whole"]
-    assert "no wheel is in the cache, and --no-fetch was asked for" in told["notes"][0]["why"]
-    assert run("requirements.txt", "--no-fetch", "--whole", cwd=tmp_path).code == 1
+    why = {each["what"]: each["why"] for each in told["notes"]}
+    assert why["none.txt"] == "it asks for no package"
+    assert why["odd.txt"].startswith("none of its packages can be looked into: not one: ")
+    assert "and nothing was to be fetched" in why["odd.txt"]
+    assert why["odd.txt"].endswith(" (and 1 more)")
+    assert run(*lacking, "--whole", cwd=tmp_path).code == 1
 
 
 def test_a_thread_variable_is_held_against_the_quota(half_a_cpu: str, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from omp_magic.checks import Check
 from omp_magic.errors import RequestError
 from omp_magic.facts.libraries import Finding, Gap, Library
 from omp_magic.facts.trials import EnvChange, Step, Trial
+from omp_magic.requirements.pins import RequirementsError
 from omp_magic.rules import judge
 from omp_magic.views.audit import as_markdown, as_text, verdict_of
 from omp_magic.views.formats import audit_written
@@ -336,19 +337,38 @@ def test_a_project_says_what_is_asked_about_and_where(tmp_path: Path) -> None:
     (tmp_path / "environment.yml").write_text("dependencies:\n  - python=3.12\n  - torch=2.1\n")
     names, told = chosen(str(tmp_path))
     assert (names, told) == (("torch", "faiss"), "[tool.omp-magic] of pyproject.toml")
-    where = lines_of(str(tmp_path), ("torch", "faiss", "numpy", "sklearn.cluster", "scipy"))
+    where = lines_of(str(tmp_path), ("torch", "faiss", "numpy", "sklearn.cluster", "sklearn.svm"))
     assert where == {
         "numpy": "pyproject.toml:5",
         "faiss": "pyproject.toml:6",
         "torch": "pyproject.toml:9",
         "sklearn.cluster": "requirements-dev.txt:3",
+        "sklearn.svm": "requirements-dev.txt:3",
     }
     assert anchor_of(str(tmp_path), {}) == "pyproject.toml"
 
 
-@pytest.mark.parametrize("table", ["modules = 'torch'", "modules = [1]", "modules = {}"])
-def test_a_wrong_table_is_told_in_a_line(tmp_path: Path, table: str) -> None:
-    (tmp_path / "pyproject.toml").write_text(f"[tool.omp-magic]\n{table}\n")
-    with pytest.raises(RequestError, match="a list of names of modules; example: ") as raised:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.omp-magic]\nmodules = 'torch'", "accepted: a list of names of modules; example: "),
+        ("[tool.omp-magic]\nmodules = [1]", "accepted: a list of names of modules; example: "),
+        ("[tool.omp-magic]\nmodules = {}", "accepted: a list of names of modules; example: "),
+        ("[tool.omp-magic]\nmodule = ['torch']", "accepted: modules; did you mean modules?"),
+        (
+            "[tool.omp-magic]\nfail-on = 'warning'",
+            "fail-on in [tool.omp-magic]'; accepted: modules",
+        ),
+        ("[tool.omp_magic]\nmodules = ['torch']", "[tool.omp_magic]'; accepted: [tool.omp-magic]"),
+        ("[tool]\nomp-magic = ['torch']", "accepted: a table, [tool.omp-magic]; example: "),
+        ("[tool.omp-magic", "found no TOML ("),
+    ],
+)
+def test_a_wrong_table_is_told_in_a_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"{text}\n")
+    with pytest.raises((RequestError, RequirementsError)) as raised:
         chosen(str(tmp_path))
-    assert "\n" not in str(raised.value)
+    told = str(raised.value)
+    assert said in told
+    assert told.endswith('example: [tool.omp-magic] modules = ["torch", "faiss"]')
+    assert "\n" not in told

@@ -216,6 +216,15 @@ def test_what_cannot_be_written_is_one_line(
     assert "%omp" not in str(shell.value)
 
 
+def test_a_folder_without_the_right_to_write_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)  # root may write all
+    with pytest.raises(ReportError, match="no right to write in ") as error:
+        check_report(str(tmp_path / "x.md"), KINDS, force=True, command="omp-magic report")
+    assert "example: omp-magic report x.md" in str(error.value)
+
+
 def test_the_users_folder_may_be_written_as_a_tilde(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
