@@ -9,17 +9,29 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
     import pytest
 
-_OPTION = "--omp-check"
+_OPTION, _SEVERITIES = "--omp-check", ("error", "warning")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the option and its list of exceptions.
 
     ``--omp-check=warning`` is a name of its own: with an optional value (argparse's ``nargs="?"``)
     ``pytest --omp-check tests`` would take the folder for it.
+
+    Raises
+    ------
+    pytest.UsageError
+        When the command line has it with another value: argparse would say that it has ignored
+        that, and not what is accepted.
     """
+    config = pluginmanager.get_plugin("pytestconfig")
+    for word in config.invocation_params.args if config is not None else ():
+        if str(word).startswith(f"{_OPTION}=") and str(word).partition("=")[2] not in _SEVERITIES:
+            from .session import refuse  # noqa: PLC0415 - as below
+
+            refuse(str(word), [f"{_OPTION}={each}" for each in _SEVERITIES])
     group = parser.getgroup("omp-magic", "OpenMP and BLAS runtimes")
-    for severity in ("error", "warning"):
+    for severity in _SEVERITIES:
         more = (_OPTION,) if severity == "error" else ()
         group.addoption(
             *(*more, f"{_OPTION}={severity}"),

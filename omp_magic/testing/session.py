@@ -48,6 +48,20 @@ def begin(config: pytest.Config) -> None:
         checks.begin()
 
 
+def refuse(word: str, accepted: list[str]) -> None:
+    """Refuse a word of the command line.
+
+    Raises
+    ------
+    pytest.UsageError
+        Always.
+    """
+    near = nearest(word, accepted)
+    raise pytest.UsageError(
+        wrong(f"found {word!r}", ", ".join(accepted), f"pytest {accepted[-1]}", near)
+    )
+
+
 class Checks:
     """pytest's hooks. A failure of ours ends the looks, and is one line at the end.
 

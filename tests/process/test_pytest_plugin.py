@@ -216,7 +216,11 @@ def test_a_failure_of_ours_breaks_no_session(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "options", "said"),
     [
-        (("--omp-check=errr",), "", "--omp-check"),
+        (
+            ("--omp-check=errr",),
+            "",
+            "did you mean --omp-check=error? example: pytest --omp-check=w",
+        ),
         (("--omp-check",), "omp_check_allow = OMP10l", "did you mean OMP101?"),
     ],
 )
