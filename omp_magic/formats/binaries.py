@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .elf import parse_constants, parse_elf
 
@@ -25,8 +25,7 @@ _LONGEST_TEXT_BYTES = 1024
 _CPUS = {3: "x86", 62: "x86_64", 183: "aarch64", 21: "ppc64le", 40: "arm", 22: "s390x"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binary:
+class Binary(NamedTuple):
     """What a file of machine code says of itself, for one processor.
 
     Parameters

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """One line of /proc/self/cgroup: a hierarchy and this process's path in it."""
 
     controllers: tuple[str, ...]
@@ -25,8 +24,7 @@ class Membership:
         return not self.controllers
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One cgroup mount of mountinfo: which part of the hierarchy is seen where."""
 
     root: str
@@ -35,8 +33,7 @@ class Mount:
     controllers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """One cgroup on the way from the leaf to the mount's root.
 
     Parameters
@@ -51,8 +48,7 @@ class Group:
     directory: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hidden:
+class Hidden(NamedTuple):
     """A mount that shows the process's group under a name that has to be searched for.
 
     The mount's root lies above the cgroup namespace (``/../..`` in mountinfo): the directories
@@ -65,8 +61,7 @@ class Hidden:
     rest: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the CPU limits of a process can be read.
 
     Parameters

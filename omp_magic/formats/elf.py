@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import ParseError
 
@@ -24,8 +24,7 @@ _LONGEST_PATHS_BYTES = 65536
 """Of DT_RPATH and DT_RUNPATH, which hold many folders."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One program header.
 
     Parameters
@@ -56,8 +55,7 @@ class Segment:
         return self.kind == _PT_LOAD and bool(self.flags & _PF_X)
 
 
-@dataclass(frozen=True, slots=True)
-class ElfFile:
+class ElfFile(NamedTuple):
     """What the dynamic section of a shared object says.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import ParseError
 
@@ -21,8 +21,7 @@ _PF_FORKNOEXEC = 0x40
 _PF_KTHREAD = 0x00200000
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """One file mapped into a process, all its segments together.
 
     Parameters
@@ -223,8 +222,7 @@ def parse_schedstat(text: str) -> tuple[int, int]:
     return int(words[0]), int(words[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """The fields of /proc/PID/stat that are used here; times in clock ticks.
 
     `forked` is the kernel's flag PF_FORKNOEXEC, "forked but didn't exec", set by fork and

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ParseError
 from .elf import Segment, parse_segments
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 _EXECUTE, _WRITE = 0x20000000, 0x80000000
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """One part of an image.
 
     Parameters

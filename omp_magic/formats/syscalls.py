@@ -6,13 +6,12 @@ scripts/syscall.tbl, which arm64 and riscv64 have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import ParseError
 
 
-@dataclass(frozen=True, slots=True)
-class Syscall:
+class Syscall(NamedTuple):
     """Where a thread waits: the number of the system call, its stack and instruction pointer.
 
     `number` is None for a thread that waits outside of one, for a page for example.

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 AT_LOAD = "at load"
 AT_FIRST_CALL = "at the first call"
@@ -25,8 +25,7 @@ def _openblas(stem: str) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(NamedTuple):
     """One family of runtimes.
 
     Parameters

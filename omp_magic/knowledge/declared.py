@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import ParseError
 from ..facts.cpus import Bound
@@ -16,8 +16,7 @@ from ..facts.cpus import Bound
 _NEVER, _ALWAYS, _WITHOUT_QUOTA = "never", "always", "without a visible quota"
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """One variable that declares a number of CPUs.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .envvars import Reads
 
@@ -10,8 +10,7 @@ _IGNORED = "ignores it"
 _RUNTIMES = {"libgomp", "libiomp5", "libomp", "vcomp", "openblas", "mkl", "blis"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """How some readers of a variable understand it.
 
     Parameters

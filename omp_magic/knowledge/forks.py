@@ -7,8 +7,8 @@ child uses it again. A pool without a row is not known, and nothing is said of i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 HANGS = "hangs"
 KILLED = "is killed by SIGTERM"
@@ -16,8 +16,7 @@ FAILS = "fails with an error"
 LIVES = "lives"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fork:
+class Fork(NamedTuple):
     """One kind of pool, and a forked child that uses it again.
 
     Parameters
@@ -26,6 +25,8 @@ class Fork:
         A runtime's family, or the package.
     effect
         `HANGS`, `KILLED`, `FAILS` or `LIVES`.
+    source
+        Where it is documented, and with what it was measured.
     files
         Regular expression for the end of the path of the file that owns its threads; "" where the
         pool is known by its family or by a package's own word.
@@ -42,12 +43,11 @@ class Fork:
         the size of its pool tells that it has started.
     note
         What is true beside the effect.
-    source
-        Where it is documented, and with what it was measured.
     """
 
     key: str
     effect: str
+    source: str
     files: str = ""
     child: str = ""
     why: str = ""
@@ -55,7 +55,6 @@ class Fork:
     only_with: str = ""
     at_import: bool = False
     note: str = ""
-    source: str
 
 
 _GONE = "Its threads are not in a forked child, and the child waits for them for ever."

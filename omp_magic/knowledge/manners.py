@@ -5,11 +5,10 @@ Who asks for a difference asks for it by its name here, not for the system that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class Manners(NamedTuple):
     """How files of machine code are found, bound and opened on a system.
 
     Parameters

@@ -7,11 +7,10 @@ A region with a ``num_threads`` clause takes that number and not the runtime's c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """One package whose calls name a number of threads.
 
     Parameters

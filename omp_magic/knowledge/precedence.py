@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .catalog import AT_FIRST_CALL, AT_LOAD, OMP_LAYERS
 
@@ -23,8 +23,7 @@ _LLVM_ALSO = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """The variables that one library reads.
 
     Parameters

@@ -7,7 +7,8 @@ the value at the start gives, and not what the value now gives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ..facts.libraries import Library, Pool
 from ..facts.settings import Reading
@@ -57,14 +58,13 @@ def readings_of(  # noqa: PLR0913 - each is a fact of its own
                 why = reader.why(name, at) if state == "unknown" else ""
                 reading = Reading(
                     reader=reader.name, family=reader.family, state=state, by=by,
-                    num_threads=reader.count, most=reader.most, why=why,
+                    num_threads=reader.num_threads, most=reader.most, why=why,
                 )  # fmt: skip
                 found.setdefault(name, []).append(reading)
     return {name: tuple(readings) for name, readings in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
+class _Moment(NamedTuple):
     """The variables now and at the start, the CPUs, and whether a limit is in force."""
 
     now: Values
@@ -73,17 +73,16 @@ class _Moment:
     limited: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     """A library or a pool: what it reads, whether it has, the count it got, and what it keeps."""
 
     name: str
     family: str
     order: Order
     started: bool | None
-    count: int | None
+    num_threads: int | None
     note: str = ""
-    taken: Mapping[str, str] = field(default_factory=dict)
+    taken: Mapping[str, str] = MappingProxyType({})
 
     @property
     def most(self) -> int | None:
@@ -96,11 +95,12 @@ class _Reader:
             return UNTOLD[name]
         if at.limited:
             return "a limit of omp_magic is in force"
-        if not self.started or self.count is None:
+        if not self.started or self.num_threads is None:
             return self.note or "whether it has read it cannot be seen from outside"
         return (
-            f"it has {self.count} thread{'s' * (self.count != 1)}, which neither the value now nor "
-            "the one at the start gives: a call has set them, or the variable changed twice"
+            f"it has {self.num_threads} thread{'s' * (self.num_threads != 1)}, which neither the "
+            "value now nor the one at the start gives: a call has set them, or the variable "
+            "changed twice"
         )
 
     def states(self, at: _Moment) -> Iterable[tuple[str, str, str]]:
@@ -139,7 +139,7 @@ class _Reader:
 
     def _capped(self, at: _Moment) -> str:
         """Judge a variable that holds the most threads, and was changed, by the count."""
-        if not self.started or at.limited or self.count is None:
+        if not self.started or at.limited or self.num_threads is None:
             return "unknown"
         if self._explains(self._winner(at.now), at.now, at.cpus):
             return "in force"
@@ -175,7 +175,7 @@ class _Reader:
         if self.started is False:
             return "to come"
         changed = (new, at.now.get(new)) != (old, at.then.get(old))
-        if not self.started or self.count is None:
+        if not self.started or self.num_threads is None:
             # Whenever it reads it, or did, it is this value.
             return "unknown" if changed or at.limited else "in force"
         as_before = changed and not at.limited and self._explains(old, at.then, at.cpus)
@@ -208,7 +208,7 @@ class _Reader:
 
     def _explains(self, winner: str, values: Values, cpus: int) -> bool:
         """Tell whether these variables give the count that the library has."""
-        count, order = self.count, self.order
+        count, order = self.num_threads, self.order
         if self.family == "numexpr":
             most = most_threads(values.get(MAX)) if self.most is None else self.most
             return count in threads_of(values, cpus, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LLVM = ("libiomp5", "libomp")
 _TYPE = re.compile(
@@ -24,8 +24,7 @@ def _is_false(text: str) -> bool:
     return text.strip().lower() == "false"
 
 
-@dataclass(frozen=True, slots=True)
-class Rivalry:
+class Rivalry(NamedTuple):
     """One variable that wins against others in some runtimes.
 
     Parameters
@@ -93,8 +92,7 @@ def beaten_by(family: str, name: str, values: Mapping[str, str | None]) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Setter:
+class Setter(NamedTuple):
     """A module that sets a variable.
 
     Parameters

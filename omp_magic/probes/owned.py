@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ..facts.changes import Change
 from ..facts.libraries import Gap, Library, Pool
@@ -20,8 +21,7 @@ from .threads.stacks import ThreadOwners, Workers
 from .threads.threads import probe_threads
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """The owners of threads at one moment.
 
     Parameters
@@ -35,7 +35,7 @@ class Owned:
     """
 
     owners: tuple[ThreadOwner, ...] | None = None
-    by_module: Mapping[str, int] = field(default_factory=dict)
+    by_module: Mapping[str, int] = MappingProxyType({})
     strange: tuple[Pool, ...] = ()
 
 

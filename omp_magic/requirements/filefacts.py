@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -114,7 +114,7 @@ class KeptFacts:
             "name": member.name,
             "size": member.size_bytes,
             "crc": member.crc,
-            "binaries": [asdict(each) for each in facts.binaries],
+            "binaries": [each._asdict() for each in facts.binaries],
             "texts": dict(facts.texts),
             "error": facts.error,
         }
@@ -142,7 +142,7 @@ def read_facts(data: Any) -> FileFacts:
 
 
 def _facts(row: dict[str, Any]) -> FileFacts:
-    names = {each.name for each in fields(Binary)}
+    names = set(Binary._fields)
     found = []
     for told in row["binaries"]:
         if set(told) != names:

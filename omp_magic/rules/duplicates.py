@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ..facts.libraries import Library
 from ..facts.settings import EnvSetting
@@ -123,7 +122,7 @@ def _hanging(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Cas
     wait = spinning_between(snapshot, first, second)
     if wait is not None:
         case = hangs_between(snapshot, first, second, wait)
-        yield replace(case, remedies=(*case.remedies, *_ways_around(snapshot, libraries, second)))
+        yield case._replace(remedies=(*case.remedies, *_ways_around(snapshot, libraries, second)))
         return
     yield Case(
         title=f"{it(snapshot)} will hang at the first call of {bringer(second)}",

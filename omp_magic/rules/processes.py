@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library, Pool
@@ -85,7 +84,7 @@ def _sum(sizes: list[int], known: list[int | None], allowed: int) -> str:
 
 def _unforkable(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
     for row, case in forked_and_waiting(snapshot, libraries):
-        yield replace(case, remedies=(*case.remedies, *_remedies(snapshot, row)))
+        yield case._replace(remedies=(*case.remedies, *_remedies(snapshot, row)))
     numba = _numba_on_openmp(snapshot)
     teams = [each for each in libraries if _has_team(each) and not _only_numbas(each, snapshot)]
     if teams:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..facts.libraries import Finding, Library
 from ..facts.names import is_system, used_by
@@ -17,8 +16,7 @@ SEVERITIES = ("error", "warning", "info")
 """From the worst on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(NamedTuple):
     """One time that a rule applies: the words that differ from case to case.
 
     `severity` is the rule's where it is "": what may come to pass is a warning, and an error once
@@ -32,8 +30,7 @@ class Case:
     severity: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """A finding's code and the pure function that finds it.
 
     Parameters

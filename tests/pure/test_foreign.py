@@ -6,8 +6,6 @@ faiss-cpu 1.7 to 1.15, glum and conda-forge's Intel runtime.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from facts_for_tests import snapshot
 from memoryfiles import MemoryFiles
@@ -361,7 +359,7 @@ def test_a_variable_that_an_import_sets_masks(name: str) -> None:
             with_delocated(wheels, package, FILE)
         else:
             needs = code(f"libomp-{package}.so", target=target)
-            wheels.add(package, c=replace(needs, runpath="$ORIGIN"))
+            wheels.add(package, c=needs._replace(runpath="$ORIGIN"))
             path = f"{SITE}/{package}/libomp-{package}.so"
             wheels.files[path] = code(name=f"libomp-{package}.so", target=target)
     wheels.add("setter", source="import os\nos.environ.setdefault('KMP_DUPLICATE_LIB_OK', 'True')")

@@ -22,8 +22,7 @@ import re
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ParseError
 from ...formats.procfs import Segments
@@ -44,8 +43,7 @@ _TID_OFFSET = 720
 _START_SPAN = (736, 2368)
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadList:
+class ThreadList(NamedTuple):
     """Where glibc keeps its threads, and where the fields lie that are read.
 
     Parameters

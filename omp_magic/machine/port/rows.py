@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...formats.procfs import Mapped, Segments
 
@@ -25,8 +25,7 @@ Symbols = tuple["int | None", ...]
 """Addresses, None for each that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessMap:
+class ProcessMap(NamedTuple):
     """What is mapped in a process.
 
     Parameters
@@ -41,8 +40,7 @@ class ProcessMap:
     segments: Segments
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryUse:
+class MemoryUse(NamedTuple):
     """The memory of one process.
 
     Parameters
@@ -58,8 +56,7 @@ class MemoryUse:
     pss_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadRow:
+class ThreadRow(NamedTuple):
     """One thread, as its system lists it.
 
     Parameters
@@ -78,8 +75,7 @@ class ThreadRow:
     cpu_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """A process that descends from the one that is looked at.
 
     Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...errors import ParseError
 from ...facts.gaps import Gap
 from ...machine import Machine
@@ -50,4 +48,4 @@ def probe_topology(machine: Machine, at_least: int) -> Cores:
         When the system does not tell.
     """
     cores = machine.cpus.cores()
-    return replace(cores, online=max(cores.online, at_least))
+    return cores._replace(online=max(cores.online, at_least))

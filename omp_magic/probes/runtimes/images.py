@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...facts.libraries import Gap
 from ...facts.names import Called, whose
@@ -11,8 +11,7 @@ from ...knowledge.catalog import Family
 from .owners import Owner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(NamedTuple):
     """A mapped runtime and the addresses of its functions.
 
     Parameters
@@ -80,8 +79,7 @@ class Image:
         return self.mapped.starts[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """The runtimes of one reading of the process's map.
 
     Parameters

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +88,7 @@ class LibraryProbe:
         images = (
             self._image(runtime, owners[runtime[0].path], mkl_layer, gaps) for runtime in runtimes
         )
-        found = [replace(each, kernel_path=renamed[each.key]) for each in images if each]
+        found = [each._replace(kernel_path=renamed[each.key]) for each in images if each]
         return Scan(self._named(found, mapped), tuple(gaps), mapped, there.segments)
 
     def _named_so(self, mapped: tuple[Mapped, ...]) -> Iterator[tuple[Mapped, Family]]:
@@ -124,9 +123,9 @@ class LibraryProbe:
             bound = self._native.bindings if self._native is not None else _unbound
             read, whose = self._files.binary, self.owners.of
             users = users_of(orphans, mapped, order, read, whose, bound=bound)
-            images = [replace(each, users=users.get(each.key, ())) for each in images]
+            images = [each._replace(users=users.get(each.key, ())) for each in images]
         places = places_of([image.called for image in images])
-        return tuple(replace(e, place=place) for e, place in zip(images, places, strict=True))
+        return tuple(e._replace(place=place) for e, place in zip(images, places, strict=True))
 
     def _load_order(self) -> dict[int, int]:
         """Give the place in the loader's list by an object's lowest address."""
@@ -153,7 +152,7 @@ class LibraryProbe:
         if not file.deleted or teller is None:
             return file
         path = teller.path_of(file.starts[0])
-        return replace(file, path=os.path.normpath(path)) if path else file
+        return file._replace(path=os.path.normpath(path)) if path else file
 
     def _distant_layer(self, file: Mapped, family: Family) -> str | None:
         """Tell from its needs whether an OpenBLAS was built on OpenMP's threads, or on its own."""

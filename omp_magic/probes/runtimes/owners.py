@@ -7,8 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...machine import Machine
 from ...machine.python.own import real_path
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from importlib import metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The distribution that shipped a file.
 
     Parameters

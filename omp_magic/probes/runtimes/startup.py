@@ -6,9 +6,8 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ParseError
 from ...formats.spans import HEAD_BYTES, Span, parse_spans
@@ -31,8 +30,7 @@ _LEAST_POINTER = 0x10000
 _MOST_VARIABLES_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Startup:
+class Startup(NamedTuple):
     """What is known of runtimes that start at their first call.
 
     Parameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import ParseError
 from ...facts.libraries import Gap
@@ -28,8 +28,7 @@ MOST_THREADS = 1000
 COMMAND_CHARACTERS = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is kept of a child while its address space keeps its size."""
 
     started: int

@@ -34,7 +34,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...formats.procfs import Segments
 from ...machine import Machine
@@ -53,8 +53,7 @@ _C_LIBRARY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Who started a thread.
 
     Parameters
@@ -69,8 +68,7 @@ class Owner:
     path: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Workers:
+class Workers(NamedTuple):
     """Live threads by the file that owns them; Python threads are left out.
 
     Parameters
