@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..facts.libraries import Finding
-from ..installed.nearby import nearest_module
 from ..rules.rule import SEVERITIES
 
 
@@ -71,5 +70,7 @@ def _imported(name: str) -> bool:
 
 
 def _near(name: str) -> str:
+    from ..installed.nearby import nearest_module  # noqa: PLC0415 - only a wrong name pays
+
     near = nearest_module(name)
     return f"; did you mean {near}?" if near else ""

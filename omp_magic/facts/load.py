@@ -14,26 +14,6 @@ NOTABLE_WAIT = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Throttling:
-    """Counters of the scheduler for one cgroup (``cpu.stat``), since the group was made.
-
-    Parameters
-    ----------
-    group
-        Path of the cgroup that the counters belong to.
-    periods, throttled_periods
-        Enforcement periods, and those in which the group was throttled.
-    throttled_us
-        Throttled time in microseconds, summed over CPUs: it can exceed the wall time.
-    """
-
-    group: str
-    periods: int
-    throttled_periods: int
-    throttled_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
     """Another process that uses the same CPUs: its pid, the start of its command, its CPUs."""
 
@@ -112,8 +92,13 @@ class Load:
     neighbours: Neighbours | None = None
 
     @property
+    def waits_notably(self) -> bool:
+        """Whether threads wait a notable share of the time in which they want to run."""
+        return self.starved_share is not None and self.starved_share >= NOTABLE_WAIT
+
+    @property
     def waits_much(self) -> bool:
         """Whether threads that want most of a CPU wait for it a notable share of the time."""
         share = self.starved_share or 0.0
         # CPUs wanted are CPUs used / (1 - waiting).
-        return share >= NOTABLE_WAIT and (self.used_cpus or 0.0) >= MUCH_CPUS * (1 - share)
+        return self.waits_notably and (self.used_cpus or 0.0) >= MUCH_CPUS * (1 - share)

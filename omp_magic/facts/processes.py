@@ -1,4 +1,4 @@
-"""The facts about what runs: OS threads, child processes, and packages replaced on disk."""
+"""The facts about what runs: OS threads and child processes."""
 
 from __future__ import annotations
 
@@ -98,59 +98,3 @@ class Child:
     pool_threads: int | None
     runtimes: tuple[str, ...]
     helper: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sending:
-    """Something of the session's own code that was given to another process, which lacks it.
-
-    Parameters
-    ----------
-    kind
-        Who sends it: ``"Pool"``, ``"ProcessPoolExecutor"``, ``"DataLoader"`` or ``"Process"``.
-    method
-        How that process is started: ``"spawn"`` or ``"forkserver"``.
-    names
-        The functions and classes of ``__main__`` that it will not find there.
-    """
-
-    kind: str
-    method: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """A package with native files in memory that are no longer the ones on disk.
-
-    Parameters
-    ----------
-    name
-        Its distribution, or the folder where none is known.
-    reported
-        ``__version__`` of its module in this process; None when there is none.
-    installed
-        Version of the distribution on disk; None when it is gone.
-    mapped_files
-        Its files that are mapped.
-    replaced_files
-        Those whose path leads to another file now, or to none.
-    changed_files
-        Those of them whose code differs from that on disk, or that are gone.
-    folders
-        Its folders and files beside other packages.
-    paths
-        Some of the changed files, as they were loaded.
-    brings
-        File names of runtimes that it has on disk now and that are not mapped.
-    """
-
-    name: str
-    reported: str | None
-    installed: str | None
-    mapped_files: int
-    replaced_files: int
-    changed_files: int
-    folders: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    brings: tuple[str, ...] = ()

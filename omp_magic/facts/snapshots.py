@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from .differences import Difference
     from .libraries import Finding, Gap, Library, Pool
     from .limits import Limit
-    from .load import Load, Throttling
+    from .load import Load
     from .outside import Outside
     from .overruns import Overrun
-    from .processes import Child, Package, PythonThreads, Sending, Thread, ThreadOwner
+    from .packages import Package
+    from .processes import Child, PythonThreads, Thread, ThreadOwner
+    from .sends import Sending
     from .settings import EnvSetting
     from .tasks import TaskBudget
+    from .throttling import Throttling
     from .workers import Workers
 
 SCHEMA = 1

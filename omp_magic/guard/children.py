@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Refusal, UnsendableFunctionError
-from ..facts.processes import Sending
+from ..facts.sends import Sending
 from ..machine.port.rows import FORKS, THREAD_OWNERS
 from ..rules import judge
 from .guard import Alarm, sentence

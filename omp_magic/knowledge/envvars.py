@@ -236,11 +236,11 @@ def word(*known: str, spaces: bool = False) -> Reads:
 
 def form(pattern: str, meaning: str = "{}") -> Reads:
     """Read a text of this form, in any case; the meaning may quote it, without its spaces."""
-    form = re.compile(pattern, re.ASCII | re.IGNORECASE)
 
     def read(text: str) -> str | None:
         tight = re.sub(r"\s*([{},:!()=-])\s*", r"\1", text.strip(SPACE), flags=re.ASCII)
-        return meaning.format(tight.lower()) if form.fullmatch(tight) else None
+        reads = re.fullmatch(pattern, tight, re.ASCII | re.IGNORECASE)
+        return meaning.format(tight.lower()) if reads else None
 
     return read
 

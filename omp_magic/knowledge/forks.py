@@ -225,7 +225,6 @@ BY_KEY = {row.key: row for row in FORKS}
 DOOMED = frozenset({HANGS, KILLED})
 """Effects that nobody is told of: no error reaches the parent."""
 
-_PATTERNS = tuple((re.compile(f"(?:{row.files})$"), row) for row in FORKS if row.files)
 _OFF = frozenset({"", "off", "false", "f", "no", "n", "0"})
 """Values that the tokenizers library takes for off (tokenizers/src/utils/parallelism.rs)."""
 
@@ -239,7 +238,8 @@ def fork_of(path: str) -> Fork | None:
     >>> fork_of("/env/_polars_runtime_32/_polars_runtime.abi3.so").effect
     'hangs'
     """
-    return next((row for pattern, row in _PATTERNS if pattern.search(path)), None)
+    rows = (row for row in FORKS if row.files)
+    return next((row for row in rows if re.search(f"(?:{row.files})$", path)), None)
 
 
 def is_on(value: str | None) -> bool:

@@ -12,7 +12,8 @@ from ..facts.changes import Change, narrowed
 from ..facts.cpus import Budget
 from ..facts.libraries import Gap, Library, Pool
 from ..facts.limits import Limit
-from ..facts.processes import PythonThreads, Sending
+from ..facts.processes import PythonThreads
+from ..facts.sends import Sending
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
 from ..machine import Machine

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library
-from ..facts.load import Load, Neighbours
 from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
 from .rule import Case, Rule
+
+if TYPE_CHECKING:
+    from ..facts.load import Load, Neighbours
 
 _SPARE_CPUS = 0.1
 """What a figure may be off."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ..facts.cpus import Bound, cpus_words
 from ..facts.libraries import Library, Pool
-from ..facts.load import NOTABLE_WAIT
 from ..facts.snapshots import Snapshot
 from .crowded import own_remedies, threads_wanted, unreached_cases
 from .rule import Case, Rule
@@ -193,7 +192,7 @@ def _relief(snapshot: Snapshot) -> Iterator[str]:
 
 def _starved(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Case]:
     load, budget = snapshot.load, snapshot.budget
-    if load is None or load.starved_share is None or load.starved_share < NOTABLE_WAIT:
+    if load is None or load.starved_share is None or not load.waits_notably:
         return
     used = max(load.used_cpus or 0.0, load.group_cpus or 0.0)
     if used > 0.9 * budget.cpus or (load.throttled_share or 0.0) >= _NOTABLE:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library, Pool
-from ..facts.processes import Child, Sending
 from ..facts.snapshots import Snapshot
 from ..knowledge.forks import BY_KEY, DOOMED, HANGS, Fork, fork_of, is_on
 from .hanging import forked_and_waiting
 from .rule import Case, Rule, named
+
+if TYPE_CHECKING:
+    from ..facts.processes import Child
+    from ..facts.sends import Sending
 
 _MOST_TERMS = 8
 LOKY = (

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..facts.libraries import Library
-from ..facts.processes import Package
 from ..facts.snapshots import Snapshot
 from .rule import Case, Rule, named
+
+if TYPE_CHECKING:
+    from ..facts.packages import Package
 
 _RESTART = "Restart the kernel; it then runs what is installed"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from places import DATA
 
 from omp_magic.errors import ParseError
-from omp_magic.facts.load import Throttling
+from omp_magic.facts.throttling import Throttling
 from omp_magic.formats import cgroupfiles, cgroups
 from omp_magic.formats.procfs import parse_schedstat
 from omp_magic.machine import Machine

@@ -12,9 +12,12 @@ from remedies import read_remedy
 
 from omp_magic.errors import UnknownCodeError
 from omp_magic.facts.limits import Limit
-from omp_magic.facts.load import Load, Throttling
-from omp_magic.facts.processes import Child, Package, Sending, ThreadOwner
+from omp_magic.facts.load import Load
+from omp_magic.facts.packages import Package
+from omp_magic.facts.processes import Child, ThreadOwner
+from omp_magic.facts.sends import Sending
 from omp_magic.facts.settings import Reading
+from omp_magic.facts.throttling import Throttling
 from omp_magic.probes.cpus.load import Sample, load_between
 from omp_magic.rules import judge
 from omp_magic.rules.explain import explain

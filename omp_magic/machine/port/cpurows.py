@@ -1,4 +1,4 @@
-"""What the answers about CPUs are made of; apart from `rows`, since `omp-magic run` needs no other."""
+"""What the answers about CPUs are made of; apart, since `omp-magic run` needs no other rows."""
 
 from __future__ import annotations
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 
 @lru_cache(maxsize=256)
 def _reader(address: int) -> ctypes._FuncPointer:
+    import ctypes  # noqa: PLC0415 - another process is looked at without it: 1 ms
+
     return ctypes.PYFUNCTYPE(ctypes.c_int)(address)
 
 
 @lru_cache(maxsize=256)
 def _writer(address: int) -> ctypes._FuncPointer:
+    import ctypes  # noqa: PLC0415 - as above
+
     # CFUNCTYPE lets go of the GIL: a setter may wait for workers.
     return ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(address)
 
@@ -32,6 +39,8 @@ def call_set(address: int, value: int) -> int:
 
 def call_buffer(address: int, size_bytes: int = 256) -> str:
     """Call ``void f(char *buffer, int size)`` at an address that is known to be loaded."""
+    import ctypes  # noqa: PLC0415 - as above
+
     buffer = ctypes.create_string_buffer(size_bytes)
     ctypes.PYFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int)(address)(buffer, size_bytes)
     return buffer.value.decode("utf-8", "replace")
@@ -39,5 +48,7 @@ def call_buffer(address: int, size_bytes: int = 256) -> str:
 
 def call_text(address: int) -> str:
     """Call ``char *f(void)`` at an address that is known to be loaded."""
+    import ctypes  # noqa: PLC0415 - as above
+
     value: bytes | None = ctypes.PYFUNCTYPE(ctypes.c_char_p)(address)()
     return (value or b"").decode("utf-8", "replace")

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from ...facts.load import Throttling
+from ...facts.throttling import Throttling
 from ...machine.python.own import children_cpu_s
 from .ownthread import own_cpu_s
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from ...facts.libraries import Gap
-from ...facts.load import Throttling
+from ...facts.throttling import Throttling
 from ...facts.usage import Usage
 from ...machine import Machine
 from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS

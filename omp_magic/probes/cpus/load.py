@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from ...errors import ParseError
 from ...facts.cpus import Budget
 from ...facts.libraries import Gap
-from ...facts.load import LEAST_DEMAND_CPUS, Load, Throttling
+from ...facts.load import LEAST_DEMAND_CPUS, Load
+from ...facts.throttling import Throttling
 from ...formats.cgroupfiles import parse_cpu_stat, parse_pressure
 from ...formats.procfs import parse_schedstat
 from ...machine import Machine

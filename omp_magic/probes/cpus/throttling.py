@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...facts.cpus import Budget
-from ...facts.load import Throttling
+from ...facts.throttling import Throttling
 from ...formats.cgroupfiles import parse_cpu_stat
 from ...machine import Machine
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ...facts.libraries import Gap
-from ...facts.load import Throttling
 from ...facts.looks import NEAR, Course, Exceeded, Look, joined
 from ...facts.memory import MemoryBound
+from ...facts.throttling import Throttling
 from ...machine import Machine
 from ..cost.marks import Marks, most_throttled
 from ..cost.ownthread import OwnThread, own_cpu_s

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...errors import ParseError
-from ...facts.processes import Package
+from ...facts.packages import Package
 from ...formats.procfs import Mapped
 from ...formats.spans import parse_spans
 from ...knowledge.catalog import family_of
