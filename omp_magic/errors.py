@@ -95,7 +95,7 @@ class ProcessError(RequestError):
     Parameters
     ----------
     pid
-        Its number.
+        Its number, or the word that is none.
     why
         What it is instead of a process that could be looked at.
     user
@@ -104,7 +104,7 @@ class ProcessError(RequestError):
         The number that was perhaps meant; 0 for none.
     """
 
-    def __init__(self, pid: int, why: str, user: str = "", instead: int = 0) -> None:
+    def __init__(self, pid: int | str, why: str, user: str = "", instead: int = 0) -> None:
         self.pid = pid
         example = f"omp-magic status --pid {instead or 4711}"
         if user:

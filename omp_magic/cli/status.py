@@ -32,7 +32,6 @@ def add(parser: Parser) -> None:
     )
     parser.add_argument(
         "--pid",
-        type=int,
         metavar="PID",
         help="another process of yours, read only: nothing is attached to or stopped",
     )
@@ -53,10 +52,10 @@ def run(options: Namespace) -> int:
         print(f"omp-magic status: {told}; example: {EXAMPLE}", file=sys.stderr)
         return WRONG_USE
     else:
-        from ..outside.process import look_at  # noqa: PLC0415 - only another process pays
+        from ..outside.process import look_at, number_of  # noqa: PLC0415 - only another process pays
 
         try:
-            facts = look_at(options.pid, threads=options.threads, shown=shown)
+            facts = look_at(number_of(options.pid), threads=options.threads, shown=shown)
         except ProcessError as error:
             print(f"omp-magic status: {error}", file=sys.stderr)
             return WRONG_USE

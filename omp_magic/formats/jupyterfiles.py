@@ -1,21 +1,16 @@
-"""Text of Jupyter's files and answers -> servers, sessions, and which kernel a command is.
+"""Text of Jupyter's files and answers -> servers and their sessions.
 
 Sources: jupyter_server's serverapp.py (server_info, write_server_info_file), its REST API
-(``/api/sessions``, services/api/api.yaml), and jupyter_client's connect.py (write_connection_file).
+(``/api/sessions``, services/api/api.yaml).
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ParseError
-
-_KERNEL = re.compile(r"(?:^|[/\\=])kernel-([\w.-]+)\.json$")
-_LONGEST = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +81,6 @@ def parse_sessions(text: str) -> tuple[SessionRow, ...]:
             kind, state = row.get("type") or "", kernel.get("execution_state") or ""
             found.append(SessionRow(identity, _text(path), _text(kind), _text(state)))
     return tuple(found)
-
-
-def kernel_of(arguments: Sequence[str]) -> str | None:
-    """Give the id in the name of the connection file that a command line names; None without one.
-
-    Every launcher is told the file: kernelspecs have ``{connection_file}`` among their words.
-
-    Examples
-    --------
-    >>> kernel_of(["python", "-m", "ipykernel_launcher", "-f", "/run/kernel-12ab.json"])
-    '12ab'
-    >>> kernel_of(["R", "--slave", "-e", "IRkernel::main()", "--args", "/run/kernel-7.json"])
-    '7'
-    >>> kernel_of(["jupyter-lab", "kernel.json"]) is None
-    True
-    """
-    matches = (_KERNEL.search(word) for word in arguments if len(word) < _LONGEST)
-    return next((match[1] for match in matches if match), None)
 
 
 def _object(what: str, text: str) -> dict[str, Any]:

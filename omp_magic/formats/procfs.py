@@ -227,6 +227,8 @@ class Stat(NamedTuple):
 
     `forked` is the kernel's flag PF_FORKNOEXEC, "forked but didn't exec", set by fork and
     cleared by exec (include/linux/sched.h; begin_new_exec in fs/exec.c); `kernel` is PF_KTHREAD.
+    `stack` is where the first thread's stack began, another place after each exec; 0 where the
+    rules of ptrace(2) forbid it.
     """
 
     comm: str
@@ -238,6 +240,7 @@ class Stat(NamedTuple):
     num_threads: int
     start_ticks: int
     kernel: bool = False
+    stack: int = 0
 
     @property
     def ended(self) -> bool:
@@ -269,6 +272,7 @@ def parse_stat(text: str) -> Stat:
             num_threads=int(words[17]),
             start_ticks=int(words[19]),
             kernel=bool(int(words[6]) & _PF_KTHREAD),
+            stack=int(words[25]) if len(words) > 25 else 0,
         )
     except (IndexError, ValueError):
         raise ParseError("stat", text, "pid (comm) state and 49 numbers, see proc(5)") from None

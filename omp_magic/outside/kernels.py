@@ -15,7 +15,8 @@ from ..errors import OmpMagicError, ParseError
 from ..facts.kernels import Kernel, Kernels, Session
 from ..facts.libraries import Gap
 from ..facts.snapshots import Snapshot
-from ..formats.jupyterfiles import ServerFile, kernel_of
+from ..formats.commandline import kernel_of
+from ..formats.jupyterfiles import ServerFile
 from ..knowledge.catalog import is_family
 from ..knowledge.commands import shown_command
 from ..machine import Machine
@@ -173,10 +174,10 @@ class KernelWatch:
         """Give a process's line; None when it has ended."""
         machine, pid = known.machine, known.standing.pid
         try:
-            now = machine.others.standing()
-            if now.ended or now.started != known.standing.started:
-                del self._known[pid]
+            met = self._as_it_is(known, machine.others.standing())
+            if met is None:
                 return None
+            known, machine = met, met.machine
             threads = machine.system.num_threads()
             mark = machine.system.size_mark()
             used_s = self.own.system.cpu_s(pid)
@@ -210,6 +211,21 @@ class KernelWatch:
             findings=tuple(dict.fromkeys(each.code for each in found)),
             severity=found[0].severity if found else "",
         )
+
+    def _as_it_is(self, known: _Known, now: Standing) -> _Known | None:
+        """Give the same, or what it has become by exec; None when it has ended, or is not shown.
+
+        A kernel that `omp-magic run` starts, or a shell's ``exec``, has one number all the time.
+        """
+        was = known.standing
+        if not now.ended and (now.started, now.image) == (was.started, was.image):
+            return known
+        met = None if now.ended or now.started != was.started else self._met(now.pid)
+        if met is None:
+            del self._known[now.pid]
+        else:
+            self._known[now.pid] = met
+        return met
 
     def _judge(self, known: _Known, mark: tuple[str, int], now_s: float) -> None:
         """Take a snapshot where memory or threads have changed, or the last one is old."""

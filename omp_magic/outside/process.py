@@ -12,6 +12,11 @@ from ..machine.port.others import Standing
 from ..probes.others import OtherObserver
 from ..rules import judge
 
+_MOST_LOOKS = 3
+"""At a process that calls exec meanwhile: half of what was read is of another program."""
+
+_MOST_DIGITS = 20
+
 
 def look_at(pid: int, *, threads: bool = False, shown: frozenset[str] = frozenset()) -> Snapshot:
     """Take a snapshot of another process, with its findings.
@@ -30,14 +35,30 @@ def look_at(pid: int, *, threads: bool = False, shown: frozenset[str] = frozense
     ProcessError
         When it is not there, is another user's, is none that could be looked at, or ends meanwhile.
     """
-    machine = OtherMachine(pid)
-    standing = standing_of(machine)
-    facts = OtherObserver(machine, standing).take(threads=threads, shown=shown)
-    # What the kernel tells of a process that has just ended reads like one with nothing in it.
-    after = standing_of(machine)
-    if after.started != standing.started:
-        raise ProcessError(pid, "the process ended while it was looked at")
-    return judged(facts)
+    for _ in range(_MOST_LOOKS):
+        machine = OtherMachine(pid)
+        standing = standing_of(machine)
+        facts = OtherObserver(machine, standing).take(threads=threads, shown=shown)
+        # What the kernel tells of a process that has just ended reads like one with nothing in it.
+        after = standing_of(machine)
+        if after.started != standing.started:
+            raise ProcessError(pid, "the process ended while it was looked at")
+        if after.image == standing.image:
+            return judged(facts)
+    raise ProcessError(pid, "a process that called exec each time it was looked at")
+
+
+def number_of(word: str) -> int:
+    """Give the number of a process that somebody wrote.
+
+    Raises
+    ------
+    ProcessError
+        When it is none, of whatever length.
+    """
+    if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS:
+        return int(word)
+    raise ProcessError(repr(word), "which is no number of a process")
 
 
 def judged(facts: Snapshot) -> Snapshot:
@@ -78,6 +99,8 @@ def _refused(standing: Standing) -> str:
         return "a thread of the kernel"
     if standing.process != standing.pid:
         return f"a thread of process {standing.process}"
+    if standing.threads_left > 0:
+        return f"a process whose first thread has ended: {standing.threads_left} more go on"
     if standing.ended:
         return f"a process that has ended (its parent {standing.parent} has not waited for it yet)"
     if not standing.ours:

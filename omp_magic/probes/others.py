@@ -17,6 +17,7 @@ from ..facts.outside import Outside, Wait
 from ..facts.processes import Child, Thread
 from ..facts.snapshots import Snapshot
 from ..facts.tasks import wants_of
+from ..formats.commandline import kernel_of
 from ..formats.procfs import Mapped
 from ..knowledge.commands import shown_command
 from ..machine.other import OtherMachine
@@ -37,7 +38,7 @@ from .threads.stacks import PYTHON
 from .threads.threads import count_threads
 from .threads.waits import probe_waits
 
-_PYTHON = re.compile(r"(?:lib)?(?:python|pypy)(3\.\d+)")
+_PYTHON = re.compile(r"(?:lib)?(?:python|pypy)([23]\.\d+)")
 _SITE = re.compile(
     r"^(.*)[/\\](?:lib\w*[/\\]python[\w.]+|Lib)[/\\](?:site|dist)-packages[/\\]([\w]+)"
 )
@@ -140,6 +141,7 @@ class OtherObserver:
             lambda: self._tasks.look(machine, wants_of(libraries, pools), gaps),
         )
         children, _ = self._offspring.look(scan, gaps)
+        words = filed("its command line", gaps, self.machine.others.arguments) or ()
         snapshot = Snapshot(
             pid=self.standing.pid,
             python=version,
@@ -156,8 +158,11 @@ class OtherObserver:
             tasks=tasks,
             throttling=filed("throttling", gaps, lambda: probe_throttling(machine, budget)) or (),
             children=tuple(replace(each, command=_shown(each)) for each in children),
+            notebook=kernel_of(words) is not None,
             outside=self._outside(
-                self._whereabouts(scan, libraries, gaps, every=threads), now=now is not None
+                shown_command(words, self.standing.name),
+                self._whereabouts(scan, libraries, gaps, every=threads),
+                now=now is not None,
             ),
             shown=shown,
         )
@@ -180,11 +185,10 @@ class OtherObserver:
             gaps.append(Gap(what=VARIABLES_NOW, why=told))
         return at_exec, now
 
-    def _outside(self, waits: tuple[Wait, ...], *, now: bool) -> Outside:
+    def _outside(self, program: str, waits: tuple[Wait, ...], *, now: bool) -> Outside:
         standing, machine, gaps = self.standing, self.machine, self._gaps
-        words = filed("its command line", gaps, machine.others.arguments) or ()
         return Outside(
-            program=shown_command(words, standing.name),
+            program=program,
             user=standing.user,
             parent=standing.parent,
             forked=standing.forked,

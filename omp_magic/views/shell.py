@@ -18,6 +18,10 @@ _PHRASES = (
     (re.compile(r"%%?omp_(\w+)"), r"the notebook's \1"),
     (re.compile(r"\b([Bb])efore the kernel starts"), r"\1efore Python starts"),
     (re.compile(r"\b([Tt])his kernel\b"), r"\1his process"),
+    (re.compile(r"\b([Rr])estart the kernel\b"), r"\1estart the program"),
+    (re.compile(r"\bthe kernel is interrupted\b"), "the program is interrupted"),
+    (re.compile(r"\bin a kernel\b"), "in a process"),
+    (re.compile(r", in the first cell\b"), ", before all other imports"),
 )
 _PLACES = (("For this session", "For this program"), ("cell", "block"))
 

@@ -266,9 +266,12 @@ def test_what_is_no_process_to_look_at_is_refused_in_one_line() -> None:
             with pytest.raises(ProcessError):
                 omp_magic.snapshot(pid=number)
     zombie.wait()
-    for words in (("--pid", "x"), ("--pid", "1", "--import", "json"), ("--pid", "1", "--probe")):
+    for words in (("--pid", "1", "--import", "json"), ("--pid", "1", "--probe")):
         told = status(*words)
         assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
+    told = status("--pid", "\x1b[31m")
+    assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
+    assert r"found '\x1b[31m', which is no number of a process; accepted: the num" in told.stderr
 
 
 def test_a_process_that_ends_meanwhile_is_no_process_with_nothing_in_it(
@@ -285,6 +288,67 @@ def test_a_process_that_ends_meanwhile_is_no_process_with_nothing_in_it(
 
         monkeypatch.setattr(OtherObserver, "take", taken)
         with pytest.raises(ProcessError, match="has ended"):
+            look_at(pid)
+
+
+BECOMES = """
+import os, sys
+print("up", flush=True); sys.stdin.readline()
+code = "import numpy, sys; print('new', flush=True); sys.stdin.read()"
+os.execv(sys.executable, [sys.executable, "-c", code, *sys.argv[1:]])
+"""
+
+
+@TWO_CPUS
+def test_one_that_calls_exec_meanwhile_is_looked_at_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BECOMES],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**CLEAN, "OPENBLAS_NUM_THREADS": "2"},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    looks = []
+    take = OtherObserver.take
+
+    def taken(self: OtherObserver, **asked: Any) -> Snapshot:
+        looks.append(take(self, **asked))
+        if len(looks) == 1:
+            process.stdin.write("\n")  # type: ignore[union-attr]  # asserted above
+            process.stdin.flush()  # type: ignore[union-attr]  # as above
+            process.stdout.readline()  # type: ignore[union-attr]  # as above
+        return looks[-1]
+
+    monkeypatch.setattr(OtherObserver, "take", taken)
+    try:
+        process.stdout.readline()
+        facts = look_at(process.pid)
+    finally:
+        process.kill()
+        process.communicate()
+    assert [len(each.libraries) for each in looks] == [0, 1]
+    (blas,) = facts.libraries
+    assert (blas.family, blas.num_threads, blas.workers) == ("openblas", 2, 1)
+
+
+def test_a_process_whose_first_thread_has_ended_goes_on() -> None:
+    code = (
+        "import ctypes, sys, threading\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "print('up', flush=True)\n"
+        "ctypes.CDLL(None).syscall(60 if sys.argv[1] == 'x86_64' else 93, 0)  # exit(2)"
+    )
+    with program(code, os.uname().machine) as (pid, _):
+        stat = Path(f"/proc/{pid}/stat")
+        deadline = time.monotonic() + 60
+        while stat.read_text("utf-8").rpartition(") ")[2][0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with pytest.raises(ProcessError, match="whose first thread has ended: 1 more go on"):
             look_at(pid)
 
 
@@ -340,7 +404,7 @@ def test_a_program_that_is_no_python_has_its_own_threads() -> None:
 
 
 INNER = """
-import ctypes, os, sys
+import ctypes, numpy, os, sys
 ctypes.CDLL(sys.argv[1]).omp_get_max_threads()
 print(os.getpid(), flush=True)
 sys.stdin.read()
@@ -348,12 +412,20 @@ sys.stdin.read()
 
 
 @ROOT_ALONE
+@TWO_CPUS
 def test_a_process_that_knows_itself_by_another_number(libomp: str) -> None:
-    """In namespaces of its own: its pid there is in the name of the runtime's registration."""
+    """In namespaces of its own: its pid there is in the name of the runtime's registration.
+
+    Its C library keeps its threads by the numbers that they have there.
+    """
     words = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", INNER, libomp]
     try:
         process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=CLEAN
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**CLEAN, "OPENBLAS_NUM_THREADS": "2"},
         )
     except FileNotFoundError:
         pytest.skip("no unshare")
@@ -366,8 +438,10 @@ def test_a_process_that_knows_itself_by_another_number(libomp: str) -> None:
         outer = int(children.split()[0])
         assert int(inner) != outer
         facts = look_at(outer)
-        (found,) = facts.libraries
-        assert (found.family, found.initialized, found.replaced) == ("libomp", True, False)
+        found = {each.family: each for each in facts.libraries}
+        assert found.keys() == {"libomp", "openblas"}
+        assert (found["libomp"].initialized, found["libomp"].replaced) == (True, False)
+        assert (found["openblas"].num_threads, found["openblas"].workers) == (2, 1)
         assert facts.budget == look_at(process.pid).budget
     finally:
         process.communicate("")

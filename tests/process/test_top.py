@@ -190,6 +190,38 @@ def test_a_child_that_goes_on_with_a_kernels_command_line_is_no_kernel(tmp_path:
         process.communicate("")
 
 
+def test_a_kernel_that_becomes_another_program_is_read_anew(tmp_path: Path) -> None:
+    """`omp-magic run` and a shell's exec keep the number: nothing that was known holds."""
+    code = (
+        "import os, sys\n"
+        "print('up', flush=True); sys.stdin.readline()\n"
+        "code = 'import numpy, sys; print(1, flush=True); sys.stdin.read()'\n"
+        "os.execv(sys.executable, [sys.executable, '-c', code, *sys.argv[1:]])"
+    )
+    words = [sys.executable, "-c", code, "-f", str(tmp_path / "kernel-ab12.json")]
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=CLEAN
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        watch = KernelWatch(folder=str(tmp_path))
+        assert [each.runtimes for each in watch.look().kernels if each.pid == process.pid] == [()]
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        (row,) = (each for each in watch.look().kernels if each.pid == process.pid)
+        assert [each.partition(" ")[0] for each in row.runtimes] == ["OpenBLAS"]
+        facts = watch._known[process.pid].facts
+        assert facts is not None
+        assert [gap.what for gap in facts.gaps] == ["what the process alone knows"]
+        assert facts.notebook
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def _listening() -> tuple[socket.socket, int]:
     taken = socket.create_server(("127.0.0.1", 0))
     return taken, taken.getsockname()[1]

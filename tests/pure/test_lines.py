@@ -235,6 +235,14 @@ def _said(rule: Any) -> tuple[str, ...]:
         ("%omp_limit auto", 'omp_magic.limit("auto")'),
         ("%%omp_limit blas=1 openmp=2", 'omp_magic.limit("blas=1 openmp=2")'),
         ("with %omp_guard raise it fails", "with the notebook's guard on raise it fails"),
+        (
+            "Restart the kernel, and let it serve all, in the first cell",
+            "Restart the program, and let it serve all, before all other imports",
+        ),
+        (
+            "Or use only one of torch and faiss in a kernel",
+            "Or use only one of torch and faiss in a process",
+        ),
         ("set by %omp_limit 2; back with x", 'set by omp_magic.limit("2"); back with x'),
     ],
 )

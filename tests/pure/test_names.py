@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from facts_for_tests import library, setting, snapshot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omp_magic.facts.libraries import Library, named_apart
@@ -67,6 +67,7 @@ def test_one_path_at_two_times_is_told_apart() -> None:
 _PARTS = st.lists(st.sampled_from(["a", "b", "lib"]), max_size=5)
 
 
+@settings(deadline=None)
 @given(st.lists(_PARTS, min_size=2, max_size=6), st.sampled_from([None, "pkg"]))
 def test_no_two_of_one_api_have_one_name(folders: list[list[str]], owner: str | None) -> None:
     copies = tuple(

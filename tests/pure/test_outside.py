@@ -6,27 +6,32 @@ import contextlib
 import ctypes
 import os
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 from facts_for_tests import library, snapshot
 from live import LINUX
 
-from omp_magic.errors import ParseError
+from omp_magic.errors import ParseError, ProcessError
 from omp_magic.facts.kernels import Kernel, Kernels
 from omp_magic.facts.libraries import Gap
 from omp_magic.facts.outside import Frame, Outside, Wait
 from omp_magic.facts.processes import ThreadOwner
 from omp_magic.formats.callsites import ends_in_call
-from omp_magic.formats.commandline import split_command
+from omp_magic.formats.commandline import kernel_of, split_command
 from omp_magic.formats.elfsymbols import ElfSymbols
-from omp_magic.formats.jupyterfiles import kernel_of, parse_server, parse_sessions
-from omp_magic.formats.procfs import parse_maps
+from omp_magic.formats.jupyterfiles import parse_server, parse_sessions
+from omp_magic.formats.procfs import parse_maps, parse_stat
 from omp_magic.formats.procstatus import inside, parse_id_map, parse_status
 from omp_magic.knowledge.commands import shown_command
+from omp_magic.machine import Machine
 from omp_magic.machine.linux.elsewhere import Elsewhere
+from omp_magic.machine.linux.namespaces import own_numbers
 from omp_magic.outside.kernels import ORDERS, ordered
+from omp_magic.outside.process import number_of
 from omp_magic.outside.servers import is_own_host
+from omp_magic.probes.others import _PYTHON
 from omp_magic.rules import judge
 from omp_magic.views.html import render_html
 from omp_magic.views.outside import main_wait_of, who_of
@@ -304,3 +309,46 @@ def test_kernels_are_sorted_and_laid_out() -> None:
     assert max(map(len, joined(layout(kernels(), 40)).split("\n")[:1])) <= 40
     assert "omp-magic top --all" in joined(layout(Kernels(), 100))
     assert summary(kernels()) == "3 kernels · 2 CPUs used · 16 threads"
+
+
+@pytest.mark.parametrize("word", ["", "x", "-1", "+1", " 7", "1.5", "٣", "1_0", "0x7", "9" * 5000])
+def test_what_is_no_number_of_a_process(word: str) -> None:
+    with pytest.raises(ProcessError, match="no number of a process; accepted: the number of a"):
+        number_of(word)
+
+
+def test_a_number_of_a_process() -> None:
+    assert (number_of("0"), number_of("007"), number_of("4194304")) == (0, 7, 4194304)
+
+
+THREAD_STATUS = "Name:\tpython\nState:\tS (sleeping)\nTgid:\t{}\nUid:\t0\t0\t0\t0\nNSpid:\t{}\n"
+
+
+def test_a_container_knows_its_threads_by_other_numbers(tmp_path: Path) -> None:
+    def put(name: str, text: str) -> None:
+        (tmp_path / "proc/self" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "proc/self" / name).write_text(text)
+
+    machine = Machine(root=str(tmp_path), pid=700)
+    assert own_numbers(machine, None, {700, 701}) == {700: 700, 701: 701}
+    put("status", THREAD_STATUS.format(700, "700"))
+    assert own_numbers(machine, None, {700, 701}) == {700: 700, 701: 701}
+    put("status", THREAD_STATUS.format(700, "700\t40\t1"))
+    put("task/700/status", THREAD_STATUS.format(700, "700\t40\t1"))
+    put("task/701/status", THREAD_STATUS.format(700, "701\t41\t9"))
+    assert own_numbers(machine, None, {700, 701, 702}) == {700: 1, 701: 9}, "702 has ended"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("libpython2.7.so.1.0", "2.7"), ("python3", ""), ("pypy3.10", "3.10")]
+)
+def test_a_python_is_known_by_the_name_of_its_file(name: str, told: str) -> None:
+    match = _PYTHON.match(name)
+    assert (match[1] if match else "") == told
+
+
+def test_a_stack_begins_elsewhere_after_an_exec() -> None:
+    begins = "7 (a b) c) S 1 7 7 0 -1 4194304 0 0 0 0 5 6 0 0 20 0 3 0 99 1000 10"
+    text = f"{begins} 18446744073709551615 1 1 140737"
+    assert (parse_stat(text).stack, parse_stat(text).start_ticks) == (140737, 99)
+    assert parse_stat(text.rpartition(" ")[0]).stack == 0

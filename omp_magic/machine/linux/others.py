@@ -70,10 +70,12 @@ class LinuxOthers:
             parent=stat.parent,
             forked=stat.forked,
             ended=stat.ended,
+            threads_left=stat.num_threads - 1 if stat.ended else 0,
             kernel=stat.kernel,
             process=status.process,
             own_pid=status.numbers[-1] if status.numbers else pid,
             own_user=own_user,
+            image=stat.stack,
         )
 
     def arguments(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from ...formats.procfs import Segments
 from ...formats.syscalls import parse_syscall
 from ..port.native import Native
 from ..port.rows import Memory
+from .namespaces import own_numbers
 from .symbols import FileSymbols, mapped_of
 
 if TYPE_CHECKING:
@@ -185,9 +186,11 @@ class PthreadStarts:
             raise OSError("the stacks of 32-bit processes are not read")
         with self._machine.memory(self._process) as memory:
             self.settle()
+            inner = own_numbers(self._machine, self._process, wanted)
             if self._list is None:
-                return self._find_asleep(wanted, segments, memory)
-            return {**self._list.find(memory, wanted, self._moved(segments))}
+                return self._find_asleep(inner, segments, memory)
+            found = self._list.find(memory, set(inner.values()), self._moved(segments))
+            return {tid: found[own] for tid, own in inner.items() if own in found}
 
     def _moved(self, segments: Segments) -> Callable[[int], int | None]:
         if self._process is None or self._native is None:
@@ -195,13 +198,14 @@ class PthreadStarts:
         return lambda address: self._home.moved(address, segments) if self._home else None
 
     def _find_asleep(
-        self, wanted: set[int], segments: Segments, memory: Memory
+        self, inner: dict[int, int], segments: Segments, memory: Memory
     ) -> dict[int, tuple[int, int] | None]:
         found: dict[int, tuple[int, int] | None] = {}
         who = str(self._process or "self")
-        for tid in wanted:
+        for tid, own in inner.items():
             try:
-                found[tid] = start_of_sleeping(self._machine, who, tid, memory, segments)
+                call = f"/proc/{who}/task/{tid}/syscall"
+                found[tid] = start_of_sleeping(self._machine, call, own, memory, segments)
             except ProcessLookupError:
                 found[tid] = None
             except LookupError:
@@ -212,7 +216,7 @@ class PthreadStarts:
 
 
 def start_of_sleeping(
-    machine: Door, process: str, tid: int, memory: Memory, segments: Segments
+    machine: Door, call: str, tid: int, memory: Memory, segments: Segments
 ) -> tuple[int, int] | None:
     """Give (start routine, argument) of a thread by its stack pointer; None while it runs.
 
@@ -220,10 +224,10 @@ def start_of_sleeping(
     ----------
     machine
         The machine to read.
-    process
-        The process's folder below ``/proc``.
+    call
+        Its file of /proc that tells of its system call and stack pointer.
     tid
-        The thread.
+        The thread, as its process knows it.
     memory
         The process's memory.
     segments
@@ -238,7 +242,7 @@ def start_of_sleeping(
     """
     if os.uname().machine != "x86_64" or sys.byteorder != "little":
         raise OSError("this C library does not tell where it keeps its threads")
-    waiting = parse_syscall(machine.read(f"/proc/{process}/task/{tid}/syscall"))
+    waiting = parse_syscall(machine.read(call))
     if waiting is None:
         return None
     top = _above(memory, waiting.stack_pointer, tid)

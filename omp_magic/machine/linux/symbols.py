@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def mapped_of(maps: str, names: re.Pattern[str]) -> tuple[Mapped, ...]:
     """Give the mapped files of some names: a process may have a thousand lines of others."""
-    wanted = (line for line in maps.split("\n") if names.match(line.rpartition("/")[2]))
+    lines = (line for line in maps.split("\n") if "/" in line)
+    wanted = (line for line in lines if names.match(line.rpartition("/")[2]))
     return parse_maps("\n".join(wanted))
 
 

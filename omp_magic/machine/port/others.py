@@ -38,12 +38,16 @@ class Standing(NamedTuple):
         Whether it goes on in the memory of its parent, without a program of its own.
     ended
         Whether it has ended, and its parent has not waited for it yet.
+    threads_left
+        Threads that go on after its first one has ended: of such a process nothing is told.
     kernel
         Whether it is a thread of the kernel.
     process
         The process that the number belongs to: another one where it is a thread's.
     own_pid, own_user
         Its number and its user's as it knows them itself, in namespaces of its own.
+    image
+        What tells it from what it was before it called exec; 0 where not told.
     """
 
     pid: int
@@ -54,10 +58,12 @@ class Standing(NamedTuple):
     parent: int = 0
     forked: bool = False
     ended: bool = False
+    threads_left: int = 0
     kernel: bool = False
     process: int = 0
     own_pid: int = 0
     own_user: int = 0
+    image: int = 0
 
 
 class WaitRow(NamedTuple):
