@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import wrong
 from ..facts.kernels import Kernels
 from ..outside.kernels import ORDERS, KernelWatch, ordered
-from ..views.plain import is_terminal, terminal_columns, write_lines
+from ..views.plain import can_redraw, terminal_columns, write_lines
 from .commands import FINE, FOUND, WRONG_USE
 from .parser import Parser
 
@@ -30,6 +30,7 @@ _LEAST_S, _MOST_S = 0.2, 3600.0
 _ENDS = ("q", "Q", "\x1b", "\x03", "\x04")
 _BESIDE_ROWS = 6
 """Lines of the screen that are no rows of the table: above it, below it, the first gaps."""
+_MOST_FITS = 4
 
 
 def add(parser: Parser) -> None:
@@ -58,12 +59,12 @@ def run(options: Namespace) -> int:
     seconds = _seconds(options.interval)
     if seconds is None:
         accepted = f"seconds from {_LEAST_S:g} to {_MOST_S:g}"
-        told = wrong(f"found --interval {options.interval}", accepted, EXAMPLE)
+        told = wrong(f"found --interval {options.interval!r}", accepted, EXAMPLE)
         print(f"omp-magic top: {told}", file=sys.stderr)
         return WRONG_USE
     options.interval = seconds
     watch = KernelWatch(every=options.every)
-    if options.json or options.once or not is_terminal(sys.stdout):
+    if options.json or options.once or not can_redraw(sys.stdout):
         return _once(watch, options)
     with suppress(KeyboardInterrupt):  # the way to end it that everybody knows
         _live(watch, options)
@@ -93,23 +94,32 @@ def _once(watch: KernelWatch, options: Namespace) -> int:
 
 
 def _live(watch: KernelWatch, options: Namespace) -> None:
-    from ..machine.python.keys import keys  # noqa: PLC0415 - only a terminal has some
+    from ..machine.python.keys import STOP, keys, stop  # noqa: PLC0415 - only a terminal has some
     from ..views.live import screen  # noqa: PLC0415 - as above
 
-    home = os.path.expanduser("~")
-    with keys() as wait, screen() as (draw, size):
-        pause_s = min(_FIRST_S, options.interval)
-        while True:
-            columns, rows = size()
-            draw(_page(ordered(watch.look(), options.sort), columns, rows, home))
-            if wait(pause_s) in _ENDS:
-                return
-            pause_s = options.interval
+    home, pause_s = os.path.expanduser("~"), min(_FIRST_S, options.interval)
+    while True:
+        with keys() as wait, screen() as (draw, size):
+            key = ""
+            while key not in (*_ENDS, STOP):
+                columns, rows = size()
+                draw(_page(ordered(watch.look(), options.sort), columns, rows, home))
+                key = wait(pause_s)
+                pause_s = options.interval
+        if key != STOP:
+            return
+        stop()
 
 
 def _page(found: Kernels, columns: int, rows: int, home: str) -> list[Text]:
     from ..views.lines import line, wrapped  # noqa: PLC0415 - rich, 30 ms
     from ..views.top import layout, summary  # noqa: PLC0415 - as above
 
-    head = wrapped(f"{summary(found)} · q ends", columns, first="  ", style="dim")
-    return [*head, line(), *layout(found, columns, most=rows - _BESIDE_ROWS, home=home)]
+    head = [*wrapped(f"{summary(found)} · q ends", columns, first="  ", style="dim"), line()]
+    most = rows - _BESIDE_ROWS
+    for _ in range(_MOST_FITS):
+        page = [*head, *layout(found, columns, most=most, home=home)]
+        if len(page) <= rows or most <= 1:
+            break
+        most = most * max(1, rows - len(head)) // len(page)  # a row may be several lines
+    return page

@@ -7,7 +7,7 @@ memory only when it has changed in size, and the servers are asked every few sec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -16,7 +16,6 @@ from ..facts.kernels import Kernel, Kernels, Session
 from ..facts.libraries import Gap
 from ..facts.snapshots import Snapshot
 from ..formats.commandline import kernel_of
-from ..formats.jupyterfiles import ServerFile
 from ..knowledge.catalog import is_family
 from ..knowledge.commands import shown_command
 from ..machine import Machine
@@ -25,7 +24,7 @@ from ..machine.port.others import Standing, Users
 from ..machine.systems import users_here
 from ..probes.others import OtherObserver
 from .process import judged, standing_of
-from .servers import servers, sessions_of
+from .servers import servers, sessions_of_all
 
 _Value = TypeVar("_Value")
 _ASKED_EVERY_S = 5.0
@@ -159,16 +158,14 @@ class KernelWatch:
         """Ask the servers for their sessions, when that is some time ago."""
         if now_s - self._asked_s < _ASKED_EVERY_S:
             return
-        self._asked_s, self._asked = now_s, []
-        self._sessions = {
-            session.kernel_id: session
-            for server in servers(self._asked, self.folder)
-            for session in self._told(server)
-        }
-
-    def _told(self, server: ServerFile) -> Iterable[Session]:
-        what = f"notebooks of the server at {server.url}"
-        return _filed(what, self._asked, lambda: sessions_of(server)) or ()
+        self._asked_s, self._asked, self._sessions = now_s, [], {}
+        alive = set(self.users.pids())
+        for server, told in sessions_of_all(servers(self._asked, self.folder)).items():
+            if not isinstance(told, Exception):
+                self._sessions |= {session.kernel_id: session for session in told}
+            elif server.pid in alive:  # one that was killed leaves its file
+                what = f"notebooks of the server at {server.url}"
+                self._asked.append(Gap(what=what, why=str(told)))
 
     def _row(self, known: _Known, now_s: float, gaps: list[Gap]) -> Kernel | None:
         """Give a process's line; None when it has ended."""

@@ -9,8 +9,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
@@ -68,6 +71,43 @@ def servers(gaps: list[Gap], folder: str | None = None) -> tuple[ServerFile, ...
                 continue
             found.setdefault(server.url, server)
     return tuple(found.values())
+
+
+def sessions_of_all(
+    asked: Iterable[ServerFile], timeout_s: float = TIMEOUT_S
+) -> dict[ServerFile, tuple[Session, ...] | Exception]:
+    """Ask servers for their sessions, all at once: one that hangs holds up no other.
+
+    Parameters
+    ----------
+    asked
+        The servers.
+    timeout_s
+        How long all of them may take. One that sends a byte now and then is waited for no longer.
+
+    Returns
+    -------
+    dict
+        By server what it told, or why it did not.
+    """
+    late = OSError(f"it does not answer within {timeout_s:g} s")
+    told: dict[ServerFile, tuple[Session, ...] | Exception] = dict.fromkeys(asked, late)
+
+    def ask(server: ServerFile) -> None:
+        try:
+            answer: tuple[Session, ...] | Exception = sessions_of(server)
+        except (OSError, ParseError) as error:
+            answer = error
+        told[server] = answer
+
+    # Daemons: what a server holds up holds up no end of the command.
+    threads = [threading.Thread(target=ask, args=(each,), daemon=True) for each in told]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return dict(told)
 
 
 def sessions_of(server: ServerFile) -> tuple[Session, ...]:

@@ -64,6 +64,11 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
+def can_redraw(stream: Any, environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a stream is a terminal that can be drawn anew: a dumb one only adds lines."""
+    return is_terminal(stream) and environ.get("TERM") not in ("dumb", "unknown")
+
+
 def plain_text(*parts: RenderableType) -> str:
     """Give what a rich console would print, without colour and without spaces at line ends.
 

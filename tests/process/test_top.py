@@ -259,7 +259,7 @@ def test_the_token_goes_to_this_machine_alone(
     }
     try:
         for number, url in enumerate(urls):
-            text = json.dumps({"url": url, "pid": 1, "token": TOKEN})
+            text = json.dumps({"url": url, "pid": os.getpid(), "token": TOKEN})
             (tmp_path / f"jpserver-{number}.json").write_text(text)
         (tmp_path / "nbserver-7.json").write_text("no JSON")
         gaps = KernelWatch(folder=str(tmp_path)).look().gaps
@@ -274,6 +274,53 @@ def test_the_token_goes_to_this_machine_alone(
     assert "a JSON object" in told["server of nbserver-7.json"]
     assert TOKEN not in str(gaps) + str(servers([], str(tmp_path)))
     assert servers([], str(tmp_path / "nothing")) == ()
+
+
+def test_servers_that_hang_hold_up_nobody(tmp_path: Path) -> None:
+    """Neither one that says nothing, nor one that sends a byte now and then, nor its dead file."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    text = json.dumps({"url": "http://127.0.0.1:9/", "pid": gone.pid, "token": TOKEN})
+    (tmp_path / "jpserver-9.json").write_text(text)
+    end, before = threading.Event(), set(threading.enumerate())
+
+    def drips(taken: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            other, _ = taken.accept()
+            with other:
+                other.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not end.wait(0.1):
+                    other.sendall(b"x")
+
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for number in range(20):
+            taken, port = _listening()
+            stack.enter_context(taken)
+            ports.append(port)
+            url = f"http://127.0.0.1:{port}/"
+            text = json.dumps({"url": url, "pid": os.getpid(), "token": TOKEN})
+            (tmp_path / f"jpserver-{port}.json").write_text(text)
+            if number == 0:
+                threading.Thread(target=drips, args=(taken,), daemon=True).start()
+        stack.callback(end.set)
+        rows = [session("12ab", "a.ipynb")]
+        stack.enter_context(server(tmp_path, lambda: (200, json.dumps(rows).encode(), {})))
+        watch = KernelWatch(folder=str(tmp_path))
+        # Asked one after the other they would take 20 s, and the first one for ever.
+        asking = threading.Thread(target=watch.look, daemon=True)
+        asking.start()
+        asking.join(15)
+        assert not asking.is_alive()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+    gaps = {gap.what: gap.why for gap in watch._asked}
+    assert gaps.keys() == {f"notebooks of the server at http://127.0.0.1:{p}/" for p in ports}
+    assert {why.partition(":")[0] for why in gaps.values()} <= {
+        "it does not answer",
+        "it does not answer within 1 s",
+    }
+    assert watch._sessions["12ab"].path == "a.ipynb"
 
 
 def test_all_processes_with_a_runtime(tmp_path: Path) -> None:
@@ -305,8 +352,14 @@ def test_all_processes_with_a_runtime(tmp_path: Path) -> None:
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
-@pytest.mark.parametrize("key", [b"q", b"\x03"])
-def test_a_terminal_is_given_back_as_it_was(tmp_path: Path, key: bytes) -> None:
+@pytest.mark.parametrize(
+    ("keys", "code", "screens"),
+    [((b"\x1b[A", b"\x1a", b"q"), 0, 2), ((b"\x03",), 0, 1), ((signal.SIGTERM,), 143, 1)],
+)
+def test_a_terminal_is_given_back_as_it_was(
+    tmp_path: Path, keys: tuple[bytes | signal.Signals, ...], code: int, screens: int
+) -> None:
+    """An arrow, or a mouse's wheel, is no Escape; Ctrl-Z leaves the screen and comes back to it."""
     import fcntl
     import pty
     import struct
@@ -328,11 +381,19 @@ def test_a_terminal_is_given_back_as_it_was(tmp_path: Path, key: bytes) -> None:
         deadline = time.monotonic() + 60
         while shown.count(b"q ends") < 3 and time.monotonic() < deadline:
             shown += os.read(ours, 65536)
-        assert termios.tcgetattr(theirs) != modes
-        os.write(ours, key)
+        for key in keys:
+            assert termios.tcgetattr(theirs) != modes
+            draws = shown.count(b"q ends")
+            if isinstance(key, bytes):
+                os.write(ours, key)
+            else:
+                process.send_signal(key)
+            while key is not keys[-1] and shown.count(b"q ends") < draws + 2:
+                assert time.monotonic() < deadline
+                shown += os.read(ours, 65536)
         reader = threading.Thread(target=lambda: shown.extend(_rest(ours)), daemon=True)
         reader.start()
-        assert process.wait(timeout=60) == 0, shown.decode()
+        assert process.wait(timeout=60) == code, shown.decode()
         assert termios.tcgetattr(theirs) == modes
     finally:
         process.kill()
@@ -342,9 +403,31 @@ def test_a_terminal_is_given_back_as_it_was(tmp_path: Path, key: bytes) -> None:
     os.close(ours)
     text = shown.decode()
     assert "Traceback" not in text
-    assert text.count("\x1b[?1049h") == text.count("\x1b[?1049l") == 1, "its own screen is left"
+    assert text.count("\x1b[?1049h") == text.count("\x1b[?1049l") == screens, "its own is left"
     assert text.count("\x1b[?25l") <= text.count("\x1b[?25h"), "the cursor is shown again"
     assert re.search(r"\d+ kernels?( · [\d.]+ CPUs? used)? · \d+ threads?", _SEQUENCE.sub("", text))
+
+
+def test_a_terminal_that_only_adds_lines_gets_one_table(tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "omp_magic", "top"],
+            stdin=theirs,
+            stdout=theirs,
+            timeout=60,
+            check=False,
+            env={**CLEAN, "TERM": "dumb", "JUPYTER_RUNTIME_DIR": str(tmp_path)},
+        )
+    finally:
+        os.close(theirs)
+    text = _rest(ours).decode()
+    os.close(ours)
+    assert ended.returncode in (0, 1)
+    assert "\x1b" not in text
+    assert "kernel" in text
 
 
 def _own_terminal(handle: int) -> None:
@@ -385,7 +468,13 @@ def test_a_real_server_tells_its_notebooks(tmp_path: Path) -> None:
             data=json.dumps({**body, "kernel": {"name": "python3"}}).encode(),
             headers={"Authorization": f"token {TOKEN}"},
         )
-        made = json.load(urllib.request.urlopen(request, timeout=60))
+        while True:  # its file is there a moment before it listens
+            try:
+                made = json.load(urllib.request.urlopen(request, timeout=60))
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
         watch = KernelWatch(folder=str(tmp_path))
         while time.monotonic() < deadline:
             names = {each.kernel_id: each.name for each in watch.look().kernels}

@@ -13,6 +13,7 @@ import pytest
 from facts_for_tests import library, snapshot
 from live import LINUX
 
+from omp_magic.cli.top import _page
 from omp_magic.errors import ParseError, ProcessError
 from omp_magic.facts.kernels import Kernel, Kernels
 from omp_magic.facts.libraries import Gap
@@ -352,3 +353,14 @@ def test_a_stack_begins_elsewhere_after_an_exec() -> None:
     text = f"{begins} 18446744073709551615 1 1 140737"
     assert (parse_stat(text).stack, parse_stat(text).start_ticks) == (140737, 99)
     assert parse_stat(text.rpartition(" ")[0]).stack == 0
+
+
+def test_what_is_left_out_of_a_screen_is_told_where_rows_take_several_lines() -> None:
+    rows = tuple(
+        Kernel(pid=pid, name=f"{'深い/' * 20}{pid}.ipynb", num_threads=3) for pid in range(200)
+    )
+    for columns, height in ((40, 12), (40, 24), (100, 24), (200, 60), (20, 5)):
+        page = joined(_page(Kernels(kernels=rows), columns, height, "")).split("\n")
+        told = [line for line in page if "more row" in line]
+        assert len(told) == 1
+        assert len(page) <= height or height < 12
