@@ -138,18 +138,21 @@ def parse_constants(data: bytes | mmap.mmap) -> tuple[tuple[int, int], ...]:
         wide, order = _form(data)
         (at,) = struct.unpack_from(order + ("Q" if wide else "I"), data, 40 if wide else 32)
         size, count, names = struct.unpack_from(order + "HHH", data, 58 if wide else 46)
-        form = order + ("IIQQQQ" if wide else "IIIIII")
-        headers = [
-            struct.unpack_from(form, data, at + index * size)
-            for index in range(min(count, _MOST_HEADERS) if at else 0)
-        ]
-        if not headers:
+        number = min(count, _MOST_HEADERS) if at else 0
+        if not number:
             return ((0, len(data)),)
+        # Headers of another size are refused, as bfd refuses them (elfcode.h, e_shentsize); one
+        # call for all of a file: there are hundreds of files.
+        form = struct.Struct(order + ("IIQQQQIIQQ" if wide else "10I"))
+        if size != form.size or at + number * size > len(data):
+            wanted = f"section headers of {form.size} bytes that lie inside the file"
+            raise ParseError("ELF file", _head(data), wanted)
+        headers = list(form.iter_unpack(data[at : at + number * size]))
         table = headers[names][4]
         return _apart(
             [
                 (offset, offset + length)
-                for name, kind, _, _, offset, length in headers
+                for name, kind, _, _, offset, length, *_ in headers
                 if kind != _SHT_NOBITS and data[table + name : table + name + 7] == b".rodata"
             ],
             len(data),

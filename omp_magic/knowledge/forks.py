@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from .catalog import is_family
+
 HANGS = "hangs"
 KILLED = "is killed by SIGTERM"
 FAILS = "fails with an error"
@@ -238,6 +240,8 @@ def fork_of(path: str) -> Fork | None:
     >>> fork_of("/env/_polars_runtime_32/_polars_runtime.abi3.so").effect
     'hangs'
     """
+    if is_family(path.rpartition("/")[2]):
+        return None  # a runtime: it has a row by its key
     rows = (row for row in FORKS if row.files)
     return next((row for row in rows if re.search(f"(?:{row.files})$", path)), None)
 

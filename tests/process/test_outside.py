@@ -196,6 +196,19 @@ def test_it_says_what_the_process_says_of_itself(masked: bool, libomp: str, libi
     assert "s3cret" not in text + made.stdout + made.stderr
 
 
+def test_what_a_look_does_not_need_is_not_loaded() -> None:
+    """Half of the command's time is its imports; each of these is a millisecond or more."""
+    with program("print('up', flush=True); input()") as (pid, _):
+        words = [sys.executable, "-X", "importtime", "-m", "omp_magic"]
+        words += ["status", "--pid", str(pid), "--json"]
+        ended = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.split("\n")}
+    assert "omp_magic.outside.process" in loaded
+    ours = ("api", "rules.stories", "facts.load", "facts.packages", "facts.sends", "views.text")
+    away = {"ctypes", "threading", "pkgutil", "rich", *(f"omp_magic.{name}" for name in ours)}
+    assert not away & loaded
+
+
 def _figures(pid: int) -> dict[str, Any]:
     """Read what would tell that somebody was there: clocks, switches, signals, tracer, files."""
     at = Path(f"/proc/{pid}")

@@ -159,6 +159,29 @@ def thread_clock(ident: int) -> int | None:
     return None if clock is None else int(clock(ident))
 
 
+def on_main_thread() -> bool:
+    """Tell whether this runs on the interpreter's main thread."""
+    import threading  # noqa: PLC0415 - another process is looked at without it: 1 ms
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def python_threads() -> dict[int, str]:
+    """Give the names of the Python threads that live, by the system's numbers of them."""
+    import threading  # noqa: PLC0415 - as above
+
+    return {
+        each.native_id: each.name for each in threading.enumerate() if each.native_id is not None
+    }
+
+
+def num_python_threads() -> int:
+    """Count the Python threads that live, the main thread among them."""
+    import threading  # noqa: PLC0415 - as above
+
+    return threading.active_count()
+
+
 def at_fork(
     before: Callable[[], None] | None = None, in_child: Callable[[], None] | None = None
 ) -> bool:

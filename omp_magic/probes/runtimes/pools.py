@@ -7,7 +7,6 @@ it is known to have started.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ...knowledge.envvars import threads_in
 from ...machine import Machine
 from ...machine.port.native import Native
 from ...machine.python.calls import call_get
+from ...machine.python.own import on_main_thread
 from .icvs import probe_taken
 from .images import Image
 from .scope import idle_of, passed_over, serves
@@ -94,7 +94,7 @@ def probe_libraries(  # noqa: PLR0913 - each is a fact of its own
     if not images:
         return ()
     startup = probe_startup(machine, native, images, distant)
-    on_main = threading.current_thread() is threading.main_thread()
+    on_main = distant is None and on_main_thread()
     provider = provider_of(native, images) if distant is None else distant.provider(images)
     scoped = distant is None or distant.lists is not None
     beside = passed_over(native, images)

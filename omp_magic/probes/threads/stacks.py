@@ -31,7 +31,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -40,6 +39,7 @@ from ...formats.procfs import Segments
 from ...machine import Machine
 from ...machine.port.native import Native
 from ...machine.port.rows import Memory
+from ...machine.python.own import python_threads
 
 PYTHON = "Python"
 _MOST_LOOKS = 3
@@ -257,4 +257,4 @@ class ThreadOwners:
         """
         if self._pid is not None or not self._machine.live:
             return False
-        return any(each.native_id == tid for each in threading.enumerate())
+        return tid in python_threads()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Mapping
 
 from ...facts.libraries import Gap
 from ...facts.processes import PythonThreads, Thread
 from ...formats.procfs import Segments
 from ...machine import Machine
+from ...machine.python.own import num_python_threads, python_threads
 from .stacks import Owner, ThreadOwners
 
 
@@ -48,7 +48,7 @@ def probe_threads(
     labels
         Names for people by a file's path, as in `ThreadOwners.of`.
     """
-    names = _python_names() if machine.live else {}
+    names = python_threads() if machine.live else {}
     owned: Mapping[int, Owner | None] = {}
     rows = machine.system.threads()
     if owners is not None and segments is not None:
@@ -82,12 +82,4 @@ def probe_python_threads() -> PythonThreads:
     (concurrent/futures/thread.py, _threads_queues); it is not imported for this.
     """
     table = vars(sys.modules.get("concurrent.futures.thread") or sys).get("_threads_queues", ())
-    return PythonThreads(alive=threading.active_count(), of_executors=len(table))
-
-
-def _python_names() -> dict[int, str]:
-    return {
-        thread.native_id: thread.name
-        for thread in threading.enumerate()
-        if thread.native_id is not None
-    }
+    return PythonThreads(alive=num_python_threads(), of_executors=len(table))
