@@ -156,7 +156,7 @@ class Files:
 
     def _opened(self, file: Mapped) -> mmap.mmap:
         # A file object would ask the system five times more, and there are hundreds of files.
-        handle = os.open(self._machine.path(file.path), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        handle = os.open(self._machine.path(file.path), os.O_RDONLY)
         try:
             return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
         finally:
