@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from .machine import Machine
@@ -36,6 +37,7 @@ class OtherMachine(Machine):
         self.live, self.runs = False, True
         self._where = paths_of(pid)
         self._others: Others | None = None
+        self._maps: list[dict[str, str]] = []  # shared with copies of this machine
 
     @property
     def others(self) -> Others:
@@ -47,6 +49,24 @@ class OtherMachine(Machine):
     def path(self, name: str) -> str:
         """Give where the absolute path `name` of that process lies."""
         return self._where(name)
+
+    @contextmanager
+    def one_look(self) -> Iterator[None]:
+        """Read a map of memory once while this lasts: with 500 threads it takes the kernel 2 ms."""
+        self._maps.append({})
+        try:
+            yield
+        finally:
+            self._maps.pop()
+
+    def read(self, name: str) -> str:
+        """See `Machine.read`."""
+        if not self._maps or not name.endswith("/maps"):
+            return super().read(name)
+        texts, place = self._maps[-1], self.path(name)
+        if place not in texts:
+            texts[place] = super().read(name)
+        return texts[place]
 
 
 def other_system(machine: Machine) -> System:

@@ -83,6 +83,10 @@ class OtherObserver:
         shown
             Parts that views should open.
         """
+        with self.machine.one_look():
+            return self._take(threads=threads, shown=shown)
+
+    def _take(self, *, threads: bool, shown: frozenset[str]) -> Snapshot:
         gaps = self._gaps
         gaps.clear()
         self._distant.forget()

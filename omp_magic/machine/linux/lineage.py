@@ -85,8 +85,8 @@ def _has_many_lists(machine: Door) -> bool:
     """
     if machine.live or not machine.runs:
         return False
-    threads = len(machine.entries("/proc/self/task"))
-    return threads > sum(name.isdigit() for name, _ in machine.entries("/proc"))
+    threads = parse_stat(machine.read("/proc/self/stat")).num_threads
+    return threads > sum(name.isdigit() for name in os.listdir(machine.path("/proc")))
 
 
 def _by_lists(machine: Door, notes: list[str], *, ended: bool) -> dict[int, Stat]:
