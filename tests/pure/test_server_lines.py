@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from omp_magic.facts.libraries import Gap, Pool
-from omp_magic.facts.load import Throttling
 from omp_magic.facts.processes import PythonThreads, ThreadOwner
 from omp_magic.facts.sections import Ended, Section
 from omp_magic.facts.series import Family
+from omp_magic.facts.throttling import Throttling
 from omp_magic.facts.usage import Usage
 from omp_magic.rules import judge
 from omp_magic.views.exposition import encodable_label, exposition

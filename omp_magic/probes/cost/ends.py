@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ...facts.cpus import Budget
 from ...facts.libraries import Gap
-from ...facts.load import Throttling
+from ...facts.throttling import Throttling
 from ...facts.usage import Usage
 from ...formats.procfs import Segments
 from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
