@@ -216,7 +216,7 @@ class KernelSpecError(OmpMagicError):
     def __init__(self, found: str, accepted: str) -> None:
         self.found = found
         self.accepted = accepted
-        example = "omp-magic kernel install --name two-threads --threads 2"
+        example = "omp-magic kernel install two-threads --threads 2"
         super().__init__(wrong(found, accepted, example))
 
 

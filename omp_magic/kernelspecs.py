@@ -22,6 +22,9 @@ from .errors import KernelSpecError
 MARK = "omp_magic"
 """The key in a spec's metadata that says it is ours."""
 
+DEFAULT_NAME = "omp-magic"
+"""Jupyter's name for ours where none is said."""
+
 _NAME = re.compile(r"\w(?:[\w.-]{0,98}\w)?", re.ASCII)
 """jupyter_client's own (kernelspec.py, _is_valid_kernel_name) takes ``.`` and ``..`` too, and its
 install_kernel_spec begins with removing the folder of that name: with ``..`` all Jupyter data."""
@@ -40,7 +43,7 @@ class OurKernel:
 
 
 def install(
-    name: str = "omp-magic",
+    name: str = DEFAULT_NAME,
     *,
     label: str | None = None,
     words: Sequence[str] = (),
@@ -54,7 +57,7 @@ def install(
     name
         Jupyter's name for it.
     label
-        What people read; made of the Python and the words when None.
+        What people read; made of the Python, the words, and a name that was chosen, when None.
     words
         What `omp-magic run` is asked: ``("--threads", "2")``.
     user
@@ -79,9 +82,9 @@ def install(
     prefix = None if user else os.path.expanduser(prefix or sys.prefix)
     for folder in _taken(manager, name.lower(), prefix):
         raise KernelSpecError(
-            f"kernel {name!r} is there and is not one of ours: {folder}", "another --name"
+            f"kernel {name!r} is there and is not one of ours: {folder}", "another name"
         )
-    label = label or _label(words)
+    label = label or _label(name, words)
     try:
         with tempfile.TemporaryDirectory() as parent:
             # A folder of its own: that of tempfile is its user's alone, and is copied so.
@@ -196,9 +199,11 @@ def _words(spec: dict[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, words)) if isinstance(words, list) else ()
 
 
-def _label(words: Sequence[str]) -> str:
+def _label(name: str, words: Sequence[str]) -> str:
     told = words[words.index("--threads") + 1] if "--threads" in words else "auto"
-    return f"Python {sys.version_info[0]} (omp_magic, threads: {told})"
+    # Two kernels may differ in --set alone, and in a menu their labels are all that is seen.
+    who = "omp_magic" if name == DEFAULT_NAME else f"omp_magic {name}"
+    return f"Python {sys.version_info[0]} ({who}, threads: {told})"
 
 
 def _write(folder: str, label: str, words: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from .probes.packages.numbalayer import installed_layers
 from .reports import check_place, write_report
 from .starts.asking import Asked, asked_for, codes_in, example_of, sets_in
 from .starts.lines import lines_of
-from .starts.making import make_start
+from .starts.making import MARK, make_start, users_own
 from .starts.readers import MODULES, readers_here
 from .views.envfiles.table import FORMATS
 from .views.starts import budget_line
@@ -60,8 +60,7 @@ class Environment:
     @property
     def variables(self) -> dict[str, str]:
         """The variables that are set, by name; a new dict."""
-        rows = self.start.variables
-        return {each.name: each.value for each in rows if each.value is not None}
+        return {each.name: each.value for each in self.start.variables if each.value is not None}
 
     @property
     def file_name(self) -> str:
@@ -113,7 +112,7 @@ class Environment:
     ) -> dict[str, Any]:
         """Give text/plain and text/html."""
         makers: dict[str, Callable[[], Any]] = {
-            "text/plain": lambda: "\n".join((*self.beside, self.text.rstrip("\n"))),
+            "text/plain": lambda: self.text.rstrip("\n"),  # a copied kernel.json is JSON
             "text/html": self._html,
         }
         return bundle(makers, include, exclude)
@@ -190,7 +189,8 @@ def environment(  # noqa: PLR0913 - each is an option of its own
         layers=installed_layers() if any("212" in code for code in codes) else (),
         asking=asking,
     )
-    start = make_start(probe_budget(HERE.observer.machine), _own(), asked)
+    own, above = users_own(_own(), asked)
+    start = make_start(probe_budget(HERE.observer.machine), own, asked, above)
     runtimes = shipped()
     if manners_of(system).own_blas:
         runtimes.setdefault(manners_of(system).own_blas, set()).add("the system")
@@ -242,9 +242,9 @@ def in_form(  # noqa: PLR0913 - each is a fact of its own
     """
     lines, foot = lines_of(start, readers)
     sheet = Sheet(
-        head=(budget_line(start), f"omp_magic {_version()}: {command}"),
+        head=(budget_line(start), f"omp_magic {_version()}: {command}", *start.notes),
         lines=lines,
-        foot=(*foot, *start.notes),
+        foot=foot,
         workers=start.workers,
         python=python,
         label=f"Python {sys.version_info[0]} ({counted(start.threads, 'thread')})",
@@ -267,17 +267,17 @@ def _version() -> str:
 def _format(word: str, asking: str) -> str:
     if word not in FORMATS:
         accepted = f"a format: {', '.join(FORMATS)}"
-        raise StartError(
-            word, accepted, example_of(asking, "format", "bash"), nearest(word, FORMATS)
-        )
+        example = example_of(asking, "format", "bash")
+        raise StartError(word, accepted, example, nearest(word, FORMATS))
     return word
 
 
 def _command(word: str, asked: Asked) -> str:
-    """Give the command that writes the same; what is set besides is in the lines."""
+    """Give the command that writes the same."""
     parts = ["omp-magic", "env", "--format", word]
     parts += [] if asked.spec is None else ["--threads", asked.spec.text]
     parts += [] if asked.workers == 1 else ["--workers", str(asked.workers)]
+    parts += [part for name, value in asked.sets for part in ("--set", f"{name}={value or ''}")]
     parts += [part for code in asked.codes for part in ("--fix", code)]
     return shlex.join(parts)
 
@@ -287,7 +287,7 @@ def _own() -> dict[str, str]:
 
     A limit of this session holds some, and imports have set others: paddle OMP_NUM_THREADS=1.
     """
-    found = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    found = {name: os.environ[name] for name in (*VARIABLES, MARK) if name in os.environ}
     snapshot = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
     for setting in snapshot.environment:
         if setting.set_by:

@@ -31,6 +31,8 @@ FINE, FOUND, WRONG_USE, NO_READER = 0, 1, 2, 141
 """Exit codes: nothing of the asked severity, findings, wrong use, and as after SIGPIPE."""
 NOT_STARTED, NOT_FOUND = 126, 127
 """As a shell's, and env(1)'s: a program that cannot be started, one that is not there."""
+NOT_WRITTEN = 74
+"""What sysexits.h has for it, EX_IOERR: stdout leads to a file system that is full."""
 
 
 COMMANDS = {

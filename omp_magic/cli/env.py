@@ -8,6 +8,7 @@ from argparse import Namespace
 from ..errors import OmpMagicError
 from ..starting import environment
 from ..views.envfiles.table import FORMATS
+from ..views.words import printable
 from .commands import FINE, WRONG_USE
 from .parser import Parser
 from .run import add_asked
@@ -44,8 +45,11 @@ def run(options: Namespace) -> int:
     except OmpMagicError as error:
         print(f"omp-magic env: {error}", file=sys.stderr)
         return WRONG_USE
-    for line in made.beside:
-        print(f"omp-magic env: {line}", file=sys.stderr)
+    notes = made.beside
+    if not notes and (path or sys.stdout is None or not sys.stdout.isatty()):
+        notes = made.start.notes  # where they are not seen among the comments
+    for line in notes:
+        print(f"omp-magic env: {printable(line)}", file=sys.stderr)
     if path:
         print(f"omp-magic env: {path} is written")
     else:

@@ -6,8 +6,8 @@ import shlex
 import sys
 from argparse import Namespace
 
-from ..errors import OmpMagicError
-from ..kernelspecs import install, installed, remove
+from ..errors import OmpMagicError, wrong
+from ..kernelspecs import DEFAULT_NAME, install, installed, remove
 from ..views.words import printable
 from .commands import FINE, WRONG_USE
 from .parser import Parser
@@ -15,15 +15,18 @@ from .run import asked_of
 
 TOLD = "put in, list or remove Jupyter kernels that start through `omp-magic run`"
 DEFAULT = "the kernel's threads are counted at each start; it is put into this environment"
-EXAMPLE = "omp-magic kernel install --threads 2 --name two-threads"
+EXAMPLE = "omp-magic kernel install two-threads --threads 2"
 _ASKING = "omp-magic kernel install {}"
 
 
 def add(parser: Parser) -> None:
     """Add what it takes."""
     parser.add_argument("action", choices=["install", "list", "remove"], help="what to do")
-    parser.add_argument("names", metavar="NAME", nargs="*", help="for remove: which")
-    parser.add_argument("--name", default="omp-magic", help="its name (default: %(default)s)")
+    # Python calls it required where nothing is missing but the action, without the default.
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", default=[], help="install: one; remove: one or more"
+    )
+    parser.add_argument("--name", help=f"the same as NAME (default for install: {DEFAULT_NAME})")
     parser.add_argument("--display-name", metavar="TEXT", help="what people read")
     parser.add_argument(
         "--threads", metavar="SPEC", help="as omp-magic run has it (default: auto, at each start)"
@@ -45,22 +48,30 @@ def add(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Do it."""
-    if options.action != "remove" and options.names:
-        return _refused(f"{options.action} takes no name but --name: found {options.names[0]!r}")
+    names = [*options.names, *([] if options.name is None else [options.name])]
+    most = {"install": 1, "list": 0}.get(options.action, len(names))
+    if len(names) > most:
+        accepted = "one name" if most else "no name"
+        found = f"found {options.action} {shlex.join(names)}"
+        return _refused(wrong(found, accepted, EXAMPLE if most else "omp-magic kernel list"))
     try:
         if options.action == "install":
-            _install(options)
+            _install(options, *names)
         elif options.action == "list":
             _list()
         else:
-            for name in options.names or [options.name]:
+            if not names:
+                ours = ", ".join(each.name for each in installed()) or "none is there"
+                example = "omp-magic kernel remove two-threads"
+                return _refused(wrong("found no name", f"one or more of ours: {ours}", example))
+            for name in names:
                 print(f"omp-magic kernel: {printable(remove(name))} is removed")
     except OmpMagicError as error:
         return _refused(str(error))
     return FINE
 
 
-def _install(options: Namespace) -> None:
+def _install(options: Namespace, name: str = DEFAULT_NAME) -> None:
     asked = asked_of(options, _ASKING)
     if asked is not None:
         asked.forced({}, {})  # a kernel with what no variable mends would never start
@@ -68,7 +79,7 @@ def _install(options: Namespace) -> None:
     words += [part for each in options.sets for part in ("--set", each)]
     words += [part for each in (asked.codes if asked else ()) for part in ("--fix", each)]
     made = install(
-        options.name,
+        name,
         label=options.display_name,
         words=words,
         user=options.user,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 
 from .. import __version__
 from ..views.signs import ERRORS
-from .commands import COMMANDS, NO_READER, command_of
+from .commands import COMMANDS, NO_READER, NOT_WRITTEN, command_of
 from .parser import Parser
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
@@ -46,11 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:  # as it is where it was closed before the start
             sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more at its end, and would complain then; its documentation of the
-        # module signal, "Note on SIGPIPE".
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _stop_writing()
         return NO_READER
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        print(f"omp-magic: stdout: {error.strerror}", file=sys.stderr)
+        _stop_writing()
+        return NOT_WRITTEN
     return code
+
+
+def _stop_writing() -> None:
+    """Let stdout lead nowhere.
+
+    Python flushes once more at its end, and would complain then; its documentation of the module
+    signal, "Note on SIGPIPE".
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parsed(words: list[str]) -> tuple[Command, Namespace]:

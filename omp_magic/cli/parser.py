@@ -62,8 +62,11 @@ class Parser(argparse.ArgumentParser):
             words = re.findall(r"[\w-]+", choices[1])
         found = strange[1].split(" (choose")[0].split()[0].strip("',") if strange else ""
         told = f"found {found!r}" if found else message
-        if message.endswith("required: command"):
-            told = "no command"
+        missing = re.search(r"required: (\w+)$", message)
+        if missing:
+            told = f"no {missing[1]}"
+            named = (each.choices for each in self._actions if each.dest == missing[1])
+            words = [*(next(named, None) or words)]
         sentence = wrong(told, ", ".join(words), self.example, nearest(found, words))
         self.exit(_WRONG_USE, f"{self.prog}: {sentence}\n")
 

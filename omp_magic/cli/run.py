@@ -15,7 +15,7 @@ from ..errors import OmpMagicError
 from ..machine import Machine
 from ..machine.becoming import become, environ_given
 from ..probes.cpus.budget import probe_budget, unknown_budget
-from ..starts.making import make_start
+from ..starts.making import make_start, marked, users_own
 from .commands import FINE, NOT_FOUND, NOT_STARTED, WRONG_USE
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
@@ -52,8 +52,9 @@ def add_asked(parser: Parser) -> None:
     parser.add_argument(
         "--threads",
         metavar="SPEC",
-        help="threads of each pool: N, auto, auto/N, NAME=N with NAME openmp, blas, openblas, mkl, "
-        'numba ... (default: auto); several are one word: "auto blas=1"',
+        help="threads of each pool: N, auto, auto/N, NAME=N (default: auto); several are one word: "
+        '"auto blas=1"; NAME is openmp, blas, openblas, mkl, blis, numexpr, numba, cv2, polars, '
+        "blosc2, tensorflow, pyarrow-io or joblib",
     )
     parser.add_argument(
         "--workers", metavar="N", help="processes that divide the CPUs (default: 1)"
@@ -64,7 +65,8 @@ def add_asked(parser: Parser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="set a variable, over what is set already; NAME= takes it out",
+        help="set a variable that OpenMP, a BLAS or a package's pool reads, over what is set "
+        "already; NAME= takes it out",
     )
     parser.add_argument(
         "--fix",
@@ -86,9 +88,11 @@ def run(options: Namespace) -> int:
     environ = environ_given(os.environ)
     after = environ
     try:
-        start = make_start(_budget(), environ, asked_of(options))
-        _tell(start, command, environ, whole=options.verbose or options.dry_run)
-        after = start.environ(environ)
+        asked = asked_of(options)
+        own, above = users_own(environ, asked)
+        start = make_start(_budget(), own, asked, above)
+        _tell(start, command, own, whole=options.verbose or options.dry_run)
+        after = marked(start, start.environ(own), asked, above)
     except OmpMagicError as error:
         return _refused(str(error))
     except Exception as error:  # noqa: BLE001 - law 7: our failure must not keep a server from starting
@@ -165,7 +169,9 @@ def _refused(sentence: str) -> int:
 
 def _not_started(name: str, error: OSError) -> int:
     """Say why, and give the exit code that POSIX has for it (env(1), sh(1))."""
-    found = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    # On PATH a file may stand where a folder should; in a path it is what env(1) cannot start.
+    found = isinstance(error, FileNotFoundError)
+    found = found or (isinstance(error, NotADirectoryError) and not os.path.dirname(name))
     why = error.strerror or str(error)
     if found and os.path.isfile(name):
         why = "the program that its first line names is not there"

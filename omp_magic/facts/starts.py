@@ -10,6 +10,9 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+ABOVE = "omp-magic run above has set it"
+"""Why a variable is kept that no user has set."""
+
 SET, KEPT, LEFT, OUT = "set", "kept", "left alone", "taken out"
 """States of a variable: it gets a value; it keeps the user's; it stays unset; it is taken out."""
 
@@ -28,12 +31,15 @@ class StartVariable:
         `SET`, `KEPT`, `LEFT` or `OUT`.
     why
         Why that is so, in words.
+    named
+        Whether it was asked for by its own name or for a finding, and not just as one of all.
     """
 
     name: str
     value: str | None
     state: str
     why: str = ""
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,8 @@ class Start:
         In the order in which they are told.
     notes
         What was asked for and does not hold, a line each: for people, whether they ask or not.
+    counted
+        Variables whose values were counted, here or by an `omp-magic run` above: no user's wish.
     """
 
     budget: Budget
@@ -59,6 +67,7 @@ class Start:
     threads: int
     variables: tuple[StartVariable, ...]
     notes: tuple[str, ...] = ()
+    counted: frozenset[str] = frozenset()
 
     def environ(self, before: Mapping[str, str]) -> dict[str, str]:
         """Give an environment with what is set and without what is taken out."""

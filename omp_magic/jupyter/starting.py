@@ -8,6 +8,7 @@ from IPython.core.error import UsageError
 
 from ..errors import OmpMagicError
 from ..starting import environment
+from ..views.words import printable
 from .asking import unquoted
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def environment_for(options: Namespace) -> Environment:
-    """Give the variables in the form of a tool.
+    """Give the variables in the form of a tool, written into a file where one is named.
 
     Raises
     ------
@@ -25,7 +26,7 @@ def environment_for(options: Namespace) -> Environment:
         In one line, when it is asked in other words, or nothing mends a finding.
     """
     try:
-        return environment(
+        made = environment(
             unquoted(options.format),
             threads=unquoted(options.threads),
             workers=unquoted(options.workers),
@@ -33,5 +34,12 @@ def environment_for(options: Namespace) -> Environment:
             fix=[unquoted(each) or "" for each in options.codes or ()],
             asking="%omp_env {}",
         )
+        if options.output is not None:
+            path = unquoted(options.output) or ""
+            path = made.save(path, force=options.force, command="%omp_env --output")
+            for line in made.beside or made.start.notes:
+                print(printable(line))
+            print(f"{printable(path)} is written")
     except OmpMagicError as error:
         raise UsageError(f"omp_env: {error}") from None
+    return made

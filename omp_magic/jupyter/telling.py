@@ -54,6 +54,8 @@ class Telling:
     @argument(
         "--fix", dest="codes", metavar="CODE", action="append", help="set what mends this finding"
     )
+    @argument("-o", "--output", metavar="FILE", help="write this file")
+    @argument("--force", action="store_true", help="replace a file that is there")
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic
     def omp_env(self, line: str) -> Environment | None:
@@ -64,17 +66,19 @@ class Telling:
 
             %omp_env --format dockerfile --workers 2
             %omp_env --format python --fix OMP303
+            %omp_env --format bash --output omp-env.sh
 
         It gives an Environment; `str` has the text, `save("omp-env.sh")` writes the file.
         """
-        accepted = "--format, --threads, --workers, --set, --fix"
+        accepted = "--format, --threads, --workers, --set, --fix, --output, --force"
         options = parsed(self.omp_env, line, accepted, "%omp_env --format dockerfile --workers 2")
         if options is None:
             return None
         from .starting import environment_for  # noqa: PLC0415 - see the top of the file
 
         made = environment_for(options)
-        return None if line.rstrip().endswith(";") else made
+        hidden = options.output is not None or line.rstrip().endswith(";")
+        return None if hidden else made
 
     @magic_arguments()
     @argument("--all", action="store_true", help="the kernels of all notebooks of this user")

@@ -21,7 +21,7 @@ MOST_WORKERS = 8192
 _BY_VARIABLE = frozenset(name for _, names in INHERITED for name in names) - {"pyarrow"}
 _INSTEAD = {
     "pyarrow": "pyarrow-io=N for its files; its CPU pool takes openmp=N",
-    "torch": "mkl=N or openmp=N, which it takes at its import",
+    "torch": "it takes openmp=N or mkl=N when it is imported",
 }
 
 
@@ -79,7 +79,9 @@ class Asked:
         found: dict[str, StartVariable] = {}
         for name, value in self.sets:
             state = OUT if value is None else SET
-            found[name] = StartVariable(name=name, value=value, state=state, why="as --set says")
+            found[name] = StartVariable(
+                name=name, value=value, state=state, why="as --set says", named=True
+            )
         after = {**own, **{name: value for name, value in self.sets if value is not None}}
         for name, value in self.sets:
             if value is None:
@@ -187,8 +189,8 @@ def _spec(given: str | int | Mapping[str, int | str], asking: str) -> LimitSpec:
     for name, _ in spec.amounts:
         if name not in _BY_VARIABLE:
             instead = _INSTEAD.get(name, "openmp=N or blas=N, which set what it reads")
-            accepted = f"a name that a variable sets alone; instead {instead}"
-            raise StartError(f"{name}=", accepted, example_of(asking, "threads", "blas=1 openmp=2"))
+            accepted = f"a pool with a variable of its own; {name} has none: {instead}"
+            raise StartError(name, accepted, example_of(asking, "threads", "blas=1 openmp=2"))
     return spec
 
 
@@ -200,31 +202,46 @@ def _sets(words: Iterable[str], asking: str) -> Iterable[tuple[str, str | None]]
         if not equals:
             raise StartError(word, "NAME=VALUE, or NAME= to take one out", example)
         if name not in VARIABLES:
-            accepted = "a variable that OpenMP, a BLAS or a package's pool reads; others: env(1)"
+            accepted = (
+                "a variable that OpenMP, a BLAS or a package's pool reads (all others are set "
+                "where the program is started, for example by: env NAME=VALUE)"
+            )
             raise StartError(name, accepted, example, nearest(name, VARIABLES))
         if name in seen:
             raise StartError(word, "each variable once", example)
         seen.add(name)
         if value:
-            _check(name, value, example)
+            _check(name, value, asking)
         yield name, value or None
 
 
-def _check(name: str, value: str, example: str) -> None:
+def _check(name: str, value: str, asking: str) -> None:
     from ..knowledge.meanings import meaning_of  # noqa: PLC0415 - 4 ms, and few set any
 
-    if not value.isprintable():
-        raise StartError(value, f"a value of {name} that can be printed", example)
-    try:
-        meaning_of(name, value)
-    except ParseError as error:
-        raise StartError(f"{name}={value}", error.expected, example) from None
+    def read(text: str) -> str:
+        try:
+            meaning_of(name, text)
+        except ParseError as error:
+            return error.expected
+        return ""
+
+    expected = read(value) if value.isprintable() else "a value that can be printed"
+    if expected:
+        good = next(each for each in _GOOD if not read(each))
+        raise StartError(f"{name}={value}", expected, example_of(asking, "set", f"{name}={good}"))
+
+
+_GOOD = ("4", "true", "TRUE", "cores", "active", "dynamic,4", "serial", "GNU", "tbb", "0 2 4-7")
+"""Values for an example: each form takes one of them; a test compares."""
+
+
+_CURED = tuple(code for code, cure in MENDED.items() if not isinstance(cure, str))
 
 
 def _code(word: str, asking: str) -> str:
     code = word.strip().upper()
     code = code if code.startswith("OMP") else f"OMP{code}"
     if code not in MENDED:
-        accepted = f"a finding's code: {', '.join(MENDED)}"
+        accepted = f"a finding's code that a variable mends: {', '.join(_CURED)}"
         raise StartError(word, accepted, example_of(asking, "fix", "OMP104"), nearest(word, MENDED))
     return code

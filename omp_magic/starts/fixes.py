@@ -66,7 +66,13 @@ def fix(code: str, around: Around) -> tuple[StartVariable, ...]:
     if isinstance(cure, str):
         raise NoFixError(code, cure)
     return tuple(
-        StartVariable(name=each.name, value=each.value, state=each.state, why=f"{code}: {each.why}")
+        StartVariable(
+            name=each.name,
+            value=each.value,
+            state=each.state,
+            why=f"{code}: {each.why}",
+            named=True,
+        )
         for each in cure(around)
     )
 
@@ -82,13 +88,13 @@ def _out(name: str, why: str) -> StartVariable:
 def _fewer(around: Around) -> Iterator[StartVariable]:
     """Lower the counts that the user has set and that are more than a worker's share."""
     for name, _ in for_children(around.threads):
-        count, most = _count(name, around.own.get(name)), around.count(name)
+        count, most = most_threads_in(name, around.own.get(name)), around.count(name)
         if count is not None and count > most:
             why = f"{around.own[name].strip()[:12]} is more than {_share(around, most)}"
             yield _set(name, str(most), why)
     most = around.count("OPENBLAS_NUM_THREADS")
     for name in ("OPENBLAS_DEFAULT_NUM_THREADS", "GOTO_NUM_THREADS"):
-        count = _count(name, around.own.get(name))
+        count = most_threads_in(name, around.own.get(name))
         if count is not None and count > most:
             yield _out(name, f"it is more than {_share(around, most)}")
 
@@ -97,7 +103,7 @@ def _share(around: Around, most: int) -> str:
     return "the CPUs of a worker" if most == around.threads else "--threads says"
 
 
-def _count(name: str, text: str | None) -> int | None:
+def most_threads_in(name: str, text: str | None) -> int | None:
     """Give the most that a reader takes from a count."""
     if text is None:
         return None

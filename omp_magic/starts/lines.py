@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..facts.sheets import SheetLine
-from ..facts.starts import KEPT, LEFT, OUT, SET, Start, StartVariable
+from ..facts.starts import ABOVE, KEPT, LEFT, Start, StartVariable
 from ..knowledge.variables import VARIABLES
 
 
@@ -27,18 +27,28 @@ def lines_of(
         if each.state == LEFT:
             if wanted:
                 left.append(f"{each.name} is not set: {each.why}")
-        elif wanted or (each.why and each.state in (SET, OUT)) or each.state == KEPT:
+        elif wanted or each.named or (each.state == KEPT and each.why != ABOVE):
             lines.append(SheetLine(each.name, each.value, _comment(each, readers)))
         else:
             unread.append(each.name)
-    foot = [*left, *([f"left out, nothing here reads it: {', '.join(unread)}"] if unread else [])]
+    foot = [*left, *([_unread(unread)] if unread else [])]
     return tuple(lines), tuple(foot)
+
+
+def _unread(names: list[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return f"left out, nothing here reads it: {', '.join(names)}"
+    return f"left out, nothing here reads them: {len(names)} (omp-magic run --dry-run names them)"
 
 
 def _comment(each: StartVariable, readers: Mapping[str, tuple[str, ...]]) -> str:
     who = ", ".join(readers.get(each.name, ())[:_MOST_NAMED])
-    told = VARIABLES[each.name] + (f" ({who})" if who else "")
-    why = "it is set here already" if each.state == KEPT else each.why
+    what, _, more = VARIABLES[each.name].partition("; ")
+    told = f"{what} ({who})" if who else what
+    told += f"; {more}" if more and "," in (each.value or "") else ""
+    why = each.why
+    if each.state == KEPT and why != ABOVE:
+        why = "it is set here already"
     return f"{told}; {why}" if why else told
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..facts.starts import KEPT, LEFT, SET, Start, StartVariable
+from ..facts.starts import ABOVE, KEPT, LEFT, SET, Start, StartVariable
 from ..knowledge.inherited import AT_START, INHERITED, for_children
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from ..facts.cpus import Budget
     from .asking import Asked
@@ -15,8 +15,68 @@ if TYPE_CHECKING:
 _MOST_NUMEXPR = 64
 """See `knowledge.numexpr.BUILT_IN`."""
 
+MARK = "_OMP_MAGIC_RUN"
+"""The variable that says which counts of a process, and with what values, are no user's."""
+_TOLD = "told"
 
-def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None = None) -> Start:
+
+def users_own(
+    environ: Mapping[str, str], asked: Asked | None = None
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Give an environment without what an `omp-magic run` above it counted, and what of that stays.
+
+    A value that was changed since is the user's. What was counted for a number of threads or of
+    workers stays where nothing is said of these now: a worker's program has the worker's share.
+
+    Parameters
+    ----------
+    environ
+        The variables as they are.
+    asked
+        What is asked for now.
+    """
+    words = environ.get(MARK, "").split()
+    counted = {name: value for name, _, value in (each.partition("=") for each in words)}
+    found = {name for name, value in counted.items() if value and environ.get(name) == value}
+    if _TOLD in words and (asked is None or not _tells(asked)):
+        return dict(environ), frozenset(found)
+    return {
+        name: value for name, value in environ.items() if name not in found and name != MARK
+    }, frozenset()
+
+
+def marked(
+    start: Start,
+    after: Mapping[str, str],
+    asked: Asked | None = None,
+    above: Collection[str] = (),
+) -> dict[str, str]:
+    """Give a program's environment with the mark that `users_own` reads: what was counted.
+
+    Parameters
+    ----------
+    start
+        How it is started.
+    after
+        Its environment.
+    asked, above
+        As `make_start` has them.
+    """
+    told = bool(above) or (asked is not None and _tells(asked))
+    words = [f"{name}={after[name]}" for name in sorted(start.counted) if name in after]
+    return {**after, MARK: " ".join([_TOLD, *words] if told else words)}
+
+
+def _tells(asked: Asked) -> bool:
+    return asked.spec is not None or asked.workers > 1
+
+
+def make_start(
+    budget: Budget,
+    environ: Mapping[str, str],
+    asked: Asked | None = None,
+    above: Collection[str] = (),
+) -> Start:
     """Give the variables for a program and its pools.
 
     What the user has set stays, and so does what it sets for others: OpenBLAS, MKL, BLIS and
@@ -31,6 +91,8 @@ def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None =
         The user's variables. An empty one counts as not set.
     asked
         What was asked for besides; None for nothing.
+    above
+        Those that an `omp-magic run` above has set, and that stay; see `users_own`.
     """
     workers = asked.workers if asked is not None else 1
     threads = max(1, budget.threads // workers)
@@ -41,17 +103,17 @@ def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None =
     found = {each.name: each for each in forced.values()}
     weaker = _weaker(user, forced)
     notes = []
+    if workers > budget.threads:
+        notes.append(f"{workers} workers are more than the CPUs: {budget.threads} would do")
     for name, count in wanted.items():
         if name in found:
             continue
         value = _holding(name, count, own)
         if name in user:
-            found[name] = StartVariable(name=name, value=user[name], state=KEPT, why="set already")
-            stays = f"{name}={_shown(user[name])} is set already and stays"
-            if asked is not None and asked.threads and user[name].strip() != value:
-                notes.append(f"{stays}; --set {name}={value} replaces it")
-            elif _says_nothing(name, user[name]):
-                notes.append(f"{stays}, and nothing understands it; --fix OMP304 replaces it")
+            why = ABOVE if name in above else "set already"
+            found[name] = StartVariable(name=name, value=user[name], state=KEPT, why=why)
+            if name not in above:
+                notes += _of_kept(name, user[name], value, _allowed(threads, workers), asked)
         elif name in weaker and not (weaker[name] == _FOR_ALL and _is_named(name, asked)):
             by = weaker[name]
             why = f"it would overrule {by}={_shown(_value(by, user, forced))}"
@@ -60,7 +122,10 @@ def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None =
                 notes.append(f"{name} is not set: {why}; --set {name}={value} sets it")
         else:
             was = "; was empty" if name in environ else ""
-            found[name] = StartVariable(name=name, value=value, state=SET, why=_why(asked) + was)
+            found[name] = StartVariable(
+                name=name, value=value, state=SET, why=_why(asked) + was,
+                named=_is_named(name, asked, itself=True),
+            )  # fmt: skip
     for each in _numexpr_ceiling(found, user):
         found[each.name] = each
     order = (*(name for name in wanted if name in found), *(n for n in found if n not in wanted))
@@ -70,6 +135,11 @@ def make_start(budget: Budget, environ: Mapping[str, str], asked: Asked | None =
         threads=threads,
         variables=tuple(found[name] for name in order),
         notes=(*(asked.notes if asked is not None else ()), *notes),
+        counted=frozenset(
+            name
+            for name in (*found, *above)
+            if name not in forced and (name in above or found[name].state == SET)
+        ),
     )
 
 
@@ -94,11 +164,14 @@ def _counts(threads: int, asked: Asked | None) -> Iterator[tuple[str, str]]:
             yield name, str(rest.threads(threads))
 
 
-def _is_named(name: str, asked: Asked | None) -> bool:
-    """Tell whether the pools of a variable were named, and not just all pools."""
+def _is_named(name: str, asked: Asked | None, *, itself: bool = False) -> bool:
+    """Tell whether the pools of a variable were named, by blas too or each itself; not just all."""
     if asked is None or asked.spec is None:
         return False
-    return asked.spec.for_pool(tuple(filter(None, dict(INHERITED).get(name, ())))) is not None
+    names = tuple(filter(None, dict(INHERITED).get(name, ())))
+    if itself:
+        names = tuple(each for each in names if each != "blas")
+    return asked.spec.for_pool(names) is not None
 
 
 def _why(asked: Asked | None) -> str:
@@ -135,6 +208,36 @@ def _says_nothing(name: str, text: str) -> bool:
     readers = [key for key, order in ORDERS.items() if name in order.variables]
     unread = all(threads_in(reader, name, text) is None for reader in readers)
     return bool(readers) and unread and bool(problem_of(name, text))
+
+
+def _of_kept(
+    name: str, text: str, value: str, allowed: tuple[int, str], asked: Asked | None
+) -> Iterator[str]:
+    """Say what is wrong with a count of the user's, which stays, if anything is."""
+    stays = f"{name}={_shown(text)} is set already and stays"
+    if asked is not None and asked.threads and text.strip() != value:
+        yield f"{stays}; --set {name}={value} replaces it"
+    elif _says_nothing(name, text):
+        yield f"{stays}, and nothing understands it; --fix OMP304 replaces it"
+    elif _most(name, text) > allowed[0]:
+        yield f"{stays}: more than {allowed[1]}; --fix OMP201 replaces it"
+
+
+def _most(name: str, text: str) -> int:
+    """Give the most threads that a reader makes of a count that the user has set; 0 for none."""
+    if text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS:
+        return int(text)  # as it is nearly always: the tables are not loaded
+    from .fixes import most_threads_in  # noqa: PLC0415 - as above
+
+    return most_threads_in(name, text) or 0
+
+
+_MOST_DIGITS = 9
+
+
+def _allowed(threads: int, workers: int) -> tuple[int, str]:
+    told = f"the {threads} thread{'s' if threads > 1 else ''} that the CPUs allow"
+    return threads, f"{told} each worker" if workers > 1 else told
 
 
 _FOR_ALL = "OMP_NUM_THREADS"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import ParseError
 from ..facts.cpus import cpus_words
-from ..facts.starts import KEPT, LEFT, OUT, SET, Start, StartVariable
+from ..facts.starts import ABOVE, KEPT, LEFT, OUT, SET, Start, StartVariable
 from ..knowledge.envvars import threads_in
 from ..knowledge.meanings import meaning_of, problem_of, shown
 from ..knowledge.precedence import ORDERS
@@ -44,8 +44,6 @@ def start_lines(start: Start, command: Sequence[str], environ: Mapping[str, str]
         What it would have had.
     """
     lines = [budget_line(start)]
-    if start.workers > start.budget.threads:
-        lines.append(f"more workers than CPUs: {start.budget.threads} would do")
     rows = [(assigned(each), _state(each)) for each in start.variables]
     width = max((len(name) for name, _ in rows if len(name) <= _WIDEST), default=0)
     lines += [f"  {name:<{width}}  {state}" for name, state in rows]
@@ -72,6 +70,8 @@ def assigned(each: StartVariable) -> str:
 
 
 def _state(each: StartVariable) -> str:
+    if each.why == ABOVE:
+        return f"kept: {ABOVE}"
     why = f": {each.why}" if each.why and each.state != KEPT else ""
     return f"{_STATES[each.state]}{why}"
 
@@ -85,8 +85,9 @@ def _elsewhere(start: Start, environ: Mapping[str, str]) -> list[str]:
         text = after.get(name)
         if text is None or name in ours:
             continue
-        noted = any(note.startswith(f"{name}=") for note in start.notes)
-        problem = "" if noted else _problem(name, text)
+        if any(note.startswith(f"{name}=") for note in start.notes):
+            continue
+        problem = _problem(name, text)
         most = _threads(name, text)
         if problem:
             lines.append(f"{name}: {problem} (--fix OMP304 replaces it)")

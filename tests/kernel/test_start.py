@@ -41,6 +41,11 @@ def test_the_variables_are_shown_saved_and_kept(session: Kernel) -> None:
     )
     assert session.run("made.save('Dockerfile', force=True)").status == "ok"
     assert session.run("%omp_env --format bash;").result == {}
+    wrote = session.run("%omp_env --format bash --output 'my env.sh'")
+    assert (wrote.result, wrote.stdout) == ({}, "my env.sh is written\n"), wrote.traceback
+    assert "export OMP_NUM_THREADS=" in session.value("open('my env.sh').read()")
+    assert session.run("%omp_env --output 'my env.sh' --force").status == "ok"
+    assert json.loads(session.run("%omp_env --format kernelspec").text)["language"] == "python"
     assert not session.value("'numpy' in sys.modules or 'OMP_NUM_THREADS' in os.environ")
 
 
@@ -94,7 +99,8 @@ def test_the_magic_is_completed_and_refuses_in_one_line(session: Kernel) -> None
         ("--fix OMP204", "OMP204: no variable mends it; workers that are spawned"),
         ("--set 'OMP_PLACES=cores' --fix 999", "a finding's code"),
         ("--set XLA_FLAGS=a\\\\b --format dockerfile", "which this format cannot hold"),
-        ("--wrong", "accepted: --format, --threads, --workers, --set, --fix"),
+        ("--wrong", "accepted: --format, --threads, --workers, --set, --fix, --output, --force"),
+        ("--output /", "a folder: /'; accepted: a file; example: %omp_env --output"),
     ):
         reply = session.run(f"%omp_env {line}")
         assert reply.status == "error"
@@ -178,6 +184,9 @@ def test_our_kernels_are_listed_and_others_stay(
     spec = {"argv": ["x"], "display_name": "theirs", "language": "python"}
     (theirs / "kernel.json").write_text(json.dumps(spec))
     assert "none is there" in command("list")[1]
+    with pytest.raises(SystemExit):
+        command()
+    assert "no action; accepted: install, list, remove; example: " in capsys.readouterr().err
     code, said, _ = command("install", "--user", "--name", "mine", "--display-name", "a\x1bb")
     assert (code, "mine is put into" in said) == (0, True)
     assert "mine  a\\x1bb  --threads auto" in command("list")[1]
@@ -195,14 +204,19 @@ def test_our_kernels_are_listed_and_others_stay(
         (("install", "--prefix", ""), "found prefix ''"),
         (("install", "--threads", "x", "--user"), "found 'x'"),
         (("install", "--prefix", "/proc/none"), "accepted: --user"),
-        (("list", "x"), "takes no name"),
+        (("list", "x"), "found list x; accepted: no name"),
+        (("install", "x", "--name", "y"), "found install x y; accepted: one name"),
+        (("remove",), "found no name; accepted: one or more of ours: mine"),
     ):
         code, said, error = command(*words)
         assert (code, said) == (2, "")
         assert told in error
         assert error.count("\n") == 1
     assert (theirs / "kernel.json").exists()
-    assert command("remove", "mine")[0] == 0
+    assert command("install", "other", "--user")[0] == command("install", "--user")[0] == 0
+    labels = [line.split("(")[1].split(",")[0] for line in command("list")[1].splitlines()]
+    assert labels == ["omp_magic mine", "omp_magic", "omp_magic other"]
+    assert command("remove", "mine", "omp-magic", "--name", "other")[0] == 0
     assert "none is there" in command("list")[1]
 
 

@@ -18,6 +18,7 @@ from places import ROOT
 from quota import enter_group
 
 from omp_magic.knowledge.inherited import AT_START, for_children
+from omp_magic.starts.making import MARK
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="exec(2): tests/wine has Windows")
 
@@ -83,7 +84,7 @@ def test_the_program_finds_all_as_it_would_without_us(tmp_path: Path) -> None:
     bare, *ours = found
     for each in ours:
         environ = each.pop("environ")
-        assert {name for name in environ if name not in bare["environ"]} == COUNTS
+        assert {name for name in environ if name not in bare["environ"]} == COUNTS | {MARK}
         assert environ == {**environ, **bare["environ"]}
         assert each == {name: bare[name] for name in each}
     assert bare["stdin"] == "given\n"
@@ -130,6 +131,7 @@ def test_what_cannot_be_started_is_one_line_and_a_shells_code(tmp_path: Path) ->
         ("no-such-program", 127, "no-such-program: no such program on PATH"),
         ("/no/such/program", 127, "/no/such/program: there is no such program"),
         (str(lost), 127, f"{lost}: the program that its first line names is not there"),
+        (str(plain / "x"), 126, f"{plain}/x: Not a directory"),
         (str(plain), 126, f"{plain}: Permission denied"),
         (str(tmp_path), 126, f"{tmp_path}: Permission denied"),
         ("\x1b[2J", 127, "'\\x1b[2J': no such program on PATH"),
@@ -153,7 +155,7 @@ def test_nothing_is_needed_of_the_environment() -> None:
     found = run("--threads", "3", "--", "env", "-0", env={"PYTHONPATH": str(ROOT)})
     assert found.stderr == ""
     names = {part.partition("=")[0] for part in found.stdout.split("\0")[:-1]}
-    assert names == COUNTS | {"PYTHONPATH"}
+    assert names == COUNTS | {MARK, "PYTHONPATH"}
 
 
 def test_what_cannot_be_followed_starts_nothing(tmp_path: Path) -> None:
@@ -405,3 +407,54 @@ def test_a_script_that_stops_is_stopped_with_its_terminals_keys() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_run_below_another_counts_anew_and_keeps_what_its_user_said() -> None:
+    def below(outer: Sequence[str], *inner: str, **user: str) -> list[str]:
+        script = "env >&2; echo $OMP_NUM_THREADS $NUMBA_NUM_THREADS $MKL_NUM_THREADS"
+        given = [f"{name}={value}" for name, value in user.items()]
+        ended = run(*outer, "env", *given, *RUN, *inner, "sh", "-c", script)
+        assert ended.returncode == 0, ended.stderr
+        assert "stays" not in ended.stderr.split("PATH=")[0]
+        return ended.stdout.split()
+
+    assert below((), "--workers", "8192") == ["1", "1", "1"]
+    assert below(("--threads", "3"), "--threads", "5") == ["5", "5", "5"]
+    # A worker's program has the worker's share, and what was changed since is the user's.
+    assert below(("--threads", "3")) == ["3", "3", "3"]
+    assert below(("--set", "MKL_NUM_THREADS=1"), "--threads", "blas=1 openmp=1 numba=2") == [
+        *("1", "2", "1"),
+    ]
+    assert below((), "--workers", "8192", NUMBA_NUM_THREADS="1") == ["1", "1", "1"]
+    assert below((), OMP_NUM_THREADS="1")[:1] == ["1"]
+    assert len(below((), OMP_NUM_THREADS="1")) == 2  # MKL's would overrule it
+
+
+def test_more_than_the_cpus_is_told_though_nobody_asked() -> None:
+    ended = run("--", "true", env={**ENV, "OMP_NUM_THREADS": "8000"})
+    assert ended.stderr.count("\n") == 1
+    assert "OMP_NUM_THREADS=8000 is set already and stays: more than the " in ended.stderr
+    assert "--fix OMP201 replaces it" in ended.stderr
+    ended = run("--workers", "8000", "true")
+    assert ended.stderr.startswith("omp-magic run: 8000 workers are more than the CPUs: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_files_lines_are_told_of_too() -> None:
+    command = [sys.executable, "-m", "omp_magic", "env", "--format", "bash"]
+    ended = ended_as(command, env={**ENV, "OMP_NUM_THREADS": "8000"})
+    for stream in (ended.stdout, ended.stderr):
+        assert "OMP_NUM_THREADS=8000 is set already and stays: more than the " in stream
+        assert "OMP201" in stream
+    below = ended_as([*RUN, *command])
+    assert below.stdout == ended_as(command).stdout
+    assert "already" not in below.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_disk_that_is_full_is_one_line() -> None:
+    with open("/dev/full", "w", encoding="ascii") as full:
+        command = [sys.executable, "-m", "omp_magic", "env"]
+        ended = ended_as(command, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr.count("\n")) == (74, 1)
+    assert "No space left" in ended.stderr

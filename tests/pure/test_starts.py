@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from facts_for_tests import budget
 
+from omp_magic.cli.commands import command_of
+from omp_magic.cli.parser import Parser
 from omp_magic.errors import NoFixError, RequestError, StartError
 from omp_magic.facts.starts import KEPT, LEFT, OUT, SET, Start
 from omp_magic.knowledge.inherited import AT_START, for_children
@@ -14,9 +17,10 @@ from omp_magic.knowledge.precedence import ORDERS
 from omp_magic.knowledge.variables import VARIABLES
 from omp_magic.rules.stories import STORIES
 from omp_magic.starts import making
-from omp_magic.starts.asking import asked_for, codes_in, sets_in
+from omp_magic.starts.asking import _BY_VARIABLE, _GOOD, asked_for, codes_in, sets_in
 from omp_magic.starts.fixes import MENDED
-from omp_magic.starts.making import make_start
+from omp_magic.starts.lines import lines_of
+from omp_magic.starts.making import MARK, make_start, marked, users_own
 from omp_magic.starts.readers import MODULES, readers_here
 from omp_magic.views.starts import start_lines
 
@@ -190,10 +194,10 @@ def test_what_is_set_by_word_wins_and_is_followed() -> None:
         ({"workers": "9999"}, "1 to 8192"),
         ({"threads": "x"}, "example: omp-magic run --threads "),
         ({"threads": ""}, "accepted: N (1 to 8192)"),
-        ({"threads": "libgomp=2"}, "a name that a variable sets alone; instead openmp=N"),
-        ({"threads": "torch=2"}, "instead mkl=N or openmp=N"),
-        ({"threads": "pyarrow=2"}, "instead pyarrow-io=N"),
-        ({"threads": "faiss=2"}, "instead openmp=N"),
+        ({"threads": "libgomp=2"}, "a pool with a variable of its own; libgomp has none: openmp=N"),
+        ({"threads": "torch=2"}, "torch has none: it takes openmp=N or mkl=N when"),
+        ({"threads": "pyarrow=2"}, "pyarrow has none: pyarrow-io=N"),
+        ({"threads": "faiss=2"}, "faiss has none: openmp=N"),
         ({"sets": ["OMP_NUM_TREADS=4"]}, "did you mean OMP_NUM_THREADS?"),
         ({"sets": ["AWS_SECRET_ACCESS_KEY=x"]}, "a variable that OpenMP, a BLAS"),
         ({"sets": ["OMP_NUM_THREADS"]}, "NAME=VALUE, or NAME= to take one out"),
@@ -201,7 +205,8 @@ def test_what_is_set_by_word_wins_and_is_followed() -> None:
         ({"sets": ["OMP_NUM_THREADS=1", "OMP_NUM_THREADS=2"]}, "each variable once"),
         ({"sets": ["OMP_PLACES=\x1b[2J"]}, "that can be printed"),
         ({"codes": ["OMP999"]}, "accepted: a finding's code"),
-        ({"codes": ["nonsense"]}, "OMP101"),
+        ({"codes": ["nonsense"]}, "OMP104, OMP201"),
+        ({"sets": ["OMP_SCHEDULE=x"]}, "example: omp-magic run --set OMP_SCHEDULE=dynamic,4 --"),
     ],
 )
 def test_what_cannot_be_followed_is_one_line(asked: dict[str, Any], said: str) -> None:
@@ -346,3 +351,71 @@ def test_who_reads_a_variable_here() -> None:
     assert found["POLARS_MAX_THREADS"] == ("polars",)
     assert found["NUMBA_NUM_THREADS"] == ()
     assert {"jaxlib", "tokenizers", "numba", "cv2"} <= set(MODULES)
+
+
+def test_a_file_has_what_is_read_here_or_was_named() -> None:
+    readers = readers_here({"openblas": {"numpy"}}, ())
+    both = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}
+    for threads, names in (
+        (None, both),
+        ("1", both),
+        ("auto/2", both),
+        ("blas=1 openmp=2", both),
+        ("1 polars=2", both | {"POLARS_MAX_THREADS"}),
+    ):
+        lines, foot = lines_of(started(threads=threads), readers)
+        assert {each.name for each in lines} == names, threads
+        assert "left out, nothing here reads them: " in foot[-1] or "blas" in str(threads)
+        assert len(foot[-1]) < 120
+    lines, _ = lines_of(started({"NUMBA_NUM_THREADS": "2"}, sets=["MKL_DYNAMIC=TRUE"]), readers)
+    assert {each.name for each in lines} == both | {"NUMBA_NUM_THREADS", "MKL_DYNAMIC"}
+
+
+def test_what_a_run_above_counted_is_no_users() -> None:
+    first = started(cpus=8)
+    after = marked(first, first.environ({"HOME": "/x"}))
+    assert users_own(after) == ({"HOME": "/x"}, frozenset())
+    assert users_own({**after, "OMP_NUM_THREADS": "3"})[0] == {"HOME": "/x", "OMP_NUM_THREADS": "3"}
+    # What was said there stays where nothing is said here; a file still has what is read here.
+    told = asked_for(threads="2", sets=["MKL_NUM_THREADS=1"])
+    after = marked(make_start(budget(8), {}, told), {"OMP_NUM_THREADS": "2"}, told)
+    own, above = users_own(after)
+    assert above == {"OMP_NUM_THREADS"}
+    again = make_start(budget(8), own, None, above)
+    assert states(again)["OMP_NUM_THREADS"] == (KEPT, "2")
+    lines, _ = lines_of(again, {})
+    assert [each.name for each in lines] == ["OMP_NUM_THREADS"]
+    assert "omp-magic run above" in "".join(start_lines(again, [], own))
+    assert marked(again, again.environ(own), None, above)[MARK].split()[0] == "told"
+    assert users_own(after, told) == ({}, frozenset())
+    # A mark that is none holds nothing back.
+    for mark in ("", "told", "OMP_NUM_THREADS", "OMP_NUM_THREADS=", "= =x"):
+        assert users_own({MARK: mark, "OMP_NUM_THREADS": "2"})[0]["OMP_NUM_THREADS"] == "2"
+
+
+def test_more_than_the_cpus_is_told() -> None:
+    for text in ("64", "64,2"):
+        (note,) = started({"OMP_NUM_THREADS": text}).notes
+        assert note.endswith(
+            "more than the 8 threads that the CPUs allow; --fix OMP201 replaces it"
+        )
+    assert "allow each worker" in started({"OMP_NUM_THREADS": "8"}, workers=2).notes[0]
+    assert started({"OMP_NUM_THREADS": "8", "MKL_NUM_THREADS": "1"}).notes == ()
+    assert started(workers=9).notes == ("9 workers are more than the CPUs: 8 would do",)
+    assert started(workers=8).notes == ()
+
+
+def test_the_help_has_every_name_and_an_example_is_accepted() -> None:
+    told = next(line for line in _help("run") if line)
+    assert not [name for name in _BY_VARIABLE if name and name not in told]
+    for name in VARIABLES:
+        with suppress(StartError):
+            asked_for(sets=[f"{name}=?? nope,,"])
+    assert all(asked_for(sets=[f"XLA_FLAGS={each}"]) for each in _GOOD)
+
+
+def _help(name: str) -> list[str]:
+    command = command_of(name)
+    parser = Parser(prog=name)
+    command.add(parser)
+    return [parser.format_help()]

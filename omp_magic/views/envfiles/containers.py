@@ -26,6 +26,7 @@ def dockerfile(sheet: Sheet) -> str:
     """
     lines = comments(sheet.head)
     lines += comments((f"{_CPUS} its start counts: ENTRYPOINT {json.dumps(_counting(sheet))}",))
+    lines += comments(("to be pasted into a Dockerfile, which includes no other file",))
     for each in values_of(sheet, "\\"):
         lines += comments((each.comment,))
         if each.value is None:
@@ -47,6 +48,7 @@ def compose(sheet: Sheet) -> str:
     """
     lines = comments(sheet.head)
     lines += comments((f"{_CPUS} its start counts: entrypoint: {json.dumps(_counting(sheet))}",))
+    lines += comments(("app: put your service's name",))
     lines += ["services:", "  app:", "    environment:"]
     lines += _mapping(sheet, "      ", dollars=True)
     return "\n".join([*lines, *comments(sheet.foot), ""])
@@ -61,7 +63,7 @@ def kubernetes(sheet: Sheet) -> str:
     lines += comments(
         (
             f"{_CPUS} its start counts: command: {json.dumps([*_counting(sheet), '...'])}",
-            "kubectl set env deployment/NAME --from=configmap/omp-magic",
+            "kubectl set env deployment/NAME --from=configmap/omp-magic; NAME: your deployment's",
         )
     )
     lines += ["apiVersion: v1", "kind: ConfigMap", "metadata:", "  name: omp-magic", "data:"]

@@ -33,6 +33,7 @@ def pm2(sheet: Sheet) -> str:
     its texts (pm2's lib/Common.js, filterEnv).
     """
     lines = comments(sheet.head, "//")
+    lines += comments(("name and script: put your own",), "//")
     lines += ["module.exports = {", "  apps: [{", '    name: "app",']
     lines += ['    script: "server.py",', f"    interpreter: {json.dumps(sheet.python)},"]
     if sheet.workers > 1:
