@@ -38,7 +38,8 @@ def lines_of(
 def _unread(names: list[str]) -> str:
     if len(names) <= _MOST_NAMED:
         return f"left out, nothing here reads it: {', '.join(names)}"
-    return f"left out, nothing here reads them: {len(names)} (omp-magic run --dry-run names them)"
+    told = f"{len(names)} variables that nothing here reads"
+    return f"left out: {told} (omp-magic run --dry-run names them)"
 
 
 def _comment(each: StartVariable, readers: Mapping[str, tuple[str, ...]]) -> str:

@@ -156,6 +156,14 @@ def test_a_kernel_starts_through_run_and_is_the_managers_process(
         assert started.run("import numpy, threadpoolctl").status == "ok"
         counts = "[each['num_threads'] for each in threadpoolctl.threadpool_info()]"
         assert started.value(counts) == [1]
+        # What run has set is nobody's wish, while a limit holds the variables too.
+        for limit in ("off", "2"):
+            started.run(f"%omp_limit {limit}")
+            shown = started.run("%omp_env --format bash --threads 3").text
+            assert "export OMP_NUM_THREADS=3\n" in shown
+            assert "already" not in shown
+            assert "ITK" not in shown
+        started.run("%omp_limit off")
         stopped = started.run("while True: pass", interrupt_after=0.5)
         assert stopped.ename == "KeyboardInterrupt"
         started.restart()

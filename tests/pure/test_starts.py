@@ -365,7 +365,7 @@ def test_a_file_has_what_is_read_here_or_was_named() -> None:
     ):
         lines, foot = lines_of(started(threads=threads), readers)
         assert {each.name for each in lines} == names, threads
-        assert "left out, nothing here reads them: " in foot[-1] or "blas" in str(threads)
+        assert "variables that nothing here reads" in foot[-1] or "blas" in str(threads)
         assert len(foot[-1]) < 120
     lines, _ = lines_of(started({"NUMBA_NUM_THREADS": "2"}, sets=["MKL_DYNAMIC=TRUE"]), readers)
     assert {each.name for each in lines} == both | {"NUMBA_NUM_THREADS", "MKL_DYNAMIC"}

@@ -16,4 +16,4 @@ module.exports = {
     },
   }],
 };
-// left out, nothing here reads them: 14 (omp-magic run --dry-run names them)
+// left out: 14 variables that nothing here reads (omp-magic run --dry-run names them)

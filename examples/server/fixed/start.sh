@@ -6,7 +6,7 @@
 export OMP_NUM_THREADS=2
 # threads of OpenBLAS (numpy)
 export OPENBLAS_NUM_THREADS=2
-# left out, nothing here reads them: 14 (omp-magic run --dry-run names them)
+# left out: 14 variables that nothing here reads (omp-magic run --dry-run names them)
 # omp-magic env: end
 cd "$(dirname "$0")/.." || exit
 exec gunicorn --workers 2 --bind 127.0.0.1:8000 wsgi:app
