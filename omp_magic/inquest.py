@@ -35,13 +35,14 @@ def postmortem() -> Deaths:
     return asked_about(deaths_in(Machine.here(), runtime_folder(), whose="this user's kernels"))
 
 
-def deaths_in(
+def deaths_in(  # noqa: PLR0913 - each is a question of its own
     machine: Machine,
     folder: str,
     *,
     of: Callable[[str], bool] = is_name,
     when: Callable[[Remains], bool] = lambda _: True,
     whose: str = "",
+    kernel: str = "",
 ) -> Deaths:
     """Judge what is left in a folder.
 
@@ -57,11 +58,18 @@ def deaths_in(
         Which remains are judged.
     whose
         Of what they are, for people.
+    kernel
+        The id of the kernel that asks: of the same id, on whatever machine, none lives beside it.
     """
     Deaths.renderers.update(deaths_renderers)
     gaps: list[Gap] = []
     found = probe_remains(machine, folder, gaps, of=of)
-    deaths = tuple(judge_death(each) for each in found if when(each))
+    asked = [each for each in found if when(each)]
+    here = [each for each in asked if each.same_host or (kernel and each.kernel == kernel)]
+    if len(here) < len(asked):
+        why = f"{len(asked) - len(here)} ran on another machine: whether it lives is not seen here"
+        gaps.append(Gap(what="records of kernels", why=why, where=folder))
+    deaths = tuple(map(judge_death, here))
     return Deaths(deaths=deaths, whose=whose, gaps=tuple(gaps))
 
 

@@ -29,7 +29,7 @@ class Death:
         What it is judged by.
     cause
         ``"runtime"`` (it ended the process itself), ``"signal"``, ``"exit"``, ``"memory"``,
-        ``"restart"``, ``"outside"`` or ``"machine"``.
+        ``"restart"``, ``"unknown"`` (it left no trace) or ``"machine"``.
     sure
         Whether the evidence leaves no other cause.
     headline
@@ -63,7 +63,7 @@ class Death:
     @property
     def severity(self) -> str:
         """As findings have it: ``"error"``, or ``"info"`` for what nobody must mend."""
-        return "error" if self.cause not in ("restart", "outside", "machine") else "info"
+        return "error" if self.cause not in ("restart", "unknown", "machine") else "info"
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain dicts, lists, strings and numbers."""

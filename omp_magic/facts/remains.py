@@ -125,11 +125,13 @@ class Remains:
         What faulthandler called it: ``"Segmentation fault"``; "" when it wrote nothing.
     stack, c_stack
         The stack of the thread that died, the innermost first; C's from Python 3.14 on.
+    signals_kept
+        Whether a signal would have left `error`: not where the session has its own faulthandler.
     exited
         Whether a library called exit in C: (True, its code), code None when not known; None
         when that is not known at all.
     lines
-        The end of what was written to C's stderr.
+        The end of what was written to C's stderr since its last cell began.
     shutdown_s, restarting
         When it was asked to end, None for never, and whether to start again.
     figures
@@ -143,7 +145,7 @@ class Remains:
     same_boot
         Whether this machine has run on since; None when not known.
     same_host
-        Whether it ran on this machine.
+        Whether it ran on this machine; else it may live on, unseen from here.
     told, asked
         Whether the next kernel has told of it, and whether somebody has asked.
     record
@@ -163,6 +165,7 @@ class Remains:
     error: str = ""
     stack: tuple[Frame, ...] = ()
     c_stack: tuple[tuple[str, str], ...] = ()
+    signals_kept: bool = True
     exited: tuple[bool, int | None] | None = None
     lines: tuple[str, ...] = ()
     shutdown_s: float | None = None

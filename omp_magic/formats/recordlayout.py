@@ -12,8 +12,9 @@ import struct
 import zlib
 
 MAGIC = b"omp_magic record 1\n"
-CELL_AT, CELL = 64, struct.Struct("<qddq")
-"""Number, began, ended (0: it runs), size of the file at its begin: what follows is its fault."""
+CELL_AT, CELL = 64, struct.Struct("<qddqq")
+"""Number, began, ended (0: it runs), and at its begin the size of the file and the bytes that had
+come from C's stderr: what follows is the cell's fault, and the cell's lines."""
 TOLD_AT, ASKED_AT = 128, 129
 """A byte each: that the next kernel has told of it, that somebody has asked."""
 SHUTDOWN_AT, SHUTDOWN = 136, struct.Struct("<dq")
@@ -21,13 +22,15 @@ SHUTDOWN_AT, SHUTDOWN = 136, struct.Struct("<dq")
 FIGURES_AT, FIGURES = 160, struct.Struct("<ddddqq")
 """The time of a look and the CPU time by then; of the last look too, its RSS and threads."""
 LINES_AT, LINES = 256, struct.Struct("<q")
-"""How many pieces of what was written to C's stderr have come."""
+"""How many bytes of what was written to C's stderr have come before those that just come."""
 TEXT_AT, TEXT_BYTES = 512, 1500
 IDENTITY_AT, IDENTITY_BYTES = 2048, 4096
 MEMORY_AT, MEMORY_BYTES = 6144, 2048
-PIECES_AT, PIECE_BYTES, PIECES = 8192, 1000, 4
-MAP_BYTES = 12288
-"""What is mapped, from the begin to behind the pieces."""
+RING_AT, RING_BYTES, READ_BYTES = 8192, 4096, 1000
+"""The last of these bytes, in a ring; where the next ones go, as many as are read at once, it is
+empty. ipykernel reads as many at once too (iostream.py, PIPE_BUFFER_SIZE)."""
+MAP_BYTES = RING_AT + RING_BYTES
+"""What is mapped, from the begin to behind the ring."""
 SEEN_AT, SEEN_BYTES = (16384, 32768), 16384
 FAULT_AT = 49152
 """Where faulthandler writes; nothing lies behind it."""

@@ -28,7 +28,7 @@ class Record:
     earlier_s, earlier_cpu_s, looked_s, cpu_s, rss_bytes, threads
         Two looks at its figures; all 0 where there was none.
     lines
-        The end of what was written to C's stderr.
+        The end of what was written to C's stderr since that cell began.
     seen
         What was loaded and found: JSON, {} where there is none.
     memory
@@ -72,7 +72,7 @@ def parse_record(data: bytes) -> Record:
         found = repr(data[: len(layout.MAGIC)])
         raise ParseError("record", found, repr(layout.MAGIC))
     data = data.ljust(layout.FAULT_AT, b"\0")
-    number, began_s, ended_s, fault_at = layout.CELL.unpack_from(data, layout.CELL_AT)
+    number, began_s, ended_s, fault_at, lines_at = layout.CELL.unpack_from(data, layout.CELL_AT)
     shutdown_s, restarting = layout.SHUTDOWN.unpack_from(data, layout.SHUTDOWN_AT)
     looks = layout.FIGURES.unpack_from(data, layout.FIGURES_AT)
     fault_at = max(layout.FAULT_AT, min(fault_at, len(data)))
@@ -90,7 +90,7 @@ def parse_record(data: bytes) -> Record:
         cpu_s=looks[3],
         rss_bytes=looks[4],
         threads=looks[5],
-        lines=_lines(data),
+        lines=_lines(data, lines_at),
         seen=_seen(data),
         memory=_json(data, layout.MEMORY_AT, layout.MEMORY_BYTES),
         fault=parse_faults(_decoded(data[fault_at:])),
@@ -124,14 +124,14 @@ def _text(data: bytes) -> str:
     return _decoded(part[1]) if part is not None else ""
 
 
-def _lines(data: bytes) -> str:
-    """Put the pieces together, the oldest first; the last one is what was just coming."""
+def _lines(data: bytes, begin: int) -> str:
+    """Unroll the ring, from what came first since the cell began to what was just coming."""
     (count,) = layout.LINES.unpack_from(data, layout.LINES_AT)
-    pieces = []
-    for number in range(max(0, count - layout.PIECES + 1), count + 1):
-        at = layout.PIECES_AT + number % layout.PIECES * layout.PIECE_BYTES
-        pieces.append(data[at : at + layout.PIECE_BYTES].rstrip(b"\0"))
-    return _decoded(b"".join(pieces))
+    end = max(0, count) + layout.READ_BYTES
+    first = max(min(begin, end), end - layout.RING_BYTES, 0)
+    ring = data[layout.RING_AT : layout.RING_AT + layout.RING_BYTES]
+    at = first % layout.RING_BYTES
+    return _decoded((ring[at:] + ring[:at])[: end - first])
 
 
 def _decoded(data: bytes) -> str:

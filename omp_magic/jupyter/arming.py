@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..machine.port.native import ExitMark
 
 _TICK_S = 2.0
+_LINE = "last line on stderr"
 _MOST_ROWS, _MOST_FINDINGS = 24, 8
 
 
@@ -47,10 +48,6 @@ class Recording(Protocol):
     @property
     def busy(self) -> bool:
         """Whether a cell runs."""
-
-    @property
-    def keeps_faults(self) -> bool:
-        """Whether a fault's stack would be written into the record."""
 
     def write_identity(self) -> None:
         """Write who the kernel is."""
@@ -80,11 +77,11 @@ class Armed:
         self._asked: Any = None
         self._ended = False
         self._last: Seen | None = None
-        self._gaps: list[tuple[str, str]] = []
-        self._stderr = LastStderr(file)
+        self._gaps: dict[str, str] = {}
+        self.stderr = LastStderr(file)
         self._machine = HERE.observer.machine
         for what, begin in (
-            ("last line on stderr", self._stderr.begin),
+            (_LINE, self.stderr.begin),
             ("exit in C", self._mark_exit),
             ("request to end", self._hear_of_the_end),
             ("memory killer", self._count_kills),
@@ -93,17 +90,15 @@ class Armed:
             try:
                 begin()
             except Exception as error:  # noqa: BLE001 - law 7: the others are worth having
-                self._gaps.append((what, str(error) or type(error).__name__))
+                self._gaps[what] = str(error) or type(error).__name__
+        # A cell may have put its stderr elsewhere, and give it back: once more after a cell.
+        self._again = not self.stderr.began
         self._introduce()
         remove_old(os.path.dirname(file.path))
 
     def _introduce(self) -> None:
         """Write who the kernel is."""
         machine, recorder = self._machine, self._recorder
-        if not recorder.keeps_faults:
-            self._gaps.append(
-                ("fault's stack", "faulthandler is in use by this session's own code")
-            )
         recorder.identity.update(
             armed=True,
             boot=probe_boot(machine),
@@ -111,7 +106,7 @@ class Armed:
             process=probe_began(machine, os.getpid()),
             mark=self._mark.kind if self._mark is not None else "",
             inherited=inherited(machine, recorder.notebook),
-            gaps=self._gaps,
+            gaps=list(self._gaps.items()),
         )
         recorder.write_identity()
 
@@ -147,12 +142,18 @@ class Armed:
         """Look at the figures while a cell runs, on the thread that answers control messages."""
         loop = self._kernel.control_thread.io_loop
 
+        busy = True
+
         def look() -> None:
+            nonlocal busy
             if self._ended:
                 return
             with suppress(OSError, ParseError):
-                if self._recorder.busy:
+                # Once more after a cell: the killer may have ended a child of it, and not this.
+                before, busy = busy, self._recorder.busy
+                if busy:
                     self._look()
+                if busy or before:
                     self._count_kills()
             loop.call_later(_TICK_S, look)
 
@@ -212,6 +213,12 @@ class Armed:
 
     def after_cell(self) -> None:
         """Note the limits where they have changed; all else is noted when it is looked at."""
+        if self._again:
+            self._again = False
+            with suppress(OSError, ValueError):
+                self.stderr.begin()
+                del self._gaps[_LINE]
+                self._introduce()
         limits = tuple(each.spec for each in HERE.limits)
         if self._last is not None and limits != self._last.limits:
             self._put(replace(self._last, limits=limits))
@@ -232,7 +239,7 @@ class Armed:
         if self._asked is not None:
             undos.append(self._hear_no_more)
         if not ending:
-            undos.append(self._stderr.end)
+            undos.append(self.stderr.end)
         for undo in undos:
             with suppress(Exception):
                 undo()

@@ -11,6 +11,7 @@ from ..hooks.wrapping import Wrappings
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ..machine.python.recordfile import RecordFile
@@ -27,9 +28,12 @@ class Faults:
     ----------
     file
         The record.
+    lost
+        Called when somebody else takes faulthandler.
     """
 
-    def __init__(self, file: RecordFile) -> None:
+    def __init__(self, file: RecordFile, lost: Callable[[], None]) -> None:
+        self._lost = lost
         self._before = faulthandler.is_enabled()
         self._wrappings = Wrappings()
         self._ours = False
@@ -49,8 +53,9 @@ class Faults:
 
     def _around(self, original: Any) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:
-            if not self._calling:
+            if self._ours and not self._calling:
                 self._ours = False
+                self._lost()
             return original(*arguments, **named)
 
         return call

@@ -57,12 +57,13 @@ def tell_of(recorder: Asking, names: Collection[str]) -> None:
         os.path.dirname(recorder.path),
         of=names.__contains__,
         when=lambda each: _is_own(recorder, each) and not (each.told or each.asked),
+        kernel=recorder.kernel,
     )
     for each in found.deaths:
         mark_record(each.remains.record, TOLD_AT)
     kernel = recorder.kernel
     for each in found.deaths[:1]:
-        if each.notable or (each.cause == "outside" and each.remains.kernel == kernel):
+        if each.notable or (each.cause == "unknown" and each.remains.kernel == kernel):
             print(encodable(told_line(each), sys.stderr), file=sys.stderr)
 
 
@@ -84,6 +85,7 @@ def asked(recorder: Asking, *, everything: bool) -> Deaths:
         of=is_name if everything else lambda name: is_of(name, kernel, notebook),
         when=lambda each: everything or _is_own(recorder, each),
         whose="this user's kernels" if everything else "this notebook",
+        kernel=kernel,
     )
     return asked_about(found)
 

@@ -44,7 +44,7 @@ class Recorder:
         self._armed: Armed | None = None
         self._depth = 0
         self._cell = (0, 0.0)
-        self._fault_begins = layout.FAULT_AT
+        self._fault_begins, self._lines_begin = layout.FAULT_AT, 0
         self._to_tell: tuple[str, ...] = ()
         self.text = False
         """Whether the cells' texts are noted too."""
@@ -66,7 +66,8 @@ class Recorder:
     @property
     def notebook(self) -> str:
         """The notebook's path as its server or VS Code gives it, or ""."""
-        notebook = os.environ.get(_SESSION) or self._shell.user_ns.get(_VS_CODE)
+        # On a remote server VS Code names the session "a-jvsc-….ipynb", each time another one.
+        notebook = self._shell.user_ns.get(_VS_CODE) or os.environ.get(_SESSION)
         return notebook if isinstance(notebook, str) else ""
 
     @property
@@ -108,11 +109,12 @@ class Recorder:
         self._file = RecordFile(os.path.join(folder, name))
         self._file.put(0, layout.MAGIC)
         self._file.put(layout.FAULT_AT - 1, b"\0")
-        self.write_identity()
         result = getattr(self._shell.displayhook, "exec_result", None)
         number = getattr(result, "execution_count", None) or 0
         self._note_cell(number, now, 0.0)
-        self._faults = Faults(self._file)
+        self._faults = Faults(self._file, lambda: self._safely(self._faults_lost))
+        self.identity["faults"] = self._faults.kept
+        self.write_identity()
         atexit.register(self._at_exit)
         _RECORDERS[:] = [self]
         _register_once()
@@ -149,6 +151,8 @@ class Recorder:
                 self._file.put(
                     layout.TEXT_AT, layout.packed(text[: layout.room(layout.TEXT_BYTES)])
                 )
+            if self._armed is not None:
+                self._lines_begin = self._armed.stderr.bytes
             self._note_cell(self._number(), time.time(), 0.0)
         except Exception as error:  # noqa: BLE001 - law 7: our failure never breaks the user's cell
             self._give_up(error)
@@ -184,12 +188,13 @@ class Recorder:
         file = self._file
         if file is not None:
             self._cell = number, began_s
-            file.put(layout.CELL_AT, layout.CELL.pack(number, began_s, ended_s, self._fault_begins))
+            begins = self._fault_begins, self._lines_begin
+            file.put(layout.CELL_AT, layout.CELL.pack(number, began_s, ended_s, *begins))
 
-    @property
-    def keeps_faults(self) -> bool:
-        """Whether a fault's stack would be written into the record."""
-        return self._faults is not None and self._faults.kept
+    def _faults_lost(self) -> None:
+        """Note that a signal would leave nothing in the record from now on."""
+        self.identity["faults"] = False
+        self.write_identity()
 
     @property
     def busy(self) -> bool:

@@ -22,6 +22,7 @@ from ..machine.python.recordfile import OWN, is_held, opened_own
 from .remains import as_facts, mark_of
 
 MOST_RECORDS, MOST_AGE_S = 20, 30 * 86400
+_MOST_GAPS = 5
 _BOOT = "/proc/sys/kernel/random/boot_id"
 
 
@@ -67,17 +68,22 @@ def probe_remains(
     of
         Which files are asked about, by their names.
     """
-    found = []
+    found, unread = [], 0
     for path in _records(folder, gaps, of):
         try:
             remains = _remains(machine, path)
         except FileNotFoundError:
             continue  # It ended cleanly just now.
         except (OSError, ParseError) as error:
-            gaps.append(Gap.of("record of a kernel", error, path))
+            unread += 1
+            if unread <= _MOST_GAPS:
+                gaps.append(Gap.of("record of a kernel", error, path))
             continue
         if remains is not None:
             found.append(remains)
+    if unread > _MOST_GAPS:
+        why = f"{unread - _MOST_GAPS} more cannot be read"
+        gaps.append(Gap(what="records of kernels", why=why, where=folder))
     return tuple(sorted(found, key=lambda each: each.last_s, reverse=True))
 
 
@@ -149,8 +155,10 @@ def _remains(machine: Machine, path: str) -> Remains | None:
         raise ParseError("record", "its head alone", "who the kernel is")
     boot = str(record.identity.get("boot", ""))
     here = probe_boot(machine)
-    same_host = record.identity.get("host", probe_host()) == probe_host()
-    same_boot = boot == here if boot and here else None
+    # A container of another name has the boot id of its machine, and its files' locks.
+    same = bool(boot) and boot == here
+    same_host = same or record.identity.get("host", probe_host()) == probe_host()
+    same_boot = same if boot and here and same_host else None
     if same_boot is not False and same_host and _lives(machine, record):
         return None
     return as_facts(machine, record, path, last_s, same_boot=same_boot, same_host=same_host)

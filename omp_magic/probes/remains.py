@@ -13,6 +13,9 @@ from ..formats.records import Record
 from ..machine import Machine
 from .kills import probe_more_kills
 
+_CLOCK_S = 0.05
+"""By how much a file's time lags behind `time.time`: it is that of the last tick (time(7))."""
+_FAULTS_LOST = "faulthandler is in use by this session's own code"
 _NOT_ARMED = "it ended in the cell that loaded the extension, before more could be set up"
 
 
@@ -53,7 +56,13 @@ def as_facts(  # noqa: PLR0913 - each is a fact of its own
         gaps.append(Gap(what="stderr, exit code, memory killer", why=_NOT_ARMED))
     if not seen:
         gaps.append(Gap(what="what was loaded", why="nobody had looked: the guard was off"))
+    kept = identity.get("faults", True) is True
+    if not kept:
+        gaps.append(Gap(what="fault's stack", why=_FAULTS_LOST))
     exited, exited_s = _exited(path, str(identity.get("mark", "")))
+    if exited_s and exited_s + _CLOCK_S < max(record.cell_began_s, record.cell_ended_s):
+        # A child that C forked: nothing of the kernel's runs after its own exit.
+        exited, exited_s = (False, None), 0.0
     fault = record.fault
     return Remains(
         kernel=str(identity.get("kernel", "")),
@@ -69,6 +78,7 @@ def as_facts(  # noqa: PLR0913 - each is a fact of its own
             Frame(file=each.file, line=each.line, function=each.function)
             for each in (fault.stack if fault is not None else ())
         ),
+        signals_kept=kept,
         c_stack=fault.c_stack if fault is not None else (),
         exited=exited,
         lines=tuple(line for line in record.lines.split("\n") if line.strip()),

@@ -1,8 +1,8 @@
 """Why a kernel has ended: what is left of it -> a cause, how sure that is, and what to do.
 
 What the runtime itself said comes first, then the signal, the exit, who asked the kernel to end,
-and the memory killer. Where nothing of that is left it was ended from outside, by a way that leaves
-no trace: that is then said, and not guessed at.
+and the memory killer. Where nothing of that is left it ended by a way that leaves no trace: that is
+then said, and not guessed at.
 """
 
 from __future__ import annotations
@@ -43,8 +43,12 @@ def judge_death(remains: Remains) -> Death:
     """
     exited = remains.exited is not None and remains.exited[0]
     said = last_line_in("\n".join(remains.lines))
-    if said is not None and (remains.error or exited or remains.shutdown_s is None):
-        return _by_line(remains, *said)
+    # All of them end by abort or exit. Where neither was the line is a child's, which has the same
+    # stderr; or it cannot be told.
+    ended = remains.error == "Aborted" or exited
+    seen = remains.signals_kept and remains.exited is not None
+    if said is not None and (ended or (not seen and remains.shutdown_s is None)):
+        return _by_line(remains, *said, sure=ended)
     if remains.error or exited:
         return _by_signal(remains) if remains.error else _by_exit(remains)
     return _from_outside(remains)
@@ -53,21 +57,25 @@ def judge_death(remains: Remains) -> Death:
 def _from_outside(remains: Remains) -> Death:
     if remains.shutdown_s is not None:
         return _by_request(remains, remains.shutdown_s)
-    killed = next((each for each in remains.kills if each.more), None)
+    # A group counts its own, also where the machine's memory was used up: then it was another's.
+    own = [each for each in remains.kills if each.where and each.after is not None]
+    killed = next((each for each in own or remains.kills if each.more), None)
     if killed is not None:
         return _by_memory(remains, killed)
     return _by_machine(remains) if remains.same_boot is False else _by_somebody(remains)
 
 
-def _by_line(remains: Remains, row: LastLine, groups: tuple[str, ...]) -> Death:
+def _by_line(remains: Remains, row: LastLine, groups: tuple[str, ...], *, sure: bool) -> Death:
     named = tuple(with_owner(remains, group) for group in groups)
     finding = finding_of(remains, (row.code,))
     return Death(
         remains=remains,
         cause="runtime",
-        sure=True,
-        headline=row.told.format(*named, cell=cell_words(remains)),
-        why=row.why,
+        sure=sure,
+        headline=row.told.format(
+            *named, cell=f"{'' if sure else ', most likely'}{cell_words(remains)}"
+        ),
+        why=row.why if sure else f"{row.why} That the kernel wrote it, and no child, is not sure.",
         code=row.code,
         evidence=(
             *written(remains),
@@ -196,14 +204,14 @@ def _by_memory(remains: Remains, killed: Kills) -> Death:
     count = "1 process" if killed.more == 1 else f"{killed.more} processes"
     where = f"in {killed.where}" if killed.where else "on this machine"
     since = f"since the kernel was last seen ({killed.before} before, {killed.after} after)"
-    own = bool(killed.where)
+    # A kernel that does nothing takes no memory: its group may have lost another then.
+    sure = "almost surely" if killed.where and remains.busy else "most likely"
     return Death(
         remains=remains,
         cause="memory",
         sure=False,
         headline=(
-            f"was {'almost surely' if own else 'most likely'} killed by the memory killer"
-            f"{cell_words(remains)}: {group} was used up"
+            f"was {sure} killed by the memory killer{cell_words(remains)}: {group} was used up"
         ),
         why=(
             "When memory is used up the kernel of Linux ends a process with SIGKILL, which nothing "
@@ -223,9 +231,12 @@ def _by_machine(remains: Remains) -> Death:
     return Death(
         remains=remains,
         cause="machine",
-        sure=True,
-        headline=f"ended with its machine{cell_words(remains)}, which has started anew since",
-        why="The machine, or the virtual one, has started again since the kernel was last seen.",
+        sure=False,
+        headline=f"ended with its machine{cell_words(remains)}, or before that",
+        why=(
+            "The machine, or the virtual one, has started again since the kernel was last seen, "
+            "and nothing says that it ended earlier."
+        ),
         source="https://man7.org/linux/man-pages/man4/random.4.html (boot_id)",
         notable=remains.busy,
     )
@@ -241,15 +252,22 @@ def _by_somebody(remains: Remains) -> Death:
         if any(each.after is not None for each in remains.kills)
         else "whether the memory killer did it is not known here"
     )
+    unseen = (
+        ("a signal", not remains.signals_kept),
+        ("an exit in C", remains.exited is None),
+    )
+    names = " or ".join(name for name, is_unseen in unseen if is_unseen)
+    blind = f" Here {names} would have left none either: see below." if names else ""
     return Death(
         remains=remains,
-        cause="outside",
+        cause="unknown",
         sure=False,
-        headline=f"was ended from outside{cell_words(remains)}{ran}",
+        headline=f"ended without a trace{cell_words(remains)}{ran}",
         why=(
-            "It left no signal, no exit and no last word. So it was killed (kill -9, SIGTERM, a "
-            "container or a server that stopped), or code in it called os._exit: nothing in a "
-            f"process sees those. {killer[0].upper()}{killer[1:]}."
+            "It was killed (kill -9, SIGTERM, a container or a server that stopped), or code in it "
+            "called os._exit: nothing in a process sees those. So would end one whose stack "
+            "overflowed outside the main thread, or of whose signals a library took care."
+            f"{blind} {killer[0].upper()}{killer[1:]}."
         ),
         evidence=(*written(remains), *figures_words(remains)),
         remedies=(

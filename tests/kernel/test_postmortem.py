@@ -59,7 +59,7 @@ def test_each_way_to_die_is_told_by_the_next_kernel(
 
     died(kernel, "os.kill(os.getpid(), 9)")
     line = told(kernel)
-    assert f"{TOLD}was ended from outside in cell 2" in line
+    assert f"{TOLD}ended without a trace in cell 2" in line
     assert "memory killer's counts did not move" in asked(kernel)
 
 
@@ -71,12 +71,12 @@ def test_further_ways_to_die_are_told(kernel: Kernel) -> None:
 
     # _exit leaves no more behind than a kill.
     died(kernel, "os._exit(3)")
-    assert f"{TOLD}was ended from outside in cell 2" in told(kernel)
+    assert f"{TOLD}ended without a trace in cell 2" in told(kernel)
 
     # Killed while it did nothing, and started anew by its server.
     os.kill(pid_of(kernel), signal.SIGKILL)
     kernel.restart()
-    assert f"{TOLD}was ended from outside after cell 1" in told(kernel)
+    assert f"{TOLD}ended without a trace after cell 1" in told(kernel)
 
 
 def test_a_hang_that_was_ended_by_a_restart_is_told(
@@ -170,7 +170,7 @@ def test_the_memory_killer_is_told(group: str, kernel: Kernel) -> None:
     assert "the memory limit of 200 MB of /omp_magic_memory_" in line
     assert "(0 before, 1 after)" in asked(kernel)
     died(kernel, "os.kill(os.getpid(), 9)")
-    assert "was ended from outside in cell 3" in told(kernel)
+    assert "ended without a trace in cell 3" in told(kernel)
 
 
 CHILDREN = """
@@ -195,7 +195,7 @@ def test_what_a_child_dies_of_is_not_the_kernels(kernel: Kernel) -> None:
     crashed, exited, by_multiprocessing = kernel.run(CHILDREN).stdout.split()
     assert (int(crashed) & 127, int(exited) >> 8, by_multiprocessing) == (11, 5, "-11")
     died(kernel, "os.kill(os.getpid(), 9)")
-    assert f"{TOLD}was ended from outside in cell 3" in told(kernel)
+    assert f"{TOLD}ended without a trace in cell 3" in told(kernel)
 
 
 FAULTS = "import faulthandler; print(faulthandler.is_enabled(), faulthandler.enable)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from omp_magic.formats.records import parse_record
 from omp_magic.inquest import deaths_in
 from omp_magic.knowledge.lastlines import LAST_LINES, SIGNALS, last_line_in
 from omp_magic.machine import Machine
-from omp_magic.machine.python.recordfile import RecordFile
+from omp_magic.machine.python.recordfile import RecordFile, is_held
 from omp_magic.probes.deaths import MOST_RECORDS, probe_began, probe_boot, remove_old
 from omp_magic.probes.remains import mark_of
 from omp_magic.rules.deaths import judge_death
@@ -53,16 +54,19 @@ def record(**parts: Any) -> bytes:
     """Give a record's bytes: its identity and what else is named."""
     data = bytearray(layout.FAULT_AT)
     data[: len(layout.MAGIC)] = layout.MAGIC
-    _put(data, layout.CELL_AT, layout.CELL.pack(*parts.pop("cell", (0, 0.0, 0.0, 0))))
+    cell = (*parts.pop("cell", (0, 0.0, 0.0, 0)), parts.pop("lines_at", 0))
+    _put(data, layout.CELL_AT, layout.CELL.pack(*cell))
     identity = {"pid": 42, "kernel": "k", "armed": True, **parts.pop("identity", {})}
     _put(data, layout.IDENTITY_AT, layout.packed(json.dumps(identity).encode()))
     for number, seen in enumerate(parts.pop("seen", ()), 1):
         part = layout.packed(json.dumps(seen).encode(), number)
         _put(data, layout.SEEN_AT[number % 2], part)
-    for number, piece in enumerate(parts.pop("pieces", ())):
-        at = layout.PIECES_AT + number % layout.PIECES * layout.PIECE_BYTES
-        _put(data, at, piece.ljust(layout.PIECE_BYTES, b"\0"))
-        _put(data, layout.LINES_AT, layout.LINES.pack(number))
+    came = 0
+    for piece in parts.pop("pieces", ()):
+        _put(data, layout.LINES_AT, layout.LINES.pack(came))
+        for number, byte in enumerate(piece.ljust(layout.READ_BYTES, b"\0"), came):
+            data[layout.RING_AT + number % layout.RING_BYTES] = byte
+        came += len(piece)
     fault = str(parts.pop("fault", ""))
     assert not parts
     return bytes(data) + fault.encode()
@@ -81,10 +85,26 @@ def test_the_newer_part_that_is_whole_counts() -> None:
     assert parse_record(bytes(data)).seen == {}
 
 
-def test_the_last_pieces_of_stderr_are_put_together_in_their_order() -> None:
-    pieces = [f"{number}\n".encode() for number in range(7)]
-    assert parse_record(record(pieces=pieces)).lines == "3\n4\n5\n6\n"
+def test_the_end_of_stderr_is_put_together_whatever_it_came_in() -> None:
+    whole = "".join(f"{number}\n" for number in range(4000))
+    for size in (1, 7, 997, layout.READ_BYTES):
+        pieces = [whole[at : at + size].encode() for at in range(0, len(whole), size)]
+        lines = parse_record(record(pieces=pieces)).lines
+        assert whole.endswith(lines)
+        assert len(lines) > layout.RING_BYTES - layout.READ_BYTES
+    # What C++ writes of an exception comes in six pieces.
+    pieces = [b"terminate called after throwing an instance of '", b"std::bad_alloc", b"'\n"]
+    pieces += [b"  what():  ", b"std::bad_alloc", b"\n"]
+    assert last_line_in(parse_record(record(pieces=pieces)).lines) is not None
     assert parse_record(record(pieces=[b"\xff one"])).lines == "\N{REPLACEMENT CHARACTER} one"
+
+
+def test_what_was_written_before_the_cell_is_not_its_last_word() -> None:
+    pieces = [b"OMP: Error #15: of a child\n", b"of the cell\n"]
+    found = parse_record(record(pieces=pieces, lines_at=len(pieces[0])))
+    assert found.lines == "of the cell\n"
+    assert parse_record(record(pieces=pieces[:1], lines_at=len(pieces[0]))).lines == ""
+    assert parse_record(record(pieces=pieces, lines_at=-5)).lines == b"".join(pieces).decode()
 
 
 @given(st.binary(max_size=300), st.integers(0, layout.FAULT_AT), st.booleans())
@@ -281,12 +301,12 @@ FIGURES = LastFigures(at_s=1058.0, rss_bytes=190_000_000, threads=9, cpus=0.01)
             True,
         ),
         ({"shutdown_s": 4700.0}, "restart", "was shut down while cell 7 had run for 1 h 2", True),
-        ({"same_boot": False}, "machine", "ended with its machine in cell 7", True),
-        ({}, "outside", "from outside in cell 7, which had run for 60 s at least", True),
+        ({"same_boot": False}, "machine", "ended with its machine in cell 7, or before that", True),
+        ({}, "unknown", "without a trace in cell 7, which had run for 60 s at least", True),
         (
             {"cell": replace(CELL, ended_s=1001.0)},
-            "outside",
-            "was ended from outside after cell 7",
+            "unknown",
+            "ended without a trace after cell 7",
             False,
         ),
         (
@@ -295,7 +315,7 @@ FIGURES = LastFigures(at_s=1058.0, rss_bytes=190_000_000, threads=9, cpus=0.01)
             "was shut down, and did not end in time",
             False,
         ),
-        ({"cell": None}, "outside", "was ended from outside", False),
+        ({"cell": None}, "unknown", "ended without a trace", False),
     ],
 )
 def test_without_a_trace_the_evidence_decides(
@@ -304,6 +324,30 @@ def test_without_a_trace_the_evidence_decides(
     death = judge_death(replace(KERNEL, **changes))
     assert (death.cause, death.notable) == (cause, notable)
     assert said in death.headline
+
+
+@pytest.mark.parametrize("error", ["", "Segmentation fault"])
+def test_a_line_of_a_child_is_not_the_kernels(error: str) -> None:
+    """A child has the same stderr: the line counts where the kernel ended as its writer does."""
+    death = judge_death(replace(KERNEL, lines=ERROR15, error=error))
+    assert death.cause == ("signal" if error else "unknown")
+    assert f"stderr: {ERROR15[0]}" in death.evidence
+    unseen = judge_death(replace(KERNEL, lines=ERROR15, signals_kept=False))
+    assert (unseen.cause, unseen.sure) == ("runtime", False)
+    assert "most likely" in unseen.headline
+
+
+def test_where_a_signal_would_not_be_seen_none_is_ruled_out() -> None:
+    death = judge_death(replace(KERNEL, signals_kept=False, exited=None))
+    assert "Here a signal or an exit in C would have left none either" in death.why
+    assert "would have left none either" not in judge_death(KERNEL).why
+
+
+def test_the_machines_memory_is_not_blamed_where_the_kernels_group_lost_nobody() -> None:
+    kills = (Kills(where="/pod", before=2, after=2), Kills(where="", before=3, after=5))
+    assert judge_death(replace(KERNEL, kills=kills)).cause == "unknown"
+    gone = (replace(kills[0], after=None), kills[1])
+    assert judge_death(replace(KERNEL, kills=gone)).cause == "memory"
 
 
 def test_what_did_not_count_is_not_taken_for_zero() -> None:
@@ -424,6 +468,52 @@ def test_an_exit_in_c_is_read_from_the_mode_of_its_mark(tmp_path: Path) -> None:
     assert _in(tmp_path).deaths[0].remains.exited == (True, 3)
 
 
+def test_an_exit_before_the_last_cell_was_a_childs(tmp_path: Path) -> None:
+    later = time.time() + 60
+    path = _written(tmp_path, "a", record(identity={"mark": "mode"}, cell=(3, later, 0.0, 0)))
+    mark = Path(mark_of(str(path)))
+    mark.touch()
+    mark.chmod(0o005)
+    assert _in(tmp_path).deaths[0].remains.exited == (False, None)
+
+
+def test_a_kernel_of_another_machine_may_live_and_one_of_another_name_may_not(
+    tmp_path: Path,
+) -> None:
+    here = probe_boot(Machine.here())
+    away = _written(tmp_path, "a", record(identity={"host": "another", "boot": "other"}))
+    assert _in(tmp_path).deaths == ()
+    assert "ran on another machine" in _in(tmp_path).gaps[0].why
+    found = deaths_in(Machine.here(), str(tmp_path), kernel="k")  # started anew, elsewhere
+    assert [each.cause for each in found.deaths] == ["unknown"]
+    if here:  # a container before it was made anew
+        away.write_bytes(record(identity={"host": "another", "boot": here}))
+        assert len(_in(tmp_path).deaths) == 1
+
+
+def test_of_much_garbage_little_is_told(tmp_path: Path) -> None:
+    for number in range(200):
+        _written(tmp_path, f"{number}", b"junk")
+    os.mkfifo(tmp_path / f"{layout.PREFIX}fifo{layout.SUFFIX}")
+    found = _in(tmp_path)
+    assert len(found.gaps) == 6
+    assert found.gaps[-1].why == "196 more cannot be read"
+
+
+def test_who_asks_whether_a_record_is_held_is_not_taken_for_its_owner(
+    tmp_path: Path, python: Any
+) -> None:
+    path = _written(tmp_path, "a", record())
+    fd = os.open(path, os.O_RDWR)
+    try:
+        assert not is_held(fd)
+        code = "from omp_magic.machine.python.recordfile import is_held; import os, sys; "
+        code += "print(is_held(os.open(sys.argv[1], os.O_RDWR)))"
+        assert python(code, str(path)).out == "False\n"
+    finally:
+        os.close(fd)
+
+
 def test_records_are_kept_to_a_number_and_an_age(tmp_path: Path) -> None:
     for number in range(MOST_RECORDS + 5):
         path = _written(tmp_path, f"{number:02}", record())
@@ -467,7 +557,6 @@ def test_a_record_stays_short_whatever_is_written_at_its_end(tmp_path: Path) -> 
 
 
 def test_the_layout_has_no_parts_that_overlap() -> None:
-    pieces = layout.PIECES * layout.PIECE_BYTES
     parts = [
         (0, len(layout.MAGIC)),
         (layout.CELL_AT, layout.CELL.size),
@@ -479,11 +568,11 @@ def test_the_layout_has_no_parts_that_overlap() -> None:
         (layout.TEXT_AT, layout.TEXT_BYTES),
         (layout.IDENTITY_AT, layout.IDENTITY_BYTES),
         (layout.MEMORY_AT, layout.MEMORY_BYTES),
-        (layout.PIECES_AT, pieces),
+        (layout.RING_AT, layout.RING_BYTES),
         *((at, layout.SEEN_BYTES) for at in layout.SEEN_AT),
         (layout.FAULT_AT, 1),
     ]
     ends = [0, *(at + size for at, size in parts)]
     assert all(at >= end for (at, _), end in zip(parts, ends, strict=False))
-    assert layout.PIECES_AT + pieces <= layout.MAP_BYTES <= layout.SEEN_AT[0]
+    assert layout.SEEN_AT[0] >= layout.MAP_BYTES
     assert struct.calcsize("d") == 8

@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _FLAGS = (
     os.O_RDWR
     | getattr(os, "O_CLOEXEC", 0)
@@ -48,16 +52,32 @@ class Received:
 
         self._map = mmap.mmap(fd, size_bytes)
 
-    def receive(self, pipe: int, at: int, size_bytes: int) -> int:
+    def receive(self, pipe: int, places: Sequence[tuple[int, int]]) -> int:
         """Wait for what comes from a pipe, and give how many bytes of it are in the file now.
+
+        Parameters
+        ----------
+        pipe
+            Its descriptor.
+        places
+            (where, how many bytes) in the file, filled one after the other.
 
         Raises
         ------
         OSError
             When there is no room in the file, or it was cut short: nothing was read then.
         """
-        with memoryview(self._map) as view, view[at : at + size_bytes] as place:
-            return os.readv(pipe, [place])
+        with memoryview(self._map) as view:
+            parts = [view[at : at + size] for at, size in places]
+            try:
+                return os.readv(pipe, parts)
+            finally:
+                for part in parts:
+                    part.release()
+
+    def copied(self, places: Sequence[tuple[int, int]]) -> bytes:
+        """Give what is there, for when the file's descriptor was closed by somebody."""
+        return b"".join(self._map[at : at + size] for at, size in places)
 
     def close(self) -> None:
         """Let go of the file; called when nobody receives."""
@@ -172,7 +192,7 @@ class RecordFile:
             os.unlink(self.path)  # Windows removes nothing that is open
 
 
-def _locked(fd: int) -> bool:
+def _locked(fd: int, *, shared: bool = False) -> bool:
     """Lock a file for this process; its end gives the lock back, however it comes.
 
     fcntl(2): such a lock is the process's, and no forked child has it. Where the file system has
@@ -182,8 +202,9 @@ def _locked(fd: int) -> bool:
         import fcntl  # noqa: PLC0415 - Windows has none
     except ImportError:
         return _locked_on_windows(fd)
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_AT)
+        fcntl.lockf(fd, how | fcntl.LOCK_NB, 1, _LOCKED_AT)
     except OSError:
         return False
     return True
@@ -208,9 +229,10 @@ def _locked_on_windows(fd: int) -> bool:
 def is_held(fd: int) -> bool:
     """Tell whether another process holds the lock of a file that is open for writing here.
 
-    The lock is taken for the moment: the caller closes the file, which gives it back.
+    The lock is taken for the moment: the caller closes the file, which gives it back. It is shared,
+    so that two who ask at once do not take each other for its owner; Windows has no such.
     """
-    return not _locked(fd)
+    return not _locked(fd, shared=True)
 
 
 def opened_own(path: str) -> int:
