@@ -52,7 +52,7 @@ for function in (*(nothing, cell, text) * 20, *(history,) * 20):
     for _ in range(200):
         function()
     took.setdefault(function.__name__, []).append((time.perf_counter() - begin) / 200 * 1e6)
-assert recorder.path
+assert recorder.record.path
 print(json.dumps({name: statistics.median(each) for name, each in took.items()}))
 """
 LOAD = """

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from .facts.deaths import Deaths
 from .facts.libraries import Gap
 from .facts.remains import Remains
-from .formats.recordlayout import ASKED_AT, is_name
 from .machine import Machine
+from .machine.python.recordfile import ASKED_AT, is_name
 from .machine.python.runtimefolder import runtime_folder
 from .probes.deaths import mark_record, probe_remains
 from .rules.deaths import judge_death

@@ -1,4 +1,4 @@
-"""Bytes of a kernel's record -> its parts; see `recordlayout`."""
+"""Bytes of a kernel's record -> its parts; see `recordfile`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ParseError
-from . import recordlayout as layout
+from ..machine.python import recordfile as layout
 from .faults import Fault, parse_faults
 
 

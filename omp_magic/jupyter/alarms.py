@@ -1,4 +1,4 @@
-"""The guard's alarms as a cell shows them, and its refusals as a cell raises them."""
+"""The guard's alarms as a cell shows them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import sys
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from ..guard.guard import Alarm
 
 
@@ -39,10 +37,3 @@ def report(alarm: Alarm) -> None:
             # The load may end the process in C, which flushes nothing: a kernel's stream
             # waits here until its own thread has sent all that was shown.
             sys.stdout.flush()
-
-
-def shown(refusal: Exception, shell: InteractiveShell) -> Exception:
-    """Give a refusal whose traceback ends at the line of the cell that asked."""
-    from .refusals import ending_at_the_caller  # noqa: PLC0415 - only a refusal pays
-
-    return ending_at_the_caller(refusal, shell)

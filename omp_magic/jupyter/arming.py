@@ -19,9 +19,9 @@ from ..facts.libraries import Finding, Library, named_apart
 from ..facts.plain import as_plain
 from ..facts.remains import Loaded, Seen
 from ..facts.snapshots import Snapshot
-from ..formats import recordlayout as layout
 from ..here import HERE
 from ..machine import Machine
+from ..machine.python import recordfile as layout
 from ..machine.python.recordfile import RecordFile
 from ..probes.deaths import probe_began, probe_boot, probe_host, remove_old
 from ..probes.kills import probe_kills

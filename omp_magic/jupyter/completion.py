@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from .standin import NAMES
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
@@ -12,8 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from IPython.core.interactiveshell import InteractiveShell
-
-_MAGIC = re.compile(r"%omp_\w+\s")
 
 
 def install(shell: InteractiveShell) -> Callable[[], None]:
@@ -29,7 +25,7 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
 
     @context_matcher(priority=110, identifier="omp_magic.arguments")
     def matcher(context: Any) -> dict[str, Any]:
-        if _MAGIC.search(context.text_until_cursor) is None:
+        if "%omp_" not in context.text_until_cursor:
             return {"completions": []}
         from .candidates import candidates, fragment_of  # noqa: PLC0415 - the first completion pays
 

@@ -70,7 +70,7 @@ def _standin(watch: Watch) -> Any:
         if not made:
             made.append(_configurable(watch))
         made[0].set_trait("guard", watch.mode)
-        made[0].set_trait("record", bool(watch.recorder.path))
+        made[0].set_trait("record", watch.recorder.wanted)
         made[0].set_trait("record_text", watch.recorder.text)
         return made[0]
 
@@ -97,7 +97,7 @@ def _configurable(watch: Watch) -> Any:
         record_text.tag(config=True)
 
     def turn(change: Any) -> None:
-        if change["new"] != bool(recorder.path):
+        if change["new"] != recorder.wanted:
             recorder.begin() if change["new"] else recorder.end()
 
     recorder = watch.recorder

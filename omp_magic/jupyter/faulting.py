@@ -6,8 +6,8 @@ import faulthandler
 import os
 import sys
 
-from ..formats import recordlayout as layout
 from ..hooks.wrapping import Wrappings
+from ..machine.python import recordfile as layout
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:

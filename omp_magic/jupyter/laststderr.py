@@ -16,8 +16,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ..formats import recordlayout as layout
-from ..machine.python.recordfile import Received, RecordFile
+from ..machine.python import recordfile as layout
+from ..machine.python.recordfile import RecordFile
+from ..machine.python.recordreading import Received
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ class LastStderr:
     def __init__(self, file: RecordFile) -> None:
         self._file = file
         self._stream: Any = None
-        self._received: Received
+        self._received: Received | None = None
         self._wakes = 0
         self._ending = self._handed_back = False
         self.bytes = 0
@@ -64,13 +65,12 @@ class LastStderr:
             When C's stderr is no pipe of ipykernel's, or the file cannot be mapped.
         """
         stream = _stream()
-        received = Received(self._file.fd, layout.MAP_BYTES)
-        try:
-            text = _taken_over(stream)
-        except OSError:
-            received.close()
-            raise
-        self._received, self._stream = received, stream
+        if self._received is None:
+            self._file.fill(layout.MAP_BYTES)
+            # Closed at the end alone: it holds a descriptor, whose close gives the lock back.
+            self._received = Received(self._file.fd, layout.MAP_BYTES)
+        received, text = self._received, _taken_over(stream)
+        self._stream = stream
         before, woken, after = text.rpartition("\0")
         self._wakes = int(not woken)
         _begin_thread(stream, lambda: self._run(stream, received, before + after))
@@ -78,17 +78,17 @@ class LastStderr:
     def end(self) -> None:
         """Give ipykernel's thread its place back; where that cannot be, this one goes on."""
         stream, self._stream = self._stream, None
-        if stream is None or self._handed_back:
-            return
-        self._ending = True
-        self._wakes += 1
-        _wake(stream)
-        stream.watch_fd_thread.join(_JOIN_S)
-        if stream.watch_fd_thread.is_alive():
-            self._ending = False
-            raise OSError("the thread that reads stderr does not end")
-        _begin_thread(stream, stream._watch_pipe_fd)  # noqa: SLF001 - see _stream
-        self._received.close()
+        if stream is not None and not self._handed_back:
+            self._ending = True
+            self._wakes += 1
+            _wake(stream)
+            stream.watch_fd_thread.join(_JOIN_S)
+            if stream.watch_fd_thread.is_alive():
+                self._ending = False
+                raise OSError("the thread that reads stderr does not end")
+            _begin_thread(stream, stream._watch_pipe_fd)  # noqa: SLF001 - see _stream
+        if self._received is not None:
+            self._received.close()
 
     def _run(self, stream: Any, received: Received, text: str) -> None:
         """Pass on what ipykernel's thread had in its hands, and all that comes."""

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from ..facts.deaths import Deaths
 from ..facts.remains import Remains
-from ..formats.recordlayout import TOLD_AT, is_name, is_of
 from ..here import HERE
 from ..inquest import asked_about, deaths_in
+from ..machine.python.recordfile import TOLD_AT, is_name, is_of
 from ..machine.python.runtimefolder import runtime_folder
 from ..probes.deaths import mark_record
 from ..views.postmortem_words import told_line

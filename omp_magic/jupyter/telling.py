@@ -99,7 +99,7 @@ class Telling:
             return None
         from .postmortems import asked  # noqa: PLC0415 - see the top of the file
 
-        found = asked(self._watch.recorder, everything=options.all)
+        found = asked(self._watch.recorder.record, everything=options.all)
         if options.json:
             print(found.to_json())
             return None

@@ -13,7 +13,6 @@ from ..hooks.forks import FORKS
 from ..hooks.loads import LOADS
 from ..hooks.watcher import Watcher
 from ..machine.python.own import main_mask, python_variables
-from .alarms import report, shown
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
 if TYPE_CHECKING:
@@ -136,6 +135,7 @@ class Watch(Watcher):
         if self._guard is None:
             from ..guard.guard import Guard  # noqa: PLC0415 - loading must stay cheap
             from ..here import HERE  # noqa: PLC0415 - loading must stay cheap
+            from .alarms import report  # noqa: PLC0415 - as above
 
             guard = Guard(HERE.observer, report, self._mode, self._foresight)
             guard.seen = self.recorder.see
@@ -148,6 +148,7 @@ class Watch(Watcher):
         if self._children is None:
             from ..guard.children import ChildGuard  # noqa: PLC0415 - loading must stay cheap
             from ..here import HERE  # noqa: PLC0415 - as above
+            from .alarms import report  # noqa: PLC0415 - as above
 
             self._children = ChildGuard(HERE.observer, report, self._mode)
         return self._children
@@ -159,7 +160,7 @@ class Watch(Watcher):
     def before_send(self, send: Send) -> Exception | None:
         """Be told of what another process is given; see `hooks.sends`."""
         refusal = self.children().before_send(send)
-        return None if refusal is None else shown(refusal, self._shell)
+        return None if refusal is None else self._shown(refusal)
 
     def _judge(self) -> Guard | None:
         """Give the guard; None in the middle of an import of what it needs itself."""
@@ -197,7 +198,12 @@ class Watch(Watcher):
         try:
             meet()
         except Exception as error:  # noqa: BLE001 - it is raised, and judged by the hooks
-            raise shown(error, self._shell) from None
+            raise self._shown(error) from None
+
+    def _shown(self, refusal: Exception) -> Exception:
+        from .refusals import ending_at_the_caller  # noqa: PLC0415 - only a refusal pays
+
+        return ending_at_the_caller(refusal, self._shell)
 
     def before_folder(self, folder: str, module: str, source: str) -> None:
         """Be told of a folder in which libraries are to be found; see `hooks`."""

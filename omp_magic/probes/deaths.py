@@ -15,10 +15,11 @@ from contextlib import suppress
 from ..errors import ParseError
 from ..facts.libraries import Gap
 from ..facts.remains import Remains
-from ..formats import recordlayout as layout
 from ..formats.records import Record, parse_record
 from ..machine import Machine
-from ..machine.python.recordfile import OWN, is_held, opened_own
+from ..machine.python import recordfile as layout
+from ..machine.python.recordfile import OWN
+from ..machine.python.recordreading import is_held, opened_own
 from .remains import as_facts, mark_of
 
 MOST_RECORDS, MOST_AGE_S = 20, 30 * 86400

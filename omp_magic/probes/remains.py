@@ -8,9 +8,9 @@ from typing import Any
 
 from ..facts.libraries import Finding, Gap
 from ..facts.remains import Frame, LastCell, LastFigures, Loaded, Remains
-from ..formats import recordlayout as layout
 from ..formats.records import Record
 from ..machine import Machine
+from ..machine.python import recordfile as layout
 from .kills import probe_more_kills
 
 _CLOCK_S = 0.05

@@ -17,9 +17,9 @@ def noting(self):  # as ipykernel 6.29 and 7.0 do, to know of which cell a threa
     begun.append(self)
     run(self)
 threading.Thread.run = noting
-def recorder():
+def record():
     from omp_magic.jupyter import extension
-    return next(iter(extension._LOADED.values())).watch.recorder
+    return next(iter(extension._LOADED.values())).watch.recorder.record
 def held():
     # Each thread that writes has a socket of ZeroMQ's, which ipykernel closes 10 s after its end
     # (IOPubThread._run_event_pipe_gc): an eventfd.
@@ -62,7 +62,7 @@ def written(kernel: Kernel, cell: str, least: int, then: str = "time.sleep(0.3)"
 def test_a_cell_is_sent_what_c_writes_in_it(kernel: Kernel) -> None:
     """The thread is no cell's, so that its output goes to the one that runs."""
     assert written(kernel, "%load_ext omp_magic\nos.write(2, b'first\\n')", 6) == "first\n"
-    kernel.run("thread = sys.stderr.watch_fd_thread; assert recorder()._armed.stderr.began")
+    kernel.run("thread = sys.stderr.watch_fd_thread; assert record()._armed.stderr.began")
     assert kernel.value("thread in begun or thread.ident is None") is False
     cell = "n = os.write(2, b'x' * 2_000_000); os.write(2, bytes(range(1, 256)))"
     expected = "x" * 2_000_000 + bytes(range(1, 256)).decode(errors="replace")
@@ -85,8 +85,8 @@ def write():
 writer = threading.Thread(target=write); writer.start()
 while writer.is_alive():
     shell.run_line_magic('load_ext', 'omp_magic')
-    recorder().arm()
-    assert recorder()._armed.stderr.began
+    record().arm()
+    assert record()._armed.stderr.began
     time.sleep(0.01)
     shell.run_line_magic('unload_ext', 'omp_magic')
     time.sleep(0.01)
@@ -108,7 +108,7 @@ while writer.is_alive():
 )
 def test_what_cannot_be_recorded_is_passed_on(kernel: Kernel, trouble: str) -> None:
     kernel.run("%load_ext omp_magic")
-    kernel.run("last, file = recorder()._armed.stderr, recorder()._file")
+    kernel.run("last, file = record()._armed.stderr, record()._file")
     assert kernel.run(f"{trouble}\nn = [os.write(2, b'') for _ in '1']").status == "ok"
     cell = "for n in range(50): os.write(2, b'%03d\\n' % n); time.sleep(0.002)"
     assert written(kernel, cell, 200).split() == [f"{number:03}" for number in range(50)]
@@ -124,11 +124,11 @@ from contextlib import redirect_stderr
 from io import StringIO
 with redirect_stderr(StringIO()):
     shell.run_line_magic('load_ext', 'omp_magic')
-    recorder().arm()
-    assert not recorder()._armed.stderr.began
+    record().arm()
+    assert not record()._armed.stderr.began
 """
     assert kernel.run(cell).status == "ok"
-    assert kernel.value("recorder()._armed.stderr.began") is True
+    assert kernel.value("record()._armed.stderr.began") is True
     cell = """
 import tempfile
 kept = os.dup(2)

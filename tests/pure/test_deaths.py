@@ -18,14 +18,15 @@ from omp_magic.errors import ParseError
 from omp_magic.facts.deaths import Death, Deaths
 from omp_magic.facts.libraries import Finding, Gap
 from omp_magic.facts.remains import Frame, Kills, LastCell, LastFigures, Loaded, Remains
-from omp_magic.formats import recordlayout as layout
 from omp_magic.formats.faults import parse_faults
 from omp_magic.formats.memoryfiles import parse_oom_kills
 from omp_magic.formats.records import parse_record
 from omp_magic.inquest import deaths_in
 from omp_magic.knowledge.lastlines import LAST_LINES, SIGNALS, last_line_in
 from omp_magic.machine import Machine
-from omp_magic.machine.python.recordfile import RecordFile, is_held
+from omp_magic.machine.python import recordfile as layout
+from omp_magic.machine.python.recordfile import RecordFile
+from omp_magic.machine.python.recordreading import is_held
 from omp_magic.probes.deaths import MOST_RECORDS, probe_began, probe_boot, remove_old
 from omp_magic.probes.remains import mark_of
 from omp_magic.rules.deaths import judge_death
@@ -507,7 +508,7 @@ def test_who_asks_whether_a_record_is_held_is_not_taken_for_its_owner(
     fd = os.open(path, os.O_RDWR)
     try:
         assert not is_held(fd)
-        code = "from omp_magic.machine.python.recordfile import is_held; import os, sys; "
+        code = "from omp_magic.machine.python.recordreading import is_held; import os, sys; "
         code += "print(is_held(os.open(sys.argv[1], os.O_RDWR)))"
         assert python(code, str(path)).out == "False\n"
     finally:

@@ -1,19 +1,104 @@
-"""A small file that one process writes as long as it lives: its own, locked, never followed.
+"""A kernel's record: where each part lies in it, and the file, which one process writes.
 
-Nothing is written by the CPU into mapped memory: where the disk is full, or the file was cut short
-by somebody, that would be a SIGBUS. All goes through calls, which fail instead.
+One file of a fixed layout, so that a part is written by one call and survives the process. Parts
+of JSON have a length and a checksum; the one that is written often has two places, in turn, so that
+a death in the middle of writing leaves the older one. The file is its process's own, locked, and
+never followed. Nothing is written by the CPU into mapped memory: where the disk is full, or the
+file was cut short by somebody, that would be a SIGBUS. All goes through calls, which fail instead.
+
+Loading the extension needs this, in one module: only what every interpreter has is imported.
 """
 
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from contextlib import suppress
 
-TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+MAGIC = b"omp_magic record 1\n"
+CELL_AT, CELL = 64, struct.Struct("<qddqq")
+"""Number, began, ended (0: it runs), and at its begin the size of the file and the bytes that had
+come from C's stderr: what follows is the cell's fault, and the cell's lines."""
+TOLD_AT, ASKED_AT = 128, 129
+"""A byte each: that the next kernel has told of it, that somebody has asked."""
+SHUTDOWN_AT, SHUTDOWN = 136, struct.Struct("<dq")
+"""When the kernel was asked to end, and whether to start again."""
+FIGURES_AT, FIGURES = 160, struct.Struct("<ddddqq")
+"""The time of a look and the CPU time by then; of the last look too, its RSS and threads."""
+LINES_AT, LINES = 256, struct.Struct("<q")
+"""How many bytes of what was written to C's stderr have come before those that just come."""
+TEXT_AT, TEXT_BYTES = 512, 1500
+IDENTITY_AT, IDENTITY_BYTES = 2048, 4096
+MEMORY_AT, MEMORY_BYTES = 6144, 2048
+RING_AT, RING_BYTES, READ_BYTES = 8192, 4096, 1000
+"""The last of these bytes, in a ring; where the next ones go, as many as are read at once, it is
+empty. ipykernel reads as many at once too (iostream.py, PIPE_BUFFER_SIZE)."""
+MAP_BYTES = RING_AT + RING_BYTES
+"""What is mapped, from the begin to behind the ring."""
+SEEN_AT, SEEN_BYTES = (16384, 32768), 16384
+FAULT_AT = 49152
+"""Where faulthandler writes; nothing lies behind it."""
+MOST_AFTER_BYTES = 1 << 18
+"""Of what lies behind it after a cell; then it begins anew."""
+MOST_BYTES = FAULT_AT + (1 << 20)
+"""What is read of a file: faulthandler's 100 threads of 100 frames (Python/traceback.c)."""
 
-_FLAGS = (
+PREFIX, SUFFIX, MARK_SUFFIX = "omp_magic-", ".record", ".exit"
+_HEAD = struct.Struct("<IIQ")
+
+
+def packed(data: bytes, number: int = 0) -> bytes:
+    """Give a part with its checksum, its length and its number in front."""
+    return _HEAD.pack(zlib.crc32(data), len(data), number) + data
+
+
+def unpacked(data: bytes) -> tuple[int, bytes] | None:
+    """Give (number, part) of what `packed` gave; None when it is not whole, or not there."""
+    if len(data) < _HEAD.size:
+        return None
+    checksum, length, number = _HEAD.unpack_from(data)
+    part = data[_HEAD.size : _HEAD.size + length]
+    if not length or len(part) != length or zlib.crc32(part) != checksum:
+        return None
+    return number, part
+
+
+def room(size_bytes: int) -> int:
+    """Give how long a part may be."""
+    return size_bytes - _HEAD.size
+
+
+def key_of(text: str) -> str:
+    """Give a short key of a kernel or a notebook, for the file's name; "0" for none.
+
+    The kernel's own id must not be in the name: ``jupyter console --existing ID`` takes the newest
+    file in that folder that has it (jupyter_client's connect.py, find_connection_file).
+    """
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}" if text else "0"
+
+
+def name_of(kernel: str, notebook: str, began_s: float, pid: int) -> str:
+    """Give the name of a record's file."""
+    keys = f"{key_of(kernel)}-{key_of(notebook)}"
+    return f"{PREFIX}{keys}-{int(began_s * 1000):x}-{pid}{SUFFIX}"
+
+
+def is_name(name: str) -> bool:
+    """Tell whether this is the name of a record's file."""
+    return name.startswith(PREFIX) and name.endswith(SUFFIX)
+
+
+def is_of(name: str, kernel: str, notebook: str) -> bool:
+    """Tell whether a file may be of a kernel, or of a notebook, by its name."""
+    words = name[len(PREFIX) :].split("-")
+    return len(words) == 4 and (
+        (words[0] != "0" and words[0] == key_of(kernel))
+        or (words[1] != "0" and words[1] == key_of(notebook))
+    )
+
+
+FLAGS = (
     os.O_RDWR
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOFOLLOW", 0)
@@ -27,61 +112,6 @@ _LOCKED_AT = 1 << 30
 OWN: set[str] = set()
 """The files that this process has open: it must not open and close one of them once more, since a
 process that closes any descriptor of a file gives its locks on it back (fcntl(2))."""
-
-
-class Received:
-    """A part of a file that is read into from a pipe without a step between: readv(2).
-
-    Parameters
-    ----------
-    fd
-        The file.
-    size_bytes
-        How much of it, from its begin.
-
-    Raises
-    ------
-    OSError
-        When it cannot be mapped, or this system reads into no mapping.
-    """
-
-    def __init__(self, fd: int, size_bytes: int) -> None:
-        if not hasattr(os, "readv"):
-            raise OSError("this system reads into no mapping")
-        import mmap  # noqa: PLC0415 - an extension module: loading must stay cheap
-
-        self._map = mmap.mmap(fd, size_bytes)
-
-    def receive(self, pipe: int, places: Sequence[tuple[int, int]]) -> int:
-        """Wait for what comes from a pipe, and give how many bytes of it are in the file now.
-
-        Parameters
-        ----------
-        pipe
-            Its descriptor.
-        places
-            (where, how many bytes) in the file, filled one after the other.
-
-        Raises
-        ------
-        OSError
-            When there is no room in the file, or it was cut short: nothing was read then.
-        """
-        with memoryview(self._map) as view:
-            parts = [view[at : at + size] for at, size in places]
-            try:
-                return os.readv(pipe, parts)
-            finally:
-                for part in parts:
-                    part.release()
-
-    def copied(self, places: Sequence[tuple[int, int]]) -> bytes:
-        """Give what is there, for when the file's descriptor was closed by somebody."""
-        return b"".join(self._map[at : at + size] for at, size in places)
-
-    def close(self) -> None:
-        """Let go of the file; called when nobody receives."""
-        self._map.close()
 
 
 class RecordFile:
@@ -100,12 +130,12 @@ class RecordFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.fd = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        self.fd = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
         known = os.fstat(self.fd)
         self._known = known.st_dev, known.st_ino
         self._tail_fd = -1
         OWN.add(path)
-        _locked(self.fd)
+        locked(self.fd)
 
     def size_bytes(self) -> int:
         """Give its size, when the descriptor is still this file's; 1 us.
@@ -147,6 +177,11 @@ class RecordFile:
         os.lseek(self.fd, at, os.SEEK_SET)  # Windows
         os.write(self.fd, data)
 
+    def fill(self, size_bytes: int) -> None:
+        """Make it so long, where it is shorter: what is mapped must be there."""
+        if self.size_bytes() < size_bytes:
+            os.ftruncate(self.fd, size_bytes)
+
     def get(self, at: int, size_bytes: int) -> bytes:
         """Read bytes at a place; raises as `put`."""
         if hasattr(os, "pread"):
@@ -165,7 +200,7 @@ class RecordFile:
         if hasattr(os, "pwrite"):
             os.lseek(self.fd, begin, os.SEEK_SET)
             return self.fd
-        self._tail_fd = os.open(self.path, _FLAGS)
+        self._tail_fd = os.open(self.path, FLAGS)
         os.lseek(self._tail_fd, begin, os.SEEK_SET)
         return self._tail_fd
 
@@ -192,7 +227,7 @@ class RecordFile:
             os.unlink(self.path)  # Windows removes nothing that is open
 
 
-def _locked(fd: int, *, shared: bool = False) -> bool:
+def locked(fd: int, *, shared: bool = False) -> bool:
     """Lock a file for this process; its end gives the lock back, however it comes.
 
     fcntl(2): such a lock is the process's, and no forked child has it. Where the file system has
@@ -224,36 +259,3 @@ def _locked_on_windows(fd: int) -> bool:
     finally:
         os.lseek(fd, 0, os.SEEK_SET)
     return True
-
-
-def is_held(fd: int) -> bool:
-    """Tell whether another process holds the lock of a file that is open for writing here.
-
-    The lock is taken for the moment: the caller closes the file, which gives it back. It is shared,
-    so that two who ask at once do not take each other for its owner; Windows has no such.
-    """
-    return not _locked(fd, shared=True)
-
-
-def opened_own(path: str) -> int:
-    """Open a file of this user's own, never by a link.
-
-    Raises
-    ------
-    OSError
-        When it is another user's, no plain file, or cannot be opened.
-    """
-    import stat  # noqa: PLC0415 - only who reads pays
-
-    before = os.lstat(path)
-    if not stat.S_ISREG(before.st_mode):
-        raise OSError(f"no plain file: {path}")
-    uid = getattr(os, "getuid", None)
-    if uid is not None and before.st_uid != uid():
-        raise OSError(f"belongs to another user: {path}")
-    fd = os.open(path, _FLAGS)
-    now = os.fstat(fd)
-    if (now.st_dev, now.st_ino) != (before.st_dev, before.st_ino):
-        os.close(fd)
-        raise OSError(f"replaced while it was opened: {path}")
-    return fd
