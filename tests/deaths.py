@@ -58,7 +58,7 @@ def asked_to_restart(kernel: Kernel, cell: str, after_s: float) -> None:
     """Start a cell that never ends, and have its server restart the kernel as a user does."""
     kernel.client.execute(cell, store_history=True)
     time.sleep(after_s)
-    kernel.manager.shutdown_wait_time = 1.0
+    kernel.manager.shutdown_wait_time = 0.4
     kernel.manager.restart_kernel(now=False)
     kernel.drain()
     kernel.client.wait_for_ready(timeout=60)

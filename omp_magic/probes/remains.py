@@ -60,7 +60,8 @@ def as_facts(  # noqa: PLR0913 - each is a fact of its own
     if not kept:
         gaps.append(Gap(what="fault's stack", why=_FAULTS_LOST))
     exited, exited_s = _exited(path, str(identity.get("mark", "")))
-    if exited_s and exited_s + _CLOCK_S < max(record.cell_began_s, record.cell_ended_s):
+    lived_s = max(record.cell_began_s, record.cell_ended_s, record.looked_s)
+    if exited_s and exited_s + _CLOCK_S < lived_s:
         # A child that C forked: nothing of the kernel's runs after its own exit.
         exited, exited_s = (False, None), 0.0
     fault = record.fault

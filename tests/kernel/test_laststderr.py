@@ -97,6 +97,7 @@ while writer.is_alive():
     assert kernel.value("held()") == before
 
 
+@pytest.mark.thorough  # by what the tests above are passed on by
 @pytest.mark.parametrize(
     "trouble",
     [

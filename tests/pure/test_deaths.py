@@ -8,6 +8,7 @@ import struct
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from omp_magic.formats.faults import parse_faults
 from omp_magic.formats.memoryfiles import parse_oom_kills
 from omp_magic.formats.records import parse_record
 from omp_magic.inquest import deaths_in
+from omp_magic.jupyter.postmortems import asked, tell_of
 from omp_magic.knowledge.lastlines import LAST_LINES, SIGNALS, last_line_in
 from omp_magic.machine import Machine
 from omp_magic.machine.python import recordfile as layout
@@ -490,6 +492,49 @@ def test_a_kernel_of_another_machine_may_live_and_one_of_another_name_may_not(
     if here:  # a container before it was made anew
         away.write_bytes(record(identity={"host": "another", "boot": here}))
         assert len(_in(tmp_path).deaths) == 1
+
+
+@pytest.mark.parametrize(
+    ("asking", "left", "own"),
+    [
+        ({"kernel": "k"}, {"kernel": "k", "notebook": "a", "folder": "/x"}, True),
+        ({"kernel": "k", "notebook": "b"}, {"kernel": "k", "host": "another"}, True),
+        ({"kernel": "l", "notebook": "/a"}, {"kernel": "k", "notebook": "/a"}, True),
+        ({"kernel": "l", "notebook": "/a"}, {"notebook": "/a", "host": "another"}, False),
+        ({"kernel": "l", "notebook": "a"}, {"notebook": "a", "folder": "/x"}, True),
+        ({"kernel": "l", "notebook": "a"}, {"notebook": "a", "folder": "/y"}, False),
+        ({"kernel": "l", "notebook": "/b"}, {"kernel": "k", "notebook": "/a"}, False),
+        ({"kernel": "l"}, {"kernel": "k", "notebook": ""}, False),
+    ],
+)
+def test_a_kernel_asks_of_its_own_notebook(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asking: dict[str, str],
+    left: dict[str, str],
+    own: bool,
+) -> None:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    identity = {"kernel": "", "boot": "", **left}
+    name = layout.name_of(identity["kernel"], left.get("notebook", ""), 1.0, 42)
+    (tmp_path / name).write_bytes(record(identity=identity))
+    who = SimpleNamespace(**{"kernel": "", "notebook": "", "folder": "/x", "path": "", **asking})
+    assert len(asked(who, everything=False).deaths) == own
+
+
+def test_each_kernel_of_a_notebook_tells_of_the_one_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kernel, number in (("k", 3), ("l", 4)):
+        identity = {"kernel": kernel, "notebook": "/a"}
+        data = record(identity=identity, cell=(number, 1.0, 0.0, 0), fault=FAULTS["3.11"])
+        (tmp_path / layout.name_of(kernel, "/a", 1.0, number)).write_bytes(data)
+    names = [each.name for each in tmp_path.iterdir()]
+    for kernel, number in (("k", 3), ("l", 4), ("k", 0)):
+        own = str(tmp_path / "own")
+        tell_of(SimpleNamespace(kernel=kernel, notebook="/a", folder="/x", path=own), names)
+        said = capsys.readouterr().err
+        assert (f"died of SIGSEGV in cell {number}, " in said) if number else not said
 
 
 def test_of_much_garbage_little_is_told(tmp_path: Path) -> None:
