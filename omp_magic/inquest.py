@@ -77,5 +77,5 @@ def asked_about(found: Deaths) -> Deaths:
     """Note that somebody has asked about them, and give them."""
     for death in found.deaths:
         if not death.remains.asked:
-            mark_record(death.remains.record, ASKED_AT)
+            mark_record(death.remains, ASKED_AT)
     return found

@@ -77,7 +77,7 @@ def parse_record(data: bytes) -> Record:
     looks = layout.FIGURES.unpack_from(data, layout.FIGURES_AT)
     fault_at = max(layout.FAULT_AT, min(fault_at, len(data)))
     return Record(
-        identity=_json(data, layout.IDENTITY_AT, layout.IDENTITY_BYTES),
+        identity=json_part(data, layout.IDENTITY_AT, layout.IDENTITY_BYTES),
         number=number,
         cell_began_s=began_s,
         cell_ended_s=ended_s,
@@ -92,14 +92,15 @@ def parse_record(data: bytes) -> Record:
         threads=looks[5],
         lines=_lines(data, lines_at),
         seen=_seen(data),
-        memory=_json(data, layout.MEMORY_AT, layout.MEMORY_BYTES),
+        memory=json_part(data, layout.MEMORY_AT, layout.MEMORY_BYTES),
         fault=parse_faults(_decoded(data[fault_at:])),
         told=bool(data[layout.TOLD_AT]),
         asked=bool(data[layout.ASKED_AT]),
     )
 
 
-def _json(data: bytes, at: int, size_bytes: int) -> dict[str, Any]:
+def json_part(data: bytes, at: int, size_bytes: int) -> dict[str, Any]:
+    """Give a part of JSON of a record; {} when it is not whole, or not there."""
     part = layout.unpacked(data[at : at + size_bytes])
     return {} if part is None else _object(part[1])
 

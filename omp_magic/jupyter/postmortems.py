@@ -63,7 +63,7 @@ def tell_of(recorder: Asking, names: Collection[str]) -> None:
     # What another kernel of the notebook died of is left to the one that follows it.
     own = tuple(each for each in found.deaths if kernel and each.remains.kernel == kernel)
     for each in own or found.deaths:
-        mark_record(each.remains.record, TOLD_AT)
+        mark_record(each.remains, TOLD_AT)
     for each in (own or found.deaths)[:1]:
         if each.notable or (each.cause == "unknown" and each.remains.kernel == kernel):
             print(encodable(told_line(each), sys.stderr), file=sys.stderr)

@@ -6,6 +6,7 @@ record is passed over; what is broken becomes a `Gap`.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -15,11 +16,12 @@ from contextlib import suppress
 from ..errors import ParseError
 from ..facts.libraries import Gap
 from ..facts.remains import Remains
-from ..formats.records import Record, parse_record
+from ..formats.records import Record, json_part, parse_record
 from ..machine import Machine
 from ..machine.python import recordfile as layout
 from ..machine.python.recordfile import OWN
 from ..machine.python.recordreading import is_held, opened_own
+from .kills import THEN
 from .remains import as_facts, mark_of
 
 MOST_RECORDS, MOST_AGE_S = 20, 30 * 86400
@@ -100,20 +102,34 @@ def _records(folder: str, gaps: list[Gap], of: Callable[[str], bool]) -> list[st
     return [path for path in paths if path not in OWN]
 
 
-def mark_record(path: str, at: int) -> None:
+def mark_record(remains: Remains, at: int) -> None:
     """Note in a record that it was told of, or asked for; what cannot be written stays as it is.
 
-    When it was last written is the kernel's last sign of life, and stays too.
+    What the memory killer had counted by then is kept with it: what it kills later is nothing to
+    this kernel. When the file was last written is the kernel's last sign of life, and stays too.
     """
     with suppress(OSError):
-        fd = opened_own(path)
+        fd = opened_own(remains.record)
         try:
             before = os.fstat(fd)
+            _keep_kills(fd, remains)
             os.lseek(fd, at, os.SEEK_SET)
             os.write(fd, b"\1")
-            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+            os.utime(remains.record, ns=(before.st_atime_ns, before.st_mtime_ns))
         finally:
             os.close(fd)
+
+
+def _keep_kills(fd: int, remains: Remains) -> None:
+    os.lseek(fd, layout.MEMORY_AT, os.SEEK_SET)
+    memory = json_part(os.read(fd, layout.MEMORY_BYTES), 0, layout.MEMORY_BYTES)
+    if not memory or THEN in memory:
+        return
+    memory[THEN] = [each.after for each in remains.kills]
+    part = json.dumps(memory).encode()
+    if len(part) <= layout.room(layout.MEMORY_BYTES):
+        os.lseek(fd, layout.MEMORY_AT, os.SEEK_SET)
+        os.write(fd, layout.packed(part))
 
 
 def remove_old(folder: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ParseError
@@ -15,6 +16,8 @@ from .cpus.quotas import groups_of, place_of
 
 _FILES = {1: ("memory.oom_control", "memory.limit_in_bytes"), 2: ("memory.events", "memory.max")}
 _MACHINE = "/proc/vmstat"
+THEN = "then"
+"""Under it a record has the counters of who looked first after its kernel's end, in order."""
 
 
 def probe_kills(machine: Machine) -> dict[str, Any]:
@@ -72,7 +75,24 @@ def probe_more_kills(
         Receives what cannot be compared any more.
     same_boot
         Whether the machine has run on since; else all counters have begun anew.
+
+    Returns
+    -------
+    tuple of Kills
+        Of the groups, then of the machine; up to the first look after the kernel's end.
     """
+    kills = _counted(before, gaps, same_boot=same_boot, machine=machine)
+    then = before.get(THEN)
+    if not isinstance(then, list) or len(then) != len(kills):
+        return tuple(kills)
+    # Whoever looked first has kept what it saw: what was killed since is not of this kernel.
+    counts = (count if isinstance(count, int) else None for count in then)
+    return tuple(replace(each, after=count) for each, count in zip(kills, counts, strict=True))
+
+
+def _counted(
+    before: dict[str, Any], gaps: list[Gap], *, same_boot: bool, machine: Machine
+) -> list[Kills]:
     kills = []
     rows = before.get("groups")
     for row in rows if isinstance(rows, list) else ():
@@ -88,7 +108,7 @@ def probe_more_kills(
             gaps.append(Gap.of("memory killer of the machine", error, _MACHINE))
             now = None
         kills.append(Kills(where="", before=count, after=now))
-    return tuple(kills)
+    return kills
 
 
 def _compared(machine: Machine, row: dict[str, Any], gaps: list[Gap], *, same_boot: bool) -> Kills:

@@ -22,7 +22,7 @@ from omp_magic.facts.remains import Frame, Kills, LastCell, LastFigures, Loaded,
 from omp_magic.formats.faults import parse_faults
 from omp_magic.formats.memoryfiles import parse_oom_kills
 from omp_magic.formats.records import parse_record
-from omp_magic.inquest import deaths_in
+from omp_magic.inquest import asked_about, deaths_in
 from omp_magic.jupyter.postmortems import asked, tell_of
 from omp_magic.knowledge.lastlines import LAST_LINES, SIGNALS, last_line_in
 from omp_magic.machine import Machine
@@ -458,6 +458,31 @@ def test_a_number_that_another_process_has_now_is_not_taken_for_the_kernel(tmp_p
     assert len(_in(tmp_path).deaths) == 1
     path.write_bytes(record(identity={**living, "boot": "another"}))
     assert [each.cause for each in _in(tmp_path).deaths] == ["machine"]
+
+
+def test_what_is_killed_after_the_first_look_is_not_this_kernels(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "runtime"
+    folder.mkdir()
+    boot, counts = root / "proc/sys/kernel/random/boot_id", root / "proc/vmstat"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("b")
+    counts.write_text("oom_kill 7\n")
+    data = bytearray(record(identity={"boot": "b"}, cell=(3, 1000.0, 0.0, 0)))
+    part = layout.packed(json.dumps({"groups": [], "machine": 7}).encode())
+    data[layout.MEMORY_AT : layout.MEMORY_AT + len(part)] = part
+    _written(folder, "a", bytes(data))
+
+    def looked() -> Death:
+        (death,) = asked_about(deaths_in(Machine(root=str(root)), str(folder))).deaths
+        return death
+
+    assert (looked().cause, looked().remains.kills[0].after) == ("unknown", 7)
+    counts.write_text("oom_kill 8\n")
+    assert (looked().cause, looked().remains.kills[0].after) == ("unknown", 7)
+    (death,) = deaths_in(Machine(root=str(root)), str(folder)).deaths
+    assert death.remains.asked
+    _written(folder, "a", bytes(data))  # nobody had looked before
+    assert looked().cause == "memory"
 
 
 def test_an_exit_in_c_is_read_from_the_mode_of_its_mark(tmp_path: Path) -> None:
