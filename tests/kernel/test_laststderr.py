@@ -54,7 +54,6 @@ def written(kernel: Kernel, cell: str, least: int, then: str = "time.sleep(0.3)"
             assert mine, got
             text += got["content"]["text"]
         assert got["msg_type"] != "error", got["content"]
-    time.sleep(0.3)
     kernel.drain()
     return text
 

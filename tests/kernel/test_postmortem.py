@@ -57,14 +57,6 @@ def test_each_way_to_die_is_told_by_the_next_kernel(
     assert "OMP101" in text
     assert told(kernel, "%reload_ext omp_magic") == ""
 
-    # Without the GIL, and with it: a thread that waits for it has the line in its hands.
-    died(
-        kernel,
-        f"a = ctypes.PyDLL({libiomp5!r}); b = ctypes.PyDLL({libomp!r})\n"
-        "a.omp_get_max_threads(); b.omp_get_max_threads()",
-    )
-    assert f"{TOLD}died of Error #15 in cell 4: libomp.so against" in told(kernel)
-
     # In a kernel that has told of that, in the cell that loads the extension.
     kernel.restart()
     died(kernel, "%load_ext omp_magic\nimport ctypes\ndef f():\n    ctypes.string_at(0)\nf()")
@@ -86,8 +78,16 @@ def test_each_way_to_die_is_told_by_the_next_kernel(
 
 
 @pytest.mark.thorough  # each is told by what the deaths above are told by
-def test_further_ways_to_die_are_told(kernel: Kernel) -> None:
+def test_further_ways_to_die_are_told(kernel: Kernel, libiomp5: str, libomp: str) -> None:
     told(kernel)
+    # With the GIL held: a thread that waits for it has the line in its hands.
+    died(
+        kernel,
+        f"a = ctypes.PyDLL({libiomp5!r}); b = ctypes.PyDLL({libomp!r})\n"
+        "a.omp_get_max_threads(); b.omp_get_max_threads()",
+    )
+    assert f"{TOLD}died of Error #15 in cell 2: libomp.so against" in told(kernel)
+
     died(kernel, "ctypes.CDLL(None).abort()")
     assert f"{TOLD}died of SIGABRT in cell 2" in told(kernel)
 
@@ -101,7 +101,7 @@ def test_further_ways_to_die_are_told(kernel: Kernel) -> None:
     assert f"{TOLD}ended without a trace after cell 1" in told(kernel)
 
 
-def test_a_hang_that_was_ended_by_a_restart_is_told(
+def test_a_hang_that_was_ended_by_a_restart_is_told_and_a_clean_restart_is_not(
     kernel: Kernel, libiomp5: str, libomp: str
 ) -> None:
     # It looks at the figures every two seconds; a test need not wait for that.
@@ -115,26 +115,25 @@ def test_a_hang_that_was_ended_by_a_restart_is_told(
     assert "OMP103" in text
     assert "resident" in text
 
-
-_ALSO = [pytest.param(way, marks=pytest.mark.thorough) for way in ("exit", "quit")]
-
-
-@pytest.mark.parametrize("way", ["restart", *_ALSO])
-def test_a_clean_end_says_nothing(kernel: Kernel, way: str) -> None:
-    told(kernel)
-    kernel.run("import numpy")
     own = pid_of(kernel)
     assert [path.stat().st_mode & 0o777 for path in records() if f"-{own}." in path.name] == [
         0o600,
         0o600,
     ]
-    if way == "restart":
-        kernel.manager.restart_kernel(now=False)
-        kernel.client.wait_for_ready(timeout=60)
-    else:
-        kernel.client.execute("exit" if way == "exit" else "quit()")
-        kernel.manager.provisioner.process.wait(30)  # type: ignore[union-attr]  # a local one
-        kernel.restart()
+    kernel.manager.restart_kernel(now=False)
+    kernel.client.wait_for_ready(timeout=60)
+    assert not [path for path in records() if f"-{own}." in path.name]
+    assert told(kernel) == ""
+
+
+@pytest.mark.thorough  # as the clean restart above
+@pytest.mark.parametrize("way", ["exit", "quit()"])
+def test_a_clean_end_says_nothing(kernel: Kernel, way: str) -> None:
+    told(kernel)
+    own = pid_of(kernel)
+    kernel.client.execute(way)
+    kernel.manager.provisioner.process.wait(30)  # type: ignore[union-attr]  # a local one
+    kernel.restart()
     assert not [path for path in records() if f"-{own}." in path.name]
     assert told(kernel) == ""
     assert "No record of a kernel that died" in asked(kernel)
