@@ -34,7 +34,7 @@ _UNKNOWN = tuple(
 
 
 def metrics(
-    registry: CollectorRegistry | None = None, *, labels: Mapping[str, str] | None = None
+    registry: CollectorRegistry | None = None, *, labels: Mapping[str, str | float] | None = None
 ) -> str:
     """Give the content of a Prometheus endpoint: what is true of this process now.
 
@@ -53,7 +53,8 @@ def metrics(
         A registry of ``prometheus_client``: what omp_magic tells is put into it, once, and the text
         is all that the registry has.
     labels
-        Labels for each sample. Workers that answer at one address need one that tells them apart.
+        Labels for each sample; a number, as `os.getpid` gives, is written as `str` writes it.
+        Workers that answer at one address need one that tells them apart.
 
     Raises
     ------
@@ -122,7 +123,10 @@ def labelled(family: Family, constant: Mapping[str, str]) -> Family:
 
 
 def _checked(labels: Any) -> dict[str, str]:
-    accepted = "a dict of labels: names of letters, digits and _ that no metric here has, and texts"
+    accepted = (
+        "a dict of labels: names of letters, digits and _ that no metric here has, and texts or "
+        "numbers"
+    )
     taken = {name for family in FAMILIES for name in family.labels}
     try:
         given = dict(labels)
@@ -130,9 +134,9 @@ def _checked(labels: Any) -> dict[str, str]:
         raise RequestError(repr(labels), accepted, _EXAMPLE) from None
     for name, value in given.items():
         fits = isinstance(name, str) and _LABEL.fullmatch(name) and name not in taken
-        if not fits or not isinstance(value, str):
+        if not fits or not isinstance(value, (str, int, float)):
             raise RequestError(f"{name}={value}", accepted, _EXAMPLE)
-    return given
+    return {name: str(value) for name, value in given.items()}
 
 
 @cache

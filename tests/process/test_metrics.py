@@ -108,9 +108,28 @@ def test_what_cannot_be_registered_or_labelled_is_refused_in_one_line() -> None:
         with pytest.raises(RequestError, match=r"accepted: a prometheus_client\.Coll") as found:
             omp_magic.metrics(wrong)
         assert "\n" not in str(found.value)
-    for wrong in ({"9": "x"}, {"a-b": "x"}, {"__a": "x"}, {"code": "x"}, {"a": 3}, 7, {1: "x"}):
+    for wrong in (
+        {"9": "x"},
+        {"a-b": "x"},
+        {"__a": "x"},
+        {"code": "x"},
+        {"a": b"x"},
+        {"a": None},
+        7,
+        {1: "x"},
+    ):
         with pytest.raises(RequestError, match="accepted: a dict of labels"):
             omp_magic.metrics(labels=wrong)
+
+
+def test_a_label_may_be_a_number() -> None:
+    given = {"worker": 4711, "share": 0.5, "spare": True}
+    constant = (("share", "0.5"), ("spare", "True"), ("worker", "4711"))
+    for text in (
+        omp_magic.metrics(labels=given),
+        omp_magic.metrics(prometheus_client.CollectorRegistry(), labels=given),
+    ):
+        assert read(text)["omp_magic_cpus_allowed", constant] > 0
 
 
 IN_A_THREAD = """
