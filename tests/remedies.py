@@ -21,6 +21,9 @@ NOT_RUN = {
     r"omp-magic check [a-z]\w*( [a-z]\w*)+ --target (macos-arm64|macos-x86_64|windows-x86_64)": (
         "a line for a shell that fetches wheels; tests/pure/test_foreign.py sees orders being tried"
     ),
+    r"omp-magic run --workers \d+ -- (gunicorn -w \d+ server:app|python program\.py)": (
+        "a line for a shell; tests/process/test_examples.py starts gunicorn so"
+    ),
 }
 """Commands that are not run here, and why; a command of this form is taken as right."""
 

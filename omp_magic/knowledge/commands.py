@@ -14,6 +14,8 @@ _PYTHON = re.compile(r"(python|pypy)[\d.]*(w|t|d)?(\.exe)?$", re.IGNORECASE)
 _SHORT = re.compile(r"-[bBdEhiIOPqsSuvVx?]*([mc])(.*)", re.DOTALL)
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 _MOST_CHARACTERS = 60
+_SERVER = re.compile(r"\b(gunicorn|uwsgi|celeryd?)\b")
+_KERNEL = re.compile(r"\b(ipykernel|ipykernel_launcher|colab_kernel_launcher)\b")
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -47,6 +49,33 @@ def shown_command(words: Sequence[str], name: str = "") -> str:
     if len(words) == 1 or not _PYTHON.search(program):
         return _cut(program)
     return _cut(f"{program} {_script(list(words[1:]))}".rstrip())
+
+
+def is_forking_server(shown: str) -> bool:
+    """Tell whether a program, as `shown_command` names it, forks its workers by `os.fork` itself.
+
+    Sources: gunicorn/arbiter.py, spawn_worker; uwsgi's "Things to know", "Preforking VS lazy-apps";
+    celery's billiard, popen_fork.py.
+
+    Examples
+    --------
+    >>> is_forking_server("python3.11 gunicorn"), is_forking_server("gunicorn:")
+    (True, True)
+    >>> is_forking_server("python train.py")
+    False
+    """
+    return bool(_SERVER.search(shown))
+
+
+def is_python_kernel(shown: str) -> bool:
+    """Tell whether a program, as `shown_command` names it, is a notebook's kernel of Python.
+
+    Examples
+    --------
+    >>> is_python_kernel("python -m ipykernel_launcher"), is_python_kernel("python train.py")
+    (True, False)
+    """
+    return bool(_KERNEL.search(shown))
 
 
 def _script(rest: list[str]) -> str:

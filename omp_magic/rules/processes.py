@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library, Pool
 from ..facts.snapshots import Snapshot
+from ..knowledge.commands import is_forking_server, is_python_kernel
 from ..knowledge.forks import BY_KEY, DOOMED, HANGS, Fork, fork_of, is_on
 from .hanging import forked_and_waiting
 from .rule import Case, Rule, named
@@ -41,6 +42,14 @@ INITIALIZER = (
     "pool = ProcessPoolExecutor(2, initializer=omp_magic.worker_limits({}))"
 )
 
+START = (
+    "Start it with threads for its workers, its own command after the dashes: "
+    "omp-magic run --workers {number} -- {command}"
+)
+WITHOUT_PRELOAD = (
+    "Let each worker of a server load and compute by itself (gunicorn without --preload)"
+)
+
 
 def workers_of(snapshot: Snapshot) -> tuple[Child, ...]:
     """Give the children that work: loky's tracker imports NumPy, and has a runtime as they have."""
@@ -59,6 +68,12 @@ def _crowded(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Ca
     own = f"In the line that makes another pool: {INITIALIZER.format(each)}"
     # joblib divides the CPUs by itself unless it is told otherwise: its workers are the rarer case.
     lines = [joblib, own] if any("loky" in child.command for child in workers) else [own, joblib]
+    if snapshot.outside is not None and not is_python_kernel(snapshot.outside.program):
+        # Who looks from outside may have no line of the program's own that makes a pool: a server.
+        command = "python program.py"
+        if is_forking_server(snapshot.outside.program):
+            command, lines = f"gunicorn -w {len(sizes)} server:app", []
+        lines.insert(0, START.format(number=len(sizes), command=command))
     if snapshot.notebook:
         lines.append(f"Before any pool is made, as a line of its own: %omp_limit {each}")
     yield Case(
@@ -188,6 +203,8 @@ def _remedies(snapshot: Snapshot, row: Fork) -> Iterator[str]:
                 yield ONE_PROCESS
         if row.key == "libgomp":
             yield ONE_THREAD
+    elif snapshot.outside is not None and is_forking_server(snapshot.outside.program):
+        yield WITHOUT_PRELOAD  # multiprocessing's start method is nothing to its os.fork
     else:
         if forks:
             yield f"Before pools are made, below if __name__ == '__main__': {FORKSERVER}"
@@ -196,7 +213,7 @@ def _remedies(snapshot: Snapshot, row: Fork) -> Iterator[str]:
                     "In PyTorch: from torch.utils.data import DataLoader; loader = "
                     "DataLoader(dataset, num_workers=2, multiprocessing_context='forkserver')"
                 )
-        yield "Let each worker of a server load and compute by itself (gunicorn without --preload)"
+        yield WITHOUT_PRELOAD
     yield from own
 
 

@@ -23,6 +23,10 @@ STORIES: dict[str, Story] = {
                 "import os; os.environ['OMP_NUM_THREADS'] = '1'"
             ),
             "Before pools that fork are made: %omp_limit 1",
+            (
+                "In a shell, a server's own command after the dashes: "
+                "omp-magic run --workers 2 -- gunicorn -w 2 server:app"
+            ),
         ),
     ),
     "OMP204": Story(
@@ -48,6 +52,7 @@ STORIES: dict[str, Story] = {
                 "With functions of a module, before pools are made: "
                 "import multiprocessing; multiprocessing.set_start_method('forkserver', force=True)"
             ),
+            "Let each worker of a server load and compute by itself (gunicorn without --preload)",
             (
                 "With numba, after a restart, before it is imported: "
                 "import os; os.environ['NUMBA_THREADING_LAYER'] = 'workqueue'"

@@ -13,6 +13,7 @@ from remedies import read_remedy
 from omp_magic.errors import UnknownCodeError
 from omp_magic.facts.limits import Limit
 from omp_magic.facts.load import Load
+from omp_magic.facts.outside import Outside
 from omp_magic.facts.packages import Package
 from omp_magic.facts.processes import Child, ThreadOwner
 from omp_magic.facts.sends import Sending
@@ -610,6 +611,32 @@ def test_the_words_of_a_fork_are_true_of_the_start_method(method: str | None) ->
         assert ("%%omp_limit openmp=1" in remedies) == notebook
         # In a notebook a start method is a cure for functions of modules alone.
         assert ("%%writefile" in remedies) == (notebook and method in ("fork", None))
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("python3.11 gunicorn", "gunicorn -w 4 server:app"),
+        ("gunicorn:", "gunicorn -w 4 server:app"),
+        ("python pool.py", "python program.py"),
+        ("python -m ipykernel_launcher", ""),
+    ],
+)
+def test_a_process_seen_from_outside_is_told_how_it_is_started_first(
+    program: str, command: str
+) -> None:
+    outside = Outside(program=program, parent=1)
+    facts = snapshot(children=(child(2),) * 4, budget=budget(affinity=2), outside=outside)
+    (crowded,) = (each for each in judge(facts) if each.code == "OMP202")
+    start = f": omp-magic run --workers 4 -- {command}"
+    assert crowded.remedies[0].endswith(start) == bool(command)
+    server = "gunicorn" in program
+    assert any("ProcessPoolExecutor" in line for line in crowded.remedies) != server
+    unforkable = fork_finding(libraries=(replace(GOMP, workers=1),), outside=outside)
+    assert unforkable.remedies[0].endswith("(gunicorn without --preload)") == server
+    assert any("set_start_method" in line for line in unforkable.remedies) != server
+    for line in (*crowded.remedies, *unforkable.remedies):
+        read_remedy(line)
 
 
 def test_variables_are_no_remedy_for_workers_that_are_forked() -> None:
