@@ -183,6 +183,39 @@ def test_a_commit_of_requirements_with_two_copies_is_stopped(tmp_path: Path, lib
     subprocess.run(["git", "-C", str(folder), "add", "-A"], check=True, env=CLEAN)
     ended = pre_commit("run", cwd=folder, PYTHONPATH=str(ROOT))
     assert ended.code == 0, ended.out + ended.err
+    # One that passes is heard too: it may not have looked at all.
+    (folder / "reqs" / "requirements-dev.txt").write_text("three==1.0\n")
+    subprocess.run(["git", "-C", str(folder), "add", "-A"], check=True, env=CLEAN)
+    ended = pre_commit("run", cwd=folder, PYTHONPATH=str(ROOT))
+    assert ended.code == 0, ended.out + ended.err
+    assert "three" in ended.out
+    assert "not all is known" in ended.out
+
+
+def test_the_pages_lines_pin_the_hooks_and_install_both_kinds(tmp_path: Path) -> None:
+    """With a repository that has the hooks' rows in the place of the one on the page."""
+    source, folder = repository(tmp_path / "source"), repository(tmp_path / "project")
+    shutil.copy(ROOT / ".pre-commit-hooks.yaml", source)
+    git = ["git", "-C", str(source), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["checkout", "-qb", "main"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], check=True, env=CLEAN)
+    url = "https://github.com/omp-magic/omp_magic"
+    (text,) = (text for kind, text in documents() if kind == "pre-commit")
+    config = folder / ".pre-commit-config.yaml"
+    config.write_text(text.replace(url, str(source)))
+    blocks = [each.text for each in blocks_of(PAGE) if each.language == "console"]
+    lines = [line for text in blocks for line in text.splitlines() if "pre-commit " in line]
+    assert len(lines) == 3
+    for each in lines:
+        words = each.removeprefix("$ pre-commit ").replace(url, str(source)).split()
+        ended = pre_commit(*words, cwd=folder)
+        assert ended.code == 0, ended.out + ended.err
+    asked = [*git, "rev-parse", "HEAD"]
+    commit = subprocess.run(asked, check=True, capture_output=True, text=True, env=CLEAN).stdout
+    assert f"rev: {commit.strip()}" in config.read_text()
+    needed = {stage for hook in HOOKS for stage in hook.get("stages", ["pre-commit"])} - {"manual"}
+    hooks = folder / ".git" / "hooks"
+    assert {each.name for each in hooks.iterdir() if "." not in each.name} == needed
 
 
 @linux
