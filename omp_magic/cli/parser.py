@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _WRONG_USE = 2
+_LACKING = re.compile(r"argument (--[\w-]+): expected (?:one|at least one) argument$")
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,8 +68,23 @@ class Parser(argparse.ArgumentParser):
             told = f"no {missing[1]}"
             named = (each.choices for each in self._actions if each.dest == missing[1])
             words = [*(next(named, None) or words)]
-        sentence = wrong(told, ", ".join(words), self.example, nearest(found, words))
+        accepted = ", ".join(words)
+        lacking = _LACKING.match(message)
+        if lacking:
+            told, accepted = f"found {lacking[1]} alone", self._taken_by(lacking[1])
+        # Without the dashes, which all of them have: --frobnicate is not like --once for them.
+        bare = {each.lstrip("-"): each for each in words}
+        near = bare.get(nearest(found.lstrip("-"), bare), "") if found else ""
+        sentence = wrong(told, accepted, self.example, near)
         self.exit(_WRONG_USE, f"{self.prog}: {sentence}\n")
+
+    def _taken_by(self, option: str) -> str:
+        """Give what an option takes, in the words of its help."""
+        action = self._option_string_actions[option]
+        if action.choices:
+            return f"{option} and one of {', '.join(action.choices)}"
+        told = (action.help or "") % {"default": action.default}
+        return f"{option} {action.metavar}, {told}"
 
     def _options(self) -> list[str]:
         options = (each for action in self._actions for each in action.option_strings)

@@ -57,6 +57,10 @@ def _run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[st
         (("explain", "waitng"), "did you mean waiting?"),
         (("check", "numpi"), "numpi: no such module; did you mean numpy?"),
         (("status", "--import", "sklern"), "no such module: sklern; did you mean sklearn?"),
+        (("status", "--pid"), "found --pid alone; accepted: --pid PID, another process"),
+        (("ci", "--format"), "found --format alone; accepted: --format and one of text, json,"),
+        (("run", "--workers"), "--workers N, processes that divide the CPUs (default: 1); example"),
+        (("top", "--frobnicate"), "--once, --json; example: "),
         ((), f"no command; accepted: {', '.join(COMMANDS)}; example: omp-magic status"),
     ],
 )
