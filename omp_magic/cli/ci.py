@@ -33,6 +33,8 @@ EXAMPLE = "omp-magic ci torch faiss --format github --write omp.sarif"
 FORMATS = ("text", "json", "github", "sarif", "junit")
 _WRITING = "omp-magic ci --write"
 _MOST_REASONS = 3
+_ASKING = (".txt", ".in", ".toml", ".lock", ".yml", ".yaml")
+"""What names of files of requirements end in."""
 _FILES = {".txt": "text", ".json": "json", ".sarif": "sarif", ".xml": "junit", ".md": "markdown"}
 
 
@@ -115,9 +117,15 @@ def _code(found: Audit, options: Namespace) -> int:
         from ..views.check import unknown_words  # noqa: PLC0415 - rich, 12 ms
 
         for gap in found.unknown:
-            print(f"omp-magic ci: {unknown_words(gap)}", file=sys.stderr)
+            print(f"omp-magic ci: {unknown_words(gap)}{_perhaps_a_file(gap)}", file=sys.stderr)
         return WRONG_USE
     return FOUND if found.failed or (options.whole and not found.whole) else FINE
+
+
+def _perhaps_a_file(gap: Gap) -> str:
+    """Say what a word that is no module, and named as a file is, would be if it were there."""
+    named = os.path.splitext(gap.what)[1].lower() in _ASKING
+    return "; no such file either, as --requirements FILE takes it" if named else ""
 
 
 def _form(path: str) -> str:

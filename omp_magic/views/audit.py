@@ -52,7 +52,10 @@ def layout(audit: Audit) -> list[Text]:
     width = terminal_columns()
     calm = "fine" if audit.whole and not audit.unknown else "warning"
     lines = verdict_lines(verdict_of(audit), "error" if audit.failed else calm, width)
-    for told in (*_told(audit), *(f"not looked at: {gap.what}: {gap.why}" for gap in audit.notes)):
+    unseen = [f"not looked at: {gap.what}: {gap.why}" for gap in audit.notes]
+    if not audit.failed and not audit.unknown and not audit.whole:
+        unseen.append("--whole fails a pipeline where not all is known")
+    for told in (*_told(audit), *unseen):
         lines += wrapped(told, width, first="  ", further="    ", style="dim")
     for finding in audit.facts.findings:
         lines += [

@@ -135,7 +135,7 @@ WRONG = (
     (("json", "--target", "macos-arm64"), "--target with --requirements"),
     (("json", "--write", "x.html"), "a file whose name ends in .txt, .json, .sarif, .xml, .md"),
     (("json", "--write", "no/folder/x.xml"), "no folder no/folder"),
-    (("no_such.txt",), "no_such.txt: no such module"),
+    (("no_such.txt",), "no_such.txt: no such module; no such file either, as --requirements FILE"),
     (("--requirements", "nope.txt"), "ci: nope.txt: found no such file"),
     (("--requirements", "pipe.txt"), "ci: pipe.txt: found no regular file; accepted: requirements"),
     (("js on",), "names of modules"),
@@ -198,6 +198,9 @@ def test_files_of_requirements_are_foreseen_and_may_stand_as_words(
     assert "and nothing was to be fetched" in why["odd.txt"]
     assert why["odd.txt"].endswith(" (and 1 more)")
     assert run(*lacking, "--whole", cwd=tmp_path).code == 1
+    ended = run(*lacking, cwd=tmp_path)
+    assert ended.code == 0
+    assert "--whole fails a pipeline where not all is known" in ended.out
 
 
 def test_a_thread_variable_is_held_against_the_quota(half_a_cpu: str, tmp_path: Path) -> None:
