@@ -61,20 +61,18 @@ def _called(section: Section) -> str:
 
 
 def _parts(usage: Usage) -> list[str]:
-    busy = DASH if usage.busy_cpus is None else f"{usage.busy_cpus:.2f}"
     children = ""
     if usage.children_cpu_s:
         children = f" and {seconds(usage.children_cpu_s)} in children"
     before, after = usage.rss_before_bytes, usage.rss_after_bytes
     change = ""
-    if before is not None and after is not None:
+    if before is not None and after is not None and before != after:
         sign = "-" if after < before else "+"
         change = f" ({sign}{bytes_words(abs(after - before))})"
-    return [
-        f"CPU {seconds(usage.cpu_s)}{children}",
-        f"{busy} of {usage.allowed_cpus:g} CPUs busy",
-        f"RSS {_size(after)}{change}",
-    ]
+    parts = [f"CPU {seconds(usage.cpu_s)}{children}", f"RSS {_size(after)}{change}"]
+    if usage.busy_cpus is not None:  # less than a clock's tick has no rate
+        parts.insert(1, f"{usage.busy_cpus:.2f} of {usage.allowed_cpus:g} CPUs busy")
+    return parts
 
 
 def _by_owner(ended: Ended) -> str:

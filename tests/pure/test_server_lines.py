@@ -115,6 +115,13 @@ def test_a_section_tells_where_it_is_and_what_it_used() -> None:
     json.dumps(facts)
 
 
+def test_a_section_of_no_time_has_no_rate_and_no_change_of_nothing() -> None:
+    short = usage(wall_s=0.0001, cpu_s=0.0, rss_before_bytes=62_000_000, throttled_s=None)
+    text, facts = end_line(Section(name="x", number=1), Ended(usage=short, threads=1))
+    assert ": CPU 0.0 ms, RSS 62 MB, 1 thread" in text
+    assert (facts["busy_cpus"], facts["rss_before_bytes"]) == (None, 62_000_000)
+
+
 def test_a_section_deep_in_others_names_the_innermost() -> None:
     around = tuple(("x", number) for number in range(1, 1000))
     text, facts = begin_line(Section(name="x", number=1000, around=around), 1, None)
