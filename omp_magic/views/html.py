@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .workers import Table
 
 _WIDTH = 570
-_EDGES = {"error": "e", "warning": "w"}
+_EDGES = {"error": "e", "warning": "w", "unknown": "u"}
 _EDGES_OF = {"bad": "e", "warning": "w", "good": "k"}
 _LATER = ("OMP101", "OMP103")
 """What ends a kernel not when it is loaded, but at a later call."""
@@ -176,7 +176,7 @@ def environment() -> Environment:
 
 
 def edge_of(tone: str) -> str:
-    """Give the end of the class that colours a card's edge: red, amber, or green for the rest."""
+    """Give the end of the class that colours a card's edge: red, amber, grey, else green."""
     return _EDGES.get(tone, "k")
 
 

@@ -20,6 +20,7 @@ TONES = {
     "warning": "yellow",
     "info": "cyan",
     "fine": "green",
+    "unknown": "bold",
     "bad": "red",
     "good": "green",
     "plain": "",
@@ -31,6 +32,7 @@ _MARKS = {
     "warning": "!",
     "info": "\N{MIDDLE DOT}",
     "fine": "\N{CHECK MARK}",
+    "unknown": "?",
 }
 _GAP = 2
 _NARROW, _MOST_ROWS = 24, 3

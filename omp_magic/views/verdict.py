@@ -8,7 +8,7 @@ from ..facts.cpus import cpus_words, threads_for
 from ..facts.libraries import Finding
 from ..facts.names import short_command
 from ..facts.snapshots import Snapshot
-from .words import counted, own_pools, uncounted_words
+from .words import counted, own_pools, uncounted_words, unseen
 
 _NOW = ("OMP211", "OMP206", "OMP201", "OMP202", "OMP203", "OMP209", "OMP207", "OMP208")
 """Warnings of what costs time now, the first to be said first; others tell of what may come."""
@@ -24,7 +24,7 @@ class Verdict:
     text
         ``"16 threads want 0.5 CPUs"``.
     tone
-        ``"error"``, ``"warning"`` or ``"fine"``.
+        ``"error"``, ``"warning"``, ``"fine"``, or ``"unknown"`` where nobody could look.
     more
         Which pool, or who; or "".
     code
@@ -109,11 +109,14 @@ def _fine(snapshot: Snapshot, allowed: float) -> Verdict:
     largest = max(pools, key=lambda pool: pool.size, default=None)
     left = uncounted_words(snapshot.pools)
     cpus = cpus_words(allowed)
+    if largest is None and not left and unseen(snapshot):
+        return Verdict(f"{cpus} allowed", "unknown", "which thread pools there are is not known")
     if largest is None:
         more = f"no pool that can be counted, but {left}" if left else "no thread pool yet"
         return Verdict(f"{cpus} allowed", "fine", more)
     more = f"{largest.name} is the largest pool"
     if len(pools) > 1 and all(pool.size == largest.size for pool in pools):
-        more = f"{len(pools)} pools, none has more"
+        unsized = any(not pool.num_threads for pool in snapshot.pools)
+        more = f"{len(pools)} pools{' of known size' * unsized}, none has more"
     more += f", and {left}" if left else ""
     return Verdict(f"{counted(largest.size, 'thread')} for {cpus}, fine", "fine", more)

@@ -193,7 +193,9 @@ def wants_of(snapshot: Snapshot) -> str:
     """Give what the pools want: ``3 pools, up to 2 threads each, 6 together``, never as if all."""
     sizes, more = _sizes(snapshot), uncounted_words(snapshot.pools)
     if not sizes:
-        return f"no pool that can be counted, but {more}" if more else "no thread pool yet"
+        if more:
+            return f"no pool that can be counted, but {more}"
+        return "thread pools not known" if unseen(snapshot) else "no thread pool yet"
     words = f"1 pool of {counted(sizes[0], 'thread')}"
     if len(sizes) > 1:
         each = counted(max(sizes), "thread")
@@ -213,9 +215,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def unseen(snapshot: Snapshot) -> bool:
+    """Tell whether nobody could look which libraries are loaded."""
+    return any(gap.what == "libraries" for gap in snapshot.gaps)
+
+
 def none_loaded(snapshot: Snapshot) -> str:
     """Give the words for an empty table: nothing there, or nothing known."""
-    if any(gap.what == "libraries" for gap in snapshot.gaps):
+    if unseen(snapshot):
         return "The loaded runtimes are not known"
     return "No OpenMP or BLAS runtime is loaded yet"
 

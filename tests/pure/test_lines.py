@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omp_magic.errors import LimitError, nearest
-from omp_magic.facts.libraries import Finding
+from omp_magic.facts.libraries import Finding, Gap
 from omp_magic.guard.guard import Alarm, sentence
 from omp_magic.jupyter.magics import OmpMagics
 from omp_magic.limiting import limit
@@ -23,6 +23,7 @@ from omp_magic.rules.judgement import RULES
 from omp_magic.views.alarm import AlarmView
 from omp_magic.views.explain import Page, page_of
 from omp_magic.views.finding_text import finding_lines
+from omp_magic.views.html import render_html
 from omp_magic.views.lines import line, table, wrapped
 from omp_magic.views.meanings import MEANINGS
 from omp_magic.views.plain import (
@@ -120,6 +121,15 @@ def test_the_verdict_comes_first_and_findings_before_tables() -> None:
     # The verdict is not said again right below itself.
     assert text.count("This kernel will die at the first call") == 1
     assert render_text(snapshot()).startswith("✓ 4 CPUs allowed\n  no thread pool yet\n")
+    unread = snapshot(gaps=(Gap(what="libraries", why="Permission denied (/proc/1/maps)"),))
+    text = render_text(unread)
+    assert text.startswith("? 4 CPUs allowed\n  which thread pools there are is not known\n")
+    assert "no thread pool yet" not in text
+    assert "thread pools not known" in text
+    assert '<div class="omp-magic omp-u">' in render_html(unread)
+    some = (pool(2), pool(2), replace(pool(2), num_threads=None))
+    assert "2 pools of known size, none has more" in render_text(snapshot(pools=some))
+    assert "  2 pools, none has more" in render_text(snapshot(pools=some[:2]))
     many = snapshot(pools=(pool(16),))
     assert render_text(many).startswith("! 16 threads want 4 CPUs\n")
 

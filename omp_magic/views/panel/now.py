@@ -21,7 +21,7 @@ def verdict_now(facts: PanelFacts) -> Verdict:
     last = facts.ticks[-_LOOKS:]
     busy = min((tick.busy for tick in last), default=0)
     verdict = verdict_of(facts.snapshot, busy, facts.allowed_cpus)
-    if verdict.tone != "fine" or len(last) < _LOOKS or not all(map(waits_much, last)):
+    if verdict.tone in ("error", "warning") or len(last) < _LOOKS or not all(map(waits_much, last)):
         return verdict
     used = sum(tick.cpus or 0.0 for tick in last) / _LOOKS
     others = sum(tick.others_cpus or 0.0 for tick in last) / _LOOKS
