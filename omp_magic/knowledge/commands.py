@@ -15,7 +15,6 @@ _SHORT = re.compile(r"-[bBdEhiIOPqsSuvVx?]*([mc])(.*)", re.DOTALL)
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 _MOST_CHARACTERS = 60
 _SERVER = re.compile(r"\b(gunicorn|uwsgi|celeryd?)\b")
-_KERNEL = re.compile(r"\b(ipykernel|ipykernel_launcher|colab_kernel_launcher)\b")
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -65,17 +64,6 @@ def is_forking_server(shown: str) -> bool:
     False
     """
     return bool(_SERVER.search(shown))
-
-
-def is_python_kernel(shown: str) -> bool:
-    """Tell whether a program, as `shown_command` names it, is a notebook's kernel of Python.
-
-    Examples
-    --------
-    >>> is_python_kernel("python -m ipykernel_launcher"), is_python_kernel("python train.py")
-    (True, False)
-    """
-    return bool(_KERNEL.search(shown))
 
 
 def _script(rest: list[str]) -> str:

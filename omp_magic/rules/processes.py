@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Library, Pool
 from ..facts.snapshots import Snapshot
-from ..knowledge.commands import is_forking_server, is_python_kernel
+from ..knowledge.commands import is_forking_server
 from ..knowledge.forks import BY_KEY, DOOMED, HANGS, Fork, fork_of, is_on
 from .hanging import forked_and_waiting
 from .rule import Case, Rule, named
@@ -68,7 +68,7 @@ def _crowded(snapshot: Snapshot, _libraries: tuple[Library, ...]) -> Iterator[Ca
     own = f"In the line that makes another pool: {INITIALIZER.format(each)}"
     # joblib divides the CPUs by itself unless it is told otherwise: its workers are the rarer case.
     lines = [joblib, own] if any("loky" in child.command for child in workers) else [own, joblib]
-    if snapshot.outside is not None and not is_python_kernel(snapshot.outside.program):
+    if snapshot.outside is not None and not snapshot.notebook:
         # Who looks from outside may have no line of the program's own that makes a pool: a server.
         command = "python program.py"
         if is_forking_server(snapshot.outside.program):

@@ -31,11 +31,11 @@ TOKEN = "s3cret-of-a-server"
 
 
 @contextlib.contextmanager
-def kernel(runtime: Path) -> Iterator[KernelManager]:
+def kernel(runtime: Path, name: str = "kernel-") -> Iterator[KernelManager]:
     """Start a real kernel whose connection file lies in a folder of the test's own."""
     manager = KernelManager(kernel_name="python3")
     manager.transport = "ipc"
-    manager.connection_file = str(runtime / f"kernel-{uuid.uuid4()}.json")
+    manager.connection_file = str(runtime / f"{name}{uuid.uuid4()}.json")
     manager.ip = str(runtime / "s")
     manager.start_kernel(env={**CLEAN, "OPENBLAS_NUM_THREADS": "2"})
     try:
@@ -106,7 +106,8 @@ def mine(found: Kernels, manager: KernelManager) -> Kernel:
 
 def test_kernels_by_notebook_their_cpus_and_one_that_dies(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
-        first, second = (stack.enter_context(kernel(tmp_path)) for _ in range(2))
+        # The second as jupyter_client calls a kernel's file where no server starts it.
+        first, second = (stack.enter_context(kernel(tmp_path, n)) for n in ("kernel-", "tmp"))
         rows = [session(id_of(first), "deep/\x1b[31mtrain.ipynb")]
         asked = stack.enter_context(server(tmp_path, lambda: (200, json.dumps(rows).encode(), {})))
         watch = KernelWatch(folder=str(tmp_path))

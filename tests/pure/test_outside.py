@@ -180,6 +180,23 @@ def test_jupyters_files_and_answers() -> None:
     v4 = "--f=/run/user/7/jupyter/runtime/kernel-v35adcf7aa8aac.json"
     assert kernel_of(["python", "-m", "ipykernel_launcher", v4]) == "v35adcf7aa8aac"
     assert kernel_of(["vim", "notkernel-7.json", "kernel-7.json.bak", "/a/kernel-.json"]) is None
+    python = ("python", "-Xfrozen_modules=off")
+    for words in (
+        ("-m", "ipykernel_launcher", "-f", "/tmp/tmpx1.json"),
+        ("-mipykernel", "--debug", "-f", "/tmp/tmpx1.json"),
+        ("-m", "ipykernel", "-f=/tmp/tmpx1.json"),
+        ("/env/ipykernel_launcher.py", "--f=C:\\a\\tmpx1.json"),
+        ("-m", "ipykernel_launcher", "--IPKernelApp.connection_file=tmpx1.json"),
+    ):
+        assert kernel_of((*python, *words)) == "tmpx1"
+    for words in (
+        ("-m", "ipykernel", "install", "--user"),
+        ("-m", "ipykernel_launcher", "-f"),
+        ("-f", "x.json", "-m", "ipykernel"),
+        ("-m", "my_ipykernel", "-f", "x.json"),
+        ("tool.py", "-f", "x.json"),
+    ):
+        assert kernel_of((*python, *words)) is None
     names = {"0.0.0.0": True, "10.0.0.1": False, "": False, "localhost.evil.org": False}
     assert {name: is_own_host(name) for name in names} == names
 

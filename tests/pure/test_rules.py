@@ -625,14 +625,16 @@ def test_the_words_of_a_fork_are_true_of_the_start_method(method: str | None) ->
 def test_a_process_seen_from_outside_is_told_how_it_is_started_first(
     program: str, command: str
 ) -> None:
+    told: dict[str, Any]
     outside = Outside(program=program, parent=1)
-    facts = snapshot(children=(child(2),) * 4, budget=budget(affinity=2), outside=outside)
+    told = {"outside": outside, "notebook": not command}
+    facts = snapshot(children=(child(2),) * 4, budget=budget(affinity=2), **told)
     (crowded,) = (each for each in judge(facts) if each.code == "OMP202")
     start = f": omp-magic run --workers 4 -- {command}"
     assert crowded.remedies[0].endswith(start) == bool(command)
     server = "gunicorn" in program
     assert any("ProcessPoolExecutor" in line for line in crowded.remedies) != server
-    unforkable = fork_finding(libraries=(replace(GOMP, workers=1),), outside=outside)
+    unforkable = fork_finding(libraries=(replace(GOMP, workers=1),), **told)
     assert unforkable.remedies[0].endswith("(gunicorn without --preload)") == server
     assert any("set_start_method" in line for line in unforkable.remedies) != server
     for line in (*crowded.remedies, *unforkable.remedies):
