@@ -70,6 +70,9 @@ class Outside:
     waits
         Where threads are that Python or nobody known has started, and with a list of all threads
         the others too.
+    left
+        Files of runtimes that had started threads in its parent when it was forked, and have none
+        here.
     """
 
     program: str
@@ -79,3 +82,4 @@ class Outside:
     age_s: float | None = None
     variables_now: bool = False
     waits: tuple[Wait, ...] = ()
+    left: tuple[str, ...] = ()

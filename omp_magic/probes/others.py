@@ -167,6 +167,7 @@ class OtherObserver:
                 shown_command(words, self.standing.name),
                 self._whereabouts(scan, libraries, gaps, every=threads),
                 now=now is not None,
+                left=self._left(scan, libraries, gaps),
             ),
             shown=shown,
         )
@@ -189,7 +190,9 @@ class OtherObserver:
             gaps.append(Gap(what=VARIABLES_NOW, why=told))
         return at_exec, now
 
-    def _outside(self, program: str, waits: tuple[Wait, ...], *, now: bool) -> Outside:
+    def _outside(
+        self, program: str, waits: tuple[Wait, ...], *, now: bool, left: tuple[str, ...]
+    ) -> Outside:
         standing, machine, gaps = self.standing, self.machine, self._gaps
         return Outside(
             program=program,
@@ -199,7 +202,23 @@ class OtherObserver:
             age_s=filed("its age", gaps, lambda: machine.system.age_s(_as_process(standing))),
             variables_now=now,
             waits=waits,
+            left=left,
         )
+
+    def _left(self, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap]) -> tuple[str, ...]:
+        """Give the libgomps that had a team in the parent; only forked processes pay."""
+        pairs = zip(scan.images, libraries, strict=False)
+        idle = {
+            image.kernel_path: library.path
+            for image, library in pairs
+            if library.family == "libgomp" and library.workers == 0
+        }
+        if not self.standing.forked or not idle:
+            return ()
+        from .threads.left import left_with_parent  # noqa: PLC0415 - as above
+
+        found = filed("threads of its parent", gaps, lambda: left_with_parent(self.standing, idle))
+        return tuple(idle[path] for path in sorted(found or ()))
 
     def _whereabouts(
         self, scan: Scan, libraries: tuple[Library, ...], gaps: list[Gap], *, every: bool

@@ -1,4 +1,4 @@
-"""A process that hangs now, as its threads show from outside: the cases of OMP103 and OMP204."""
+"""A process that hangs now or will, seen from outside: the cases of OMP103 and OMP204."""
 
 from __future__ import annotations
 
@@ -50,6 +50,28 @@ def forked_and_waiting(
         who = named(library) if library is not None else row.key
         yield row, _after_fork(snapshot, outside, wait, row, who)
         return
+
+
+def forked_from_team(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
+    """Give a forked process that will come to wait: a runtime's threads stayed with its parent."""
+    outside = snapshot.outside
+    for library in libraries:
+        if outside is not None and library.path in outside.left:
+            yield Case(
+                title=f"This process will hang once it computes with {named(library)}",
+                why=(
+                    f"It was forked from process {outside.parent}, where a parallel region had "
+                    "run before. fork copies the memory that says that its threads exist, and not "
+                    "the threads: the first parallel region here waits for them for ever. One that "
+                    "another thread than the one that forked had run does no harm."
+                ),
+                evidence=(
+                    f"{named(library)}: threads in process {outside.parent} are older than this",
+                    f"{named(library)}: none of its threads lives here",
+                    f"forked from process {outside.parent}, without a program of its own",
+                ),
+                remedies=(),
+            )
 
 
 def _after_fork(snapshot: Snapshot, outside: Outside, wait: Wait, row: Fork, who: str) -> Case:

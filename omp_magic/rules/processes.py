@@ -10,7 +10,7 @@ from ..facts.libraries import Library, Pool
 from ..facts.snapshots import Snapshot
 from ..knowledge.commands import is_forking_server
 from ..knowledge.forks import BY_KEY, DOOMED, HANGS, Fork, fork_of, is_on
-from .hanging import forked_and_waiting
+from .hanging import forked_and_waiting, forked_from_team
 from .rule import Case, Rule, named
 
 if TYPE_CHECKING:
@@ -102,8 +102,11 @@ def _sum(sizes: list[int], known: list[int | None], allowed: int) -> str:
 
 
 def _unforkable(snapshot: Snapshot, libraries: tuple[Library, ...]) -> Iterator[Case]:
-    for row, case in forked_and_waiting(snapshot, libraries):
+    hangs = list(forked_and_waiting(snapshot, libraries))
+    for row, case in hangs:
         yield case._replace(remedies=(*case.remedies, *_remedies(snapshot, row)))
+    for case in () if hangs else forked_from_team(snapshot, libraries):
+        yield case._replace(remedies=tuple(_remedies(snapshot, BY_KEY["libgomp"])))
     numba = _numba_on_openmp(snapshot)
     teams = [each for each in libraries if _has_team(each) and not _only_numbas(each, snapshot)]
     if teams:

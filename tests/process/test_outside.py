@@ -116,6 +116,48 @@ def test_a_forked_child_that_waits_in_libgomp_is_told_with_the_place_where_it_wa
         assert (row.pid, row.forked, row.command) == (child, True, f"{_python()} -c …")
 
 
+WILL_HANG = """
+import numpy as np, os, sys, time
+from sklearn.cluster import KMeans
+def fit(): KMeans(8, n_init=1).fit(np.random.rand(20000, 8))
+early = os.fork()
+if not early: time.sleep(600)
+fit()
+late = os.fork()
+if not late: time.sleep(600)
+print(early, late, flush=True)
+sys.stdin.read()
+os.kill(early, 9); os.kill(late, 9)
+"""
+
+
+@TWO_CPUS
+def test_a_child_that_was_forked_after_libgomp_had_started_is_told_before_it_hangs() -> None:
+    """As a worker of gunicorn --preload before its first request; a fork before that is fine."""
+    with program(WILL_HANG) as (parent, line):
+        early, late = map(int, line.split())
+        try:
+            found = {pid: look_at(pid) for pid in (early, late)}
+            told = {
+                pid: [
+                    (each.severity, each.title) for each in facts.findings if each.code == "OMP204"
+                ]
+                for pid, facts in found.items()
+            }
+            assert told[early] == []
+            assert told[late] == [
+                (
+                    "warning",
+                    "This process will hang once it computes with GNU libgomp (scikit-learn)",
+                )
+            ]
+            assert f"threads in process {parent} are older than this" in str(found[late].findings)
+            assert status("--pid", str(late)).stdout.startswith("! This process will hang once it")
+        finally:
+            for pid in (early, late):
+                os.kill(pid, 9)
+
+
 def _python() -> str:
     return os.path.basename(sys.executable)
 

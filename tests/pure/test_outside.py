@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,17 @@ def test_a_forked_process_hangs_where_it_waits_for_threads_that_it_lacks() -> No
         hung(Wait(tid=1, state="S", call="futex", stack=(libc,))),
     ):
         assert not _hangs(facts)
+
+
+def test_a_child_of_a_process_with_a_team_is_warned_of_before_it_waits() -> None:
+    idle = Outside(program="gunicorn:", parent=7, forked=True, left=(GOMP.path,))
+    (found,) = judge(hung(outside=idle))
+    assert (found.code, found.severity) == ("OMP204", "warning")
+    assert found.title.startswith("This process will hang once it computes with GNU libgomp")
+    assert found.remedies[0].endswith("(gunicorn without --preload)")
+    assert not judge(hung(outside=replace(idle, left=("/other.so",))))
+    (found,) = judge(hung(outside=replace(idle, waits=(WAITS,))))
+    assert found.severity == "error", "once it hangs that alone is told"
 
 
 def test_a_process_hangs_between_libomp_and_libiomp5_where_its_stack_has_both() -> None:
