@@ -122,3 +122,13 @@ def test_the_reference_has_every_magic_option_and_command() -> None:
 
 def test_the_changelog_has_this_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_reference_names_what_is_there() -> None:
+    """`make docs` imports them; a class that has moved would be found only there."""
+    pages = "".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
+    names = re.findall(r"^\.\. auto\w+:: (\S+)", pages, re.MULTILINE)
+    assert len(names) > 40
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
