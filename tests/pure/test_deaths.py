@@ -405,6 +405,14 @@ def test_what_comes_from_outside_is_escaped_in_every_view() -> None:
     assert json.loads(found.to_json())["deaths"][0]["cell"]["text"] == HOSTILE
 
 
+def test_what_is_not_known_has_no_green_edge() -> None:
+    Deaths.renderers.update(deaths_renderers)
+    for cause, edge in (("unknown", "omp-u"), ("restart", "omp-u"), ("signal", "omp-e")):
+        death = replace(judge_death(KERNEL), cause=cause)
+        html = postmortem.render_html(Deaths(deaths=(death,)))
+        assert f'class="omp-magic {edge}"' in html
+
+
 def test_a_day_is_told_when_it_is_not_today() -> None:
     assert len(when(1000.0, 1060.0)) == len("14:03:05")
     assert when(1000.0, 10 * 86400.0).startswith("1970-01-01 ")
