@@ -78,7 +78,7 @@ $(VENV)/.all: pyproject.toml
 demo: $(VENV)/.demo
 	@$(BIN)/python notebooks/run.py --show '%omp_status' notebooks/01_quickstart.ipynb
 	@echo "That was notebooks/01_quickstart.ipynb in a real Jupyter kernel, and what %omp_status said there."
-	@echo "To run it yourself, and four others, in JupyterLab: make lab"
+	@echo "To run it yourself, and five others, in JupyterLab: make lab"
 	@echo "In trouble? README.md, from \"My kernel died with OMP: Error #15: what now?\" on."
 
 # Chromium and its driver are Debian's; where they cannot be had, the tests are skipped and say so.
