@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,9 @@ from omp_magic.knowledge.commands import shown_command
 from omp_magic.machine import Machine
 from omp_magic.machine.linux.elsewhere import Elsewhere
 from omp_magic.machine.linux.namespaces import own_numbers
+from omp_magic.machine.macos.others import MacOthers
+from omp_magic.machine.port import others as port
+from omp_magic.machine.windows.others import WindowsOthers
 from omp_magic.outside.kernels import ORDERS, ordered
 from omp_magic.outside.process import number_of
 from omp_magic.outside.servers import is_own_host
@@ -393,3 +397,17 @@ def test_what_is_left_out_of_a_screen_is_told_where_rows_take_several_lines() ->
         told = [line for line in page if "more row" in line]
         assert len(told) == 1
         assert len(page) <= height or height < 12
+
+
+@pytest.mark.parametrize("others", [MacOthers, WindowsOthers])
+def test_what_a_system_does_not_tell_is_refused_with_its_reason(others: Any) -> None:
+    asked = others(Machine(pid=1), *([object()] if others is MacOthers else []))
+    for what, question in (
+        (port.WAITS, lambda: asked.waits([1])),
+        (port.LISTS, asked.lists),
+        (port.VARIABLES_NOW, asked.variables_now),
+    ):
+        assert asked.lacks(what)
+        with pytest.raises(OSError, match=re.escape(asked.lacks(what))):
+            question()
+    assert asked.lacks("anything else") == ""

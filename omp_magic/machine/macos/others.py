@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection
 
 from ...errors import ParseError
 from ...formats.procargs import parse_procargs
-from ...formats.procfs import Mapped
 from ..port.door import Door
-from ..port.others import LISTS, VARIABLES_NOW, WAITS, Lists, Standing, WaitRow
+from ..port.others import LISTS, VARIABLES_NOW, WAITS, Standing
+from ..port.untold import UntoldOthers
 from .calls import Calls
 from .layouts import PROC_FLAG_EXEC, PROC_PIDTASKALLINFO, ProcTaskAllInfo
 
@@ -25,7 +24,7 @@ _LACKS = {
 }
 
 
-class MacOthers:
+class MacOthers(UntoldOthers):
     """See `port.Others`.
 
     Parameters
@@ -36,13 +35,11 @@ class MacOthers:
         What libSystem is asked; itself when None.
     """
 
+    _reasons = _LACKS
+
     def __init__(self, machine: Door, calls: Calls | None = None) -> None:
         self._pid = machine.pid
         self._calls = calls or Calls(None)
-
-    def lacks(self, what: str) -> str:
-        """See `port.Others.lacks`."""
-        return _LACKS.get(what, "")
 
     def standing(self) -> Standing:
         """Ask libproc, which tells of the user's own alone (proc_security_policy)."""
@@ -75,31 +72,6 @@ class MacOthers:
             return parse_procargs(self._calls.arguments(self._pid)).arguments
         except ParseError as error:
             raise OSError(str(error)) from error
-
-    def folder(self) -> str:
-        """See `port.Others.folder`."""
-        raise OSError("it is not asked for on this system")
-
-    def waits(self, tids: Collection[int]) -> tuple[WaitRow, ...]:
-        """See `port.Others.waits`."""
-        del tids
-        raise OSError(_LACKS[WAITS])
-
-    def lists(self) -> Lists:
-        """See `port.Others.lists`."""
-        raise OSError(_LACKS[LISTS])
-
-    def variables_now(self) -> dict[str, str]:
-        """See `port.Others.variables_now`."""
-        raise OSError(_LACKS[VARIABLES_NOW])
-
-    def number(self, file: Mapped, name: str) -> int | None:
-        """See `port.Others.number`: memory is not read."""
-
-    def functions_at(self, file: Mapped, addresses: Collection[int]) -> dict[int, str]:
-        """See `port.Others.functions_at`."""
-        del file, addresses
-        return {}
 
 
 class MacUsers:

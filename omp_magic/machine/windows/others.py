@@ -6,12 +6,10 @@ its user may; it does not notice. Where a thread waits is told to debuggers alon
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from ...formats.commandline import split_command
-from ...formats.procfs import Mapped
 from ..port.door import Door
-from ..port.others import LISTS, VARIABLES_NOW, WAITS, Lists, Standing, WaitRow
+from ..port.others import LISTS, VARIABLES_NOW, WAITS, Standing
+from ..port.untold import UntoldOthers
 from . import processes
 from .modules import opened
 from .threads import times_of
@@ -25,7 +23,7 @@ _NO_SUCH, _DENIED = 87, 5
 """ERROR_INVALID_PARAMETER and ERROR_ACCESS_DENIED of OpenProcess."""
 
 
-class WindowsOthers:
+class WindowsOthers(UntoldOthers):
     """See `port.Others`.
 
     Parameters
@@ -34,12 +32,10 @@ class WindowsOthers:
         The process.
     """
 
+    _reasons = _LACKS
+
     def __init__(self, machine: Door) -> None:
         self._pid = machine.pid
-
-    def lacks(self, what: str) -> str:
-        """See `port.Others.lacks`."""
-        return _LACKS.get(what, "")
 
     def standing(self) -> Standing:
         """Ask when it began, for which a process of the same user may be opened."""
@@ -71,31 +67,6 @@ class WindowsOthers:
     def arguments(self) -> tuple[str, ...]:
         """See `processes.command_line`."""
         return split_command(processes.command_line(self._pid))
-
-    def folder(self) -> str:
-        """See `port.Others.folder`."""
-        raise OSError("it is not asked for on this system")
-
-    def waits(self, tids: Collection[int]) -> tuple[WaitRow, ...]:
-        """See `port.Others.waits`."""
-        del tids
-        raise OSError(_LACKS[WAITS])
-
-    def lists(self) -> Lists:
-        """See `port.Others.lists`."""
-        raise OSError(_LACKS[LISTS])
-
-    def variables_now(self) -> dict[str, str]:
-        """See `port.Others.variables_now`."""
-        raise OSError(_LACKS[VARIABLES_NOW])
-
-    def number(self, file: Mapped, name: str) -> int | None:
-        """See `port.Others.number`: nothing is looked up in its libraries."""
-
-    def functions_at(self, file: Mapped, addresses: Collection[int]) -> dict[int, str]:
-        """See `port.Others.functions_at`."""
-        del file, addresses
-        return {}
 
 
 class WindowsUsers:
