@@ -9,14 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, ClassVar
 
-from .errors import MissingRendererError
 from .facts.libraries import Finding, Gap, Library
-from .facts.mime import bundle
 from .facts.plain import as_plain
 from .facts.settings import EnvSetting
+from .facts.shown import Shown
 from .facts.snapshots import Snapshot
 from .facts.trials import OrderSearch, Trial
 from .installed.distributions import may_load
@@ -26,33 +24,10 @@ from .rules import judge
 
 _MASKED = "OMP303"
 """That a variable masks Error #15: a finding of its own only where it is set already."""
-_KINDS = (("text/plain", "display"), ("text/html", "html"))
-
-
-class _Shown:
-    """What views show; they stand above and bring themselves."""
-
-    __slots__ = ()
-    renderers: ClassVar[dict[str, Callable[[Any], str]]] = {}
-    """Filled by `omp_magic.views`, as `Snapshot.renderers` is."""
-
-    def __str__(self) -> str:
-        """Give the whole as plain text."""
-        return self._render("text")
-
-    def _render(self, name: str) -> str:
-        if name not in self.renderers:
-            raise MissingRendererError(name)
-        return self.renderers[name](self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Give text/plain and text/html."""
-        makers = {kind: partial(self._render, name) for kind, name in _KINDS}
-        return bundle(makers, include, exclude)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Check(_Shown):
+class Check(Shown):
     """The answer to "may I import these?".
 
     Parameters
@@ -166,7 +141,7 @@ class Check(_Shown):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Checks(_Shown):
+class Checks(Shown):
     """The same imports on several systems.
 
     Parameters

@@ -31,6 +31,20 @@ def nested_quotas() -> Iterator[str]:
         yield inner
 
 
+@contextmanager
+def one_quota(cpus: float, name: str) -> Iterator[str]:
+    """A group with so many CPUs and no quota above it, removed afterwards."""
+    try:
+        group = make_group(cpus, f"omp_magic_{name}_{os.getpid()}")
+    except OSError as error:
+        pytest.skip(f"no cgroup with a cpu controller can be made here: {error.strerror}")
+    try:
+        prefer_group(group)
+        yield group
+    finally:
+        remove_group(group)
+
+
 def inside(group: str, code: str) -> dict[str, Any]:
     """Run a program in a cgroup and give the JSON of its last line."""
     ended = subprocess.run(

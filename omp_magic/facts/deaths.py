@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
-from ..errors import MissingRendererError
 from .libraries import Gap
-from .mime import bundle
 from .plain import as_plain
 from .remains import Remains
+from .shown import Shown
 
 SCHEMA = 1
 """Version of the JSON of `Deaths`; raised when a key changes its meaning."""
-_KINDS = (("text/plain", "display"), ("text/html", "html"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +72,7 @@ _TOLD = ("cause", "sure", "headline", "why", "code", "severity", "remedies", "so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Deaths:
+class Deaths(Shown):
     """Kernels that have ended otherwise than cleanly, the newest first.
 
     Parameters
@@ -109,17 +106,3 @@ class Deaths:
     def to_json(self, indent: int | None = 2) -> str:
         """Give `to_dict` as JSON text in ASCII, so that any terminal can carry it."""
         return json.dumps(self.to_dict(), indent=indent)
-
-    def __str__(self) -> str:
-        """Give the whole as plain text."""
-        return self._render("text")
-
-    def _render(self, name: str) -> str:
-        if name not in self.renderers:
-            raise MissingRendererError(name)
-        return self.renderers[name](self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Give text/plain and text/html."""
-        makers = {kind: partial(self._render, name) for kind, name in _KINDS}
-        return bundle(makers, include, exclude)

@@ -62,6 +62,8 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
     """
 
     __slots__ = ("_logger", "_name", "_runs")
+    _depth = 2
+    """How many calls of ours lie between a record and the code that it is told of."""
 
     def __init__(self, name: str, *, logger: Logger | str | None = None) -> None:
         given: object = name
@@ -74,7 +76,7 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
     def __enter__(self) -> None:
         """Begin."""
         if self._logger.isEnabledFor(_DEBUG):
-            self._begin(2)
+            self._begin(self._depth)
 
     def __exit__(
         self,
@@ -84,12 +86,12 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
     ) -> None:
         """End."""
         if self._runs:
-            self._end(kind, 2)
+            self._end(kind, self._depth)
 
     async def __aenter__(self) -> None:
         """Begin."""
         if self._logger.isEnabledFor(_DEBUG):
-            self._begin(2)
+            self._begin(self._depth)
 
     async def __aexit__(
         self,
@@ -99,7 +101,7 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
     ) -> None:
         """End."""
         if self._runs:
-            self._end(kind, 2)
+            self._end(kind, self._depth)
 
     def _begin(self, depth: int) -> None:
         run = opened(self._name, self._logger, depth)
@@ -136,7 +138,7 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
                 later = cast("Callable[..., Awaitable[Any]]", function)
                 if not logger.isEnabledFor(_DEBUG):
                     return await later(*args, **kwargs)
-                with _called(name, logger):
+                with _called(name, logger=logger):
                     return await later(*args, **kwargs)
 
             return cast("_Function", logged_later)
@@ -145,7 +147,7 @@ class section:  # noqa: N801 - used like a function, as contextlib.suppress is
         def logged(*args: Any, **kwargs: Any) -> Any:
             if not logger.isEnabledFor(_DEBUG):
                 return function(*args, **kwargs)
-            with _called(name, logger):
+            with _called(name, logger=logger):
                 return function(*args, **kwargs)
 
         return cast("_Function", logged)
@@ -155,21 +157,7 @@ class _called(section):  # noqa: N801 - as above
     """The section of a decorated function: its records are its caller's."""
 
     __slots__ = ()
-
-    def __init__(self, name: str, logger: Logger) -> None:
-        super().__init__(name, logger=logger)
-
-    def __enter__(self) -> None:
-        self._begin(3)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._runs:
-            self._end(kind, 3)
+    _depth = 3
 
 
 _NO_FUNCTIONS = (type, staticmethod, classmethod, property)

@@ -18,7 +18,7 @@ import pytest
 from environments import KERNEL, environment, run_in
 from live import CLEAN
 from places import CACHE, ROOT
-from quota import make_group, prefer_group, remove_group
+from quota_groups import one_quota
 from reruns import measured, measures
 from servers import CLIENTS, command_of
 from serving import FOLDER, TEXTS, Server, free_port, started
@@ -56,15 +56,8 @@ def python() -> str:
 @pytest.fixture
 def half_a_cpu_alone() -> Iterator[str]:
     """A cgroup with half a CPU, without a parent's quota."""
-    try:
-        group = make_group(0.5, f"omp_magic_embedding_{os.getpid()}")
-    except OSError as error:
-        pytest.skip(f"no cgroup with a cpu controller can be made here: {error.strerror}")
-    try:
-        prefer_group(group)
+    with one_quota(0.5, "embedding") as group:
         yield group
-    finally:
-        remove_group(group)
 
 
 def gunicorn(python: str, *words: str) -> list[str]:

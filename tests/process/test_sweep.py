@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 from live import CLEAN, LINUX, run_python
-from quota import make_group, prefer_group, remove_group
-from quota_groups import inside
+from quota_groups import inside, one_quota
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -29,15 +28,8 @@ COUNT = "[p.num_threads for p in omp_magic.snapshot().pools]"
 @pytest.fixture
 def one_cpu() -> Iterator[str]:
     """A cgroup with a quota of one CPU."""
-    try:
-        group = make_group(1.0, f"omp_magic_sweep_{os.getpid()}")
-    except OSError as error:
-        pytest.skip(f"no cgroup with a cpu controller can be made here: {error.strerror}")
-    try:
-        prefer_group(group)
+    with one_quota(1.0, "sweep") as group:
         yield group
-    finally:
-        remove_group(group)
 
 
 def told(code: str, **env: str) -> dict[str, Any]:
