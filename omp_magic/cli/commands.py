@@ -24,7 +24,7 @@ if TYPE_CHECKING:
             """Add what it takes."""
 
         def run(self, options: Namespace) -> int:
-            """Do it, and give the exit code."""
+            """Do it, and give the exit code; an `OmpMagicError` becomes a line and wrong use."""
 
 
 FINE, FOUND, WRONG_USE, NO_READER = 0, 1, 2, 141

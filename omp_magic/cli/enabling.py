@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from collections.abc import Callable
 
-from ..errors import OmpMagicError
 from ..profiles.enabling import enable
-from .commands import FINE, WRONG_USE
+from .commands import FINE
 from .parser import Parser
 
 TOLD = "let IPython and its kernels load the magics by themselves"
@@ -23,14 +20,5 @@ def add(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Do it."""
-    return changed("enable", enable, options)
-
-
-def changed(name: str, change: Callable[[str], str], options: Namespace) -> int:
-    """Change a profile, and say what was done."""
-    try:
-        print(change(options.profile))
-    except OmpMagicError as error:
-        print(f"omp-magic {name}: {error}", file=sys.stderr)
-        return WRONG_USE
+    print(enable(options.profile))
     return FINE

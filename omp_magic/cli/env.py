@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from ..errors import OmpMagicError
 from ..starting import environment
 from ..views.envfiles.table import FORMATS
 from ..views.words import printable
-from .commands import FINE, WRONG_USE
+from .commands import FINE
 from .parser import Parser
 from .run import add_asked
 
@@ -30,21 +29,17 @@ def add(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Write it."""
-    try:
-        made = environment(
-            options.format,
-            threads=options.threads,
-            workers=options.workers,
-            sets=options.sets,
-            fix=options.codes,
-            asking="omp-magic env {}",
-        )
-        path = ""
-        if options.output is not None:
-            path = made.save(options.output, force=options.force, command="omp-magic env --output")
-    except OmpMagicError as error:
-        print(f"omp-magic env: {error}", file=sys.stderr)
-        return WRONG_USE
+    made = environment(
+        options.format,
+        threads=options.threads,
+        workers=options.workers,
+        sets=options.sets,
+        fix=options.codes,
+        asking="omp-magic env {}",
+    )
+    path = ""
+    if options.output is not None:
+        path = made.save(options.output, force=options.force, command="omp-magic env --output")
     notes = made.beside
     if not notes and (path or sys.stdout is None or not sys.stdout.isatty()):
         notes = made.start.notes  # where they are not seen among the comments

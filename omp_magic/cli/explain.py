@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 
-from ..errors import UnknownCodeError
 from ..rules.stories import STORIES
 from ..views.explain import page_of
 from ..views.meanings import MEANINGS
 from ..views.plain import write_lines
-from .commands import FINE, WRONG_USE
+from .commands import FINE
 from .parser import Parser
 
 TOLD = "explain findings' codes and words of the views, or list all codes"
@@ -27,12 +25,8 @@ def run(options: Namespace) -> int:
     """Explain."""
     from ..views.explain_text import list_lines  # noqa: PLC0415 - rich, 12 ms
 
-    try:
-        page = page_of(
-            options.codes or STORIES, asking="omp-magic explain", more="omp-magic explain --help"
-        )
-    except UnknownCodeError as error:
-        print(f"omp-magic explain: {error}", file=sys.stderr)
-        return WRONG_USE
+    page = page_of(
+        options.codes or STORIES, asking="omp-magic explain", more="omp-magic explain --help"
+    )
     write_lines(page.lines(magics=False) if options.codes else list_lines(page.explanations))
     return FINE

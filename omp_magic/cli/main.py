@@ -8,8 +8,9 @@ import os
 import sys
 
 from .. import __version__
+from ..errors import OmpMagicError
 from ..views.signs import ERRORS
-from .commands import COMMANDS, NO_READER, NOT_WRITTEN, command_of
+from .commands import COMMANDS, NO_READER, NOT_WRITTEN, WRONG_USE, command_of
 from .parser import Parser
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
@@ -46,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = command.run(options)
         if sys.stdout is not None:  # as it is where it was closed before the start
             sys.stdout.flush()
+    except OmpMagicError as error:
+        print(f"omp-magic {words[0]}: {error}", file=sys.stderr)
+        return WRONG_USE
     except BrokenPipeError:
         _stop_writing()
         return NO_READER

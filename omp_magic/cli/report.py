@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 
 from ..api import report
-from ..errors import ReportError
 from ..reports import REPORTED, check_report
 from .asking import all_imported
 from .commands import FINE, WRONG_USE
@@ -29,13 +27,9 @@ def run(options: Namespace) -> int:
     from ..views.report import KINDS  # noqa: PLC0415 - only a report needs jinja2
 
     asked = {"force": options.force, "command": "omp-magic report"}
-    try:
-        check_report(options.file, KINDS, **asked)
-        if not all_imported(options.modules):
-            return WRONG_USE
-        path = report(options.file, **asked)
-    except ReportError as error:
-        print(f"omp-magic report: {error}", file=sys.stderr)
+    check_report(options.file, KINDS, **asked)
+    if not all_imported(options.modules):
         return WRONG_USE
+    path = report(options.file, **asked)
     print(f"omp-magic report: {path} is written; {REPORTED}")
     return FINE

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace
 from dataclasses import replace
 
 from ..api import snapshot
-from ..errors import OmpMagicError
 from ..facts.plain import as_plain
 from ..installed.wheels import scan
 from ..rules import judge
 from ..rules.rule import SEVERITIES
 from ..views.plain import write_lines
 from .asking import is_found
-from .commands import FINE, FOUND, WRONG_USE
+from .commands import FINE, FOUND
 from .parser import Parser, add_fail_on
 
 TOLD = "say which runtimes a wheel or a folder ships"
@@ -34,11 +32,7 @@ def run(options: Namespace) -> int:
     """Say it."""
     from ..views.scan import scan_lines  # noqa: PLC0415 - rich, 12 ms
 
-    try:
-        scanned = scan(options.file)
-    except OmpMagicError as error:
-        print(f"omp-magic scan: {error}", file=sys.stderr)
-        return WRONG_USE
+    scanned = scan(options.file)
     facts = snapshot()
     findings = judge(replace(facts, environment=(), pools=(), load=None), scanned.libraries)
     if options.json:

@@ -6,7 +6,6 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from ..errors import ProcessError
 from ..rules.rule import SEVERITIES
 from ..views.plain import write_lines
 from .asking import all_imported, is_found
@@ -54,11 +53,7 @@ def run(options: Namespace) -> int:
     else:
         from ..outside.process import look_at, number_of  # noqa: PLC0415 - only another process pays
 
-        try:
-            facts = look_at(number_of(options.pid), threads=options.threads, shown=shown)
-        except ProcessError as error:
-            print(f"omp-magic status: {error}", file=sys.stderr)
-            return WRONG_USE
+        facts = look_at(number_of(options.pid), threads=options.threads, shown=shown)
     if options.json:
         print(facts.to_json())
     else:
