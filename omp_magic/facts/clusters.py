@@ -1,0 +1,109 @@
+"""The facts about the workers of a cluster: who they are, and what may be equal among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .gaps import Gap
+from .libraries import Finding, Library, Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerState:
+    """What a worker is like: nothing in it belongs to one process alone, so that many are equal.
+
+    Parameters
+    ----------
+    python, system, prefix
+        As in `Snapshot`.
+    budget_cpus, budget_threads
+        CPUs that it may use, and what a pool of it should use: `Budget`.
+    affinity_cpus, machine_cpus
+        CPUs of its mask, and of its machine.
+    bound
+        What decides that: ``"cgroup v2"``, ``"affinity"`` …
+    libraries
+        Its runtimes, without what is of one process: no device, inode, live threads.
+    pools
+        Their pools, and those of packages, without live threads.
+    variables
+        Those of our tables that are set there.
+    limits
+        The limits that omp_magic holds there.
+    codes
+        Codes of its findings.
+    unknown
+        What of it could not be read: `Gap.what`.
+    """
+
+    python: str
+    system: str
+    prefix: str
+    budget_cpus: float
+    budget_threads: int
+    affinity_cpus: int
+    machine_cpus: int
+    bound: str
+    libraries: tuple[Library, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    limits: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterWorker:
+    """A worker of a cluster, or why nothing is known of it.
+
+    Parameters
+    ----------
+    address, name
+        Its names in the engine's words, see `clusters.port.Seat`.
+    host
+        Its machine's name, as it says itself; what the engine says of one that did not answer.
+    machine
+        What tells machines apart whose names are equal, and shows that two names are one machine;
+        "" when not known.
+    pid
+        Its process; None when not known.
+    tasks
+        Tasks that it runs at once.
+    affinity
+        CPUs on which it may run; None when not known.
+    cgroup
+        The cgroup whose quota binds it; "" when none does, or when not known.
+    quota_cpus
+        That quota; None when there is none.
+    state
+        What it is like; None when it has not answered.
+    findings, gaps
+        What is found there, and what could not be read there.
+    gap
+        Why nothing is known of it; None when it answered.
+    seen
+        ``"inside"``: it told itself; ``"carried"``: by an omp_magic that came with the question;
+        ``"outside"``: it was looked at from another process of its machine; "" where nothing is
+        known.
+    took_s
+        Time from the question to its answer; None when none came.
+    packed
+        Its whole snapshot, for whoever asks for it; b"" when there is none.
+    """
+
+    address: str
+    name: str = ""
+    host: str = ""
+    machine: str = ""
+    pid: int | None = None
+    tasks: int = 1
+    affinity: tuple[int, ...] | None = None
+    cgroup: str = ""
+    quota_cpus: float | None = None
+    state: WorkerState | None = None
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    gap: Gap | None = None
+    seen: str = ""
+    took_s: float | None = field(default=None, compare=False)
+    packed: bytes = field(default=b"", compare=False, repr=False)
