@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .gaps import Gap
 from .libraries import Finding, Library, Pool
+
+
+def at_once(pools: Iterable[Pool], tasks: int) -> int:
+    """Give the most threads that may work at once where so many tasks compute.
+
+    An OpenMP pool belongs to the thread that enters it, so that each task's thread has a team of
+    its own: libgomp's ``gomp_get_thread_pool`` (team.c) and LLVM's root threads
+    (``__kmp_register_root``). OpenBLAS and the pools of packages are one for the process: a second
+    thread that calls it brings itself alone (OpenBLAS' blas_server.c). So one pool of 4 threads and
+    2 tasks are 8 in OpenMP, and 5 in OpenBLAS.
+
+    Parameters
+    ----------
+    pools
+        Those that borrow another's threads, or wait for files, are not counted; nor are those
+        whose size is not known.
+    tasks
+        Tasks that run at once, each in a thread of its own.
+
+    Examples
+    --------
+    >>> facts = dict(num_threads=4, would_use=None, library="", family="", name="")
+    >>> team = Pool(api="openmp", scope="thread", **facts)
+    >>> pool = Pool(api="blas", scope="process", **facts)
+    >>> at_once([team], 2), at_once([pool], 2), at_once([team, pool], 2), at_once([], 2)
+    (8, 5, 8, 2)
+    """
+    own = [pool for pool in pools if pool.size and not pool.lender and not pool.for_io]
+    team = max((pool.size for pool in own if pool.api == "openmp"), default=1)
+    once = sorted((pool.size for pool in own if pool.api != "openmp"), reverse=True)
+    entered = [size for size in once[:tasks] if size > team]
+    return sum(entered) + (tasks - len(entered)) * team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +140,15 @@ class ClusterWorker:
     seen: str = ""
     took_s: float | None = field(default=None, compare=False)
     packed: bytes = field(default=b"", compare=False, repr=False)
+
+    @property
+    def demand(self) -> int | None:
+        """Threads that may work there at once, see `at_once`; None when nothing is known of it."""
+        return None if self.state is None else at_once(self.state.pools, self.tasks)
+
+    @property
+    def title(self) -> str:
+        """Its address, and its name where that says more."""
+        return (
+            f"{self.address} ({self.name})" if self.name not in ("", self.address) else self.address
+        )

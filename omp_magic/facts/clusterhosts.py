@@ -1,0 +1,164 @@
+"""The workers of a cluster -> its hosts: the CPUs that all may use there, and what they want."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .clusters import ClusterWorker
+from .cpus import cpus_words, threads_for
+
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterHost:
+    """A machine of a cluster, and its workers.
+
+    Parameters
+    ----------
+    name
+        What its workers call it; where they call it by several names, all of them.
+    machine
+        As in `ClusterWorker`.
+    workers
+        Those that are there.
+    cpus
+        CPUs that all of them may use together; None when none has answered.
+    why
+        What decides that, in words.
+    demand
+        Threads that may work there at once, of those that are known.
+    """
+
+    name: str
+    machine: str
+    workers: tuple[ClusterWorker, ...]
+    cpus: float | None
+    why: str
+    demand: int
+
+    @property
+    def silent(self) -> int:
+        """How many of its workers have not answered."""
+        return sum(each.state is None for each in self.workers)
+
+    @property
+    def tasks(self) -> int:
+        """Tasks that run there at once."""
+        return sum(each.tasks for each in self.workers)
+
+    @property
+    def over(self) -> bool:
+        """Whether more threads may work there at once than its CPUs, a part of one for a whole."""
+        return self.cpus is not None and self.demand > threads_for(self.cpus)
+
+
+def hosts_of(workers: Iterable[ClusterWorker]) -> tuple[ClusterHost, ...]:
+    """Give the machines of workers, in the order of their first one.
+
+    Two names that are one machine, containers mostly, are one host; two machines of one name are
+    two. A worker that has not answered is with those whose host, or whose address, is called as
+    the engine calls its host.
+    """
+    given = tuple(workers)
+    aliases: dict[str, str] = {}
+    for each in given:
+        if each.state is not None:
+            for name in (each.host, host_in(each.address)):
+                aliases.setdefault(name, _key(each))
+    machines: dict[str, list[ClusterWorker]] = {}
+    for each in given:
+        key = _key(each) if each.state is not None else aliases.get(each.host, _key(each))
+        machines.setdefault(key, []).append(each)
+    names = [_names(found) for found in machines.values()]
+    number = Counter(names)
+    return tuple(
+        _host(found, f"{name}, machine {found[0].machine[:8]}" if number[name] > 1 else name)
+        for name, found in zip(names, machines.values(), strict=True)
+    )
+
+
+def host_in(address: str) -> str:
+    """Give the host of an address, "" where it has none.
+
+    Examples
+    --------
+    >>> host_in("tcp://10.0.0.7:40123"), host_in("tls://[fe80::1]:80"), host_in("engine 3")
+    ('10.0.0.7', 'fe80::1', '')
+    """
+    _, scheme, rest = address.partition("://")
+    return rest.rpartition(":")[0].strip("[]") if scheme else ""
+
+
+def _key(worker: ClusterWorker) -> str:
+    return f"machine {worker.machine}" if worker.machine else f"host {worker.host}"
+
+
+def _names(workers: Sequence[ClusterWorker]) -> str:
+    """Give the names of a machine: of those that told it, else as the engine calls it."""
+    told = dict.fromkeys(each.host for each in workers if each.state is not None and each.host)
+    names = [*told] or [*dict.fromkeys(each.host for each in workers)]
+    more = len(names) - _MOST_NAMES
+    shown = " = ".join(names[:_MOST_NAMES]) or "a host without a name"
+    return f"{shown} and {more} more names" if more > 0 else shown
+
+
+def _host(workers: list[ClusterWorker], name: str) -> ClusterHost:
+    known = [each for each in workers if each.state is not None]
+    cpus, why = _cpus_of(known) if known else (None, "none of its workers has answered")
+    return ClusterHost(
+        name=name,
+        machine=workers[0].machine,
+        workers=tuple(workers),
+        cpus=cpus,
+        why=why,
+        demand=sum(each.demand or 0 for each in known),
+    )
+
+
+def _cpus_of(workers: Sequence[ClusterWorker]) -> tuple[float, str]:
+    """Give the CPUs that workers of one machine may use together, and what decides that.
+
+    The quota of a cgroup counts once, whoever is in it; quotas of different cgroups add up; who
+    has none may use all CPUs of its mask. Together they never have more than those of all masks.
+    In two containers the root of each is "/", so a cgroup is told by its host's name too.
+    """
+    machine = max(each.state.machine_cpus for each in workers if each.state is not None)
+    masks = _masks(workers)
+    bounds = [(float(machine), f"the machine has {cpus_words(machine)}")]
+    if masks < machine:
+        bounds.append((float(masks), f"their affinity is {cpus_words(masks)} of {machine}"))
+    groups: dict[tuple[str, str, float], list[ClusterWorker]] = {}
+    free = [each for each in workers if each.quota_cpus is None]
+    for each in workers:
+        if each.quota_cpus is not None:
+            groups.setdefault((each.host, each.cgroup, each.quota_cpus), []).append(each)
+    if groups:
+        allowed = [min(quota, _masks(of)) for (_, _, quota), of in groups.items()]
+        total = sum(allowed) + (_masks(free) if free else 0)
+        bounds.append((float(total), _quota_words(list(groups), len(free))))
+    return min(bounds, key=lambda bound: bound[0])
+
+
+def _masks(workers: Sequence[ClusterWorker]) -> int:
+    """Count the CPUs of all masks; of those whose CPUs have no numbers, the largest mask."""
+    numbered: set[int] = set()
+    for each in workers:
+        numbered |= frozenset(each.affinity or ())
+    blind = (e.state.affinity_cpus for e in workers if e.affinity is None and e.state is not None)
+    return max(len(numbered), *blind, 1)
+
+
+def _quota_words(groups: list[tuple[str, str, float]], free: int) -> str:
+    host, cgroup, quota = groups[0]
+    if len(groups) == 1:
+        told = f"the quota of {cgroup or host} is {cpus_words(quota)}"
+    else:
+        told = (
+            f"{len(groups)} cgroups have {cpus_words(sum(each for _, _, each in groups))} together"
+        )
+    return (
+        f"{told}, and {free} of its workers {'has' if free == 1 else 'have'} none" if free else told
+    )

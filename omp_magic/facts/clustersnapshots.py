@@ -1,0 +1,246 @@
+"""A cluster at one moment: its workers, by host and by equal state; as dict, JSON, table, views."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from ..errors import MissingRendererError
+from .clusterhosts import ClusterHost, hosts_of
+from .clusters import ClusterWorker, WorkerState
+from .plain import as_plain
+from .shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .gaps import Gap
+    from .libraries import Finding
+
+SCHEMA = 1
+"""Version of the JSON that `ClusterSnapshot.to_json` writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterGroup:
+    """Workers that are equal in all that could tell them apart, or that are silent alike.
+
+    Parameters
+    ----------
+    state
+        What each is like; None for those that have not answered.
+    tasks
+        Tasks that each runs at once.
+    workers
+        Those that are so.
+    """
+
+    state: WorkerState | None
+    tasks: int
+    workers: tuple[ClusterWorker, ...]
+
+    @property
+    def demand(self) -> int | None:
+        """Threads that may work at once in each of them; None when nothing is known of them."""
+        return self.workers[0].demand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """A finding of single workers, told once for all that have it.
+
+    Parameters
+    ----------
+    finding
+        As the most of them say it.
+    workers
+        Those that have a finding of that code.
+    """
+
+    finding: Finding
+    workers: tuple[ClusterWorker, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ClusterSnapshot(Shown):
+    """What is true of the workers of a cluster at one moment.
+
+    Parameters
+    ----------
+    engine
+        ``"dask"``, ``"ipyparallel"``, ``"ray"``, ``"joblib"`` or ``"executor"``.
+    title
+        Which one it is, for people.
+    workers
+        Its workers, those that have not answered among them.
+    took_s
+        Time that asking all of them took.
+    limit
+        The limit that was asked for with it: ``"auto"``, ``"2"``, ``"off"``; None for none.
+    findings
+        What `rules.clustered.judge_cluster` made of them together; each worker has its own.
+    gaps
+        What could not be read of the cluster; each worker has its own.
+    """
+
+    engine: str
+    title: str
+    workers: tuple[ClusterWorker, ...]
+    took_s: float = field(default=0.0, compare=False)
+    limit: str | None = None
+    findings: tuple[Finding, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, compare=False)
+
+    renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    """Filled by `omp_magic.views`."""
+
+    @property
+    def hosts(self) -> tuple[ClusterHost, ...]:
+        """Its machines; made once."""
+        if "hosts" not in self._kept:
+            self._kept["hosts"] = hosts_of(self.workers)
+        return cast("tuple[ClusterHost, ...]", self._kept["hosts"])
+
+    @property
+    def groups(self) -> tuple[ClusterGroup, ...]:
+        """Workers of equal state, the most first and the silent ones last; made once."""
+        if "groups" not in self._kept:
+            self._kept["groups"] = _groups_of(self.workers)
+        return cast("tuple[ClusterGroup, ...]", self._kept["groups"])
+
+    @property
+    def shared(self) -> tuple[Shared, ...]:
+        """Findings of single workers, one for each code, in the order of the codes; made once."""
+        if "shared" not in self._kept:
+            self._kept["shared"] = _shared_of(self.workers)
+        return cast("tuple[Shared, ...]", self._kept["shared"])
+
+    @property
+    def known(self) -> int:
+        """How many of its workers have answered."""
+        return sum(each.state is not None for each in self.workers)
+
+    def with_findings(self, findings: tuple[Finding, ...]) -> ClusterSnapshot:
+        """Give the same facts with findings."""
+        found = replace(self, findings=findings)
+        found._kept.update(self._kept)  # noqa: SLF001 - one of the same class: its workers are equal
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the cluster as plain dicts, lists, strings and numbers.
+
+        Returns
+        -------
+        dict
+            Keys ``schema``, ``engine``, ``title``, ``took_s``, ``limit``, ``hosts``, ``groups``,
+            ``workers``, ``findings`` and ``gaps``. A state stands once, in its group: a worker's
+            ``group`` and ``host`` are places in those lists, from 0 on. A worker's whole snapshot
+            is not in it: `ClusterWorker.snapshot` gives that.
+        """
+        group_of = {id(e): n for n, group in enumerate(self.groups) for e in group.workers}
+        host_of = {id(e): n for n, host in enumerate(self.hosts) for e in host.workers}
+        return {
+            "schema": SCHEMA,
+            "engine": self.engine,
+            "title": self.title,
+            "took_s": self.took_s,
+            "limit": self.limit,
+            "hosts": [_host_plain(host) for host in self.hosts],
+            "groups": [
+                {"workers": len(group.workers), "tasks": group.tasks, "demand": group.demand}
+                | {"state": as_plain(group.state)}
+                for group in self.groups
+            ],
+            "workers": [
+                _worker_plain(each) | {"group": group_of[id(each)], "host": host_of[id(each)]}
+                for each in self.workers
+            ],
+            "findings": as_plain(self.findings),
+            "gaps": as_plain(self.gaps),
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Give `to_dict` as JSON text in ASCII, so that any terminal can carry it."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the cluster as a table, one row a worker. Imports pandas, hence NumPy.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``group`` is the number of its group as the text has it, from 1 on; counts are nullable
+            integers, and unknown values are missing.
+        """
+        if "frame" not in self.renderers:
+            raise MissingRendererError("frame")
+        frame: pd.DataFrame = self.renderers["frame"](self)
+        return frame
+
+    def __repr__(self) -> str:
+        """Give one line, so that a debugger stays readable; `str` gives the whole."""
+        return (
+            f"<ClusterSnapshot {self.engine} workers={len(self.workers)} known={self.known} "
+            f"findings={len(self.findings)}>"
+        )
+
+
+def _groups_of(workers: tuple[ClusterWorker, ...]) -> tuple[ClusterGroup, ...]:
+    """Group workers; equal states are mostly one object, and an object is compared once."""
+    numbers: dict[WorkerState, int] = {}
+    seen: dict[int, int] = {}
+    found: dict[tuple[object, ...], list[ClusterWorker]] = {}
+    for each in workers:
+        if each.state is None:
+            gap = each.gap
+            key: tuple[object, ...] = ("", gap and gap.what, gap and gap.why, each.tasks)
+        else:
+            number = seen.get(id(each.state))
+            if number is None:
+                number = seen[id(each.state)] = numbers.setdefault(each.state, len(numbers))
+            key = (number, each.tasks)
+        found.setdefault(key, []).append(each)
+    groups = [
+        ClusterGroup(state=of[0].state, tasks=of[0].tasks, workers=tuple(of))
+        for of in found.values()
+    ]
+    groups.sort(key=lambda group: (group.state is None, -len(group.workers)))
+    return tuple(groups)
+
+
+def _shared_of(workers: tuple[ClusterWorker, ...]) -> tuple[Shared, ...]:
+    titles: dict[str, dict[str, list[Finding]]] = {}
+    who: dict[str, dict[int, ClusterWorker]] = {}
+    for each in workers:
+        for finding in each.findings:
+            titles.setdefault(finding.code, {}).setdefault(finding.title, []).append(finding)
+            who.setdefault(finding.code, {})[id(each)] = each
+    return tuple(
+        Shared(
+            finding=max(titles[code].values(), key=len)[0],
+            workers=tuple(who[code].values()),
+        )
+        for code in sorted(titles)
+    )
+
+
+def _host_plain(host: ClusterHost) -> dict[str, Any]:
+    numbers = {"workers": len(host.workers), "silent": host.silent, "tasks": host.tasks}
+    cpus = {"cpus": host.cpus, "why": host.why, "demand": host.demand, "over": host.over}
+    return {"name": host.name, "machine": host.machine, **numbers, **cpus}
+
+
+_ELSEWHERE = ("state", "packed", "host", "machine")
+"""Fields of a worker that its group and its host have, and its bytes."""
+
+
+def _worker_plain(worker: ClusterWorker) -> dict[str, Any]:
+    plain = {
+        name: as_plain(getattr(worker, name))
+        for name in ClusterWorker.__dataclass_fields__
+        if name not in _ELSEWHERE
+    }
+    return {**plain, "demand": worker.demand, "host_name": worker.host}
