@@ -24,6 +24,11 @@ NOT_RUN = {
     r"omp-magic run --workers \d+ -- (gunicorn -w \d+ server:app|python program\.py)": (
         "a line for a shell; tests/process/test_examples.py starts gunicorn so"
     ),
+    r"(\w+=\S+ )?dask worker --scheduler-file scheduler\.json( --nworkers \d+ --nthreads \d+)?": (
+        "a line for a shell of each host of a cluster"
+    ),
+    r"ray list workers": "a line for a shell",
+    r"%px %pip install \S+": "as %pip install above",
 }
 """Commands that are not run here, and why; a command of this form is taken as right."""
 
@@ -44,13 +49,18 @@ DONE_OTHERWISE = {
     r"Let each worker of a server load and compute by itself \(gunicorn without --preload\)": (
         "not run"
     ),
+    # Cures of a cluster: tests/process/test_cluster_remedies.py does those that are code.
+    r"Start all workers from one environment, or one image": "not run",
+    r"Or let a task that computes with several threads ask for as many CPUs, by num_cpus": (
+        "not run"
+    ),
     # Packages whose switch is an argument of their own calls, or is not known.
     r"Its own switch is .+": "not run",
     r"No switch of it is known here; its documentation may name .+": "not run",
 }
 """Advice with nothing to run: how the test does it, or why it cannot."""
 
-GIVEN = ("dataset", "executor", "item", "items", "pool", "work")
+GIVEN = ("client", "dataset", "executor", "item", "items", "pool", "rc", "work")
 """Names that a remedy leaves to its reader; the cells of its trouble define them."""
 
 _NAME = r"[A-Za-z_]\w*"

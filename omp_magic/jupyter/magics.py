@@ -93,10 +93,10 @@ class OmpMagics(Measuring, Telling, Magics):
     @argument(
         "code",
         nargs="*",
-        help="a code: OMP101 to 107, 110, 111, 201 to 214, 301 to 305, or the number alone; or a "
-        "word: affinity, alive, bounds, busy, cgroup, guard, helper, idle, lender, limit, "
-        "neighbours, not asked, not started, pool, pressure, pss, quota, rss, runtime, serves, "
-        "set, throttled, waiting, worker, workers; without it, what is found now",
+        help="a code: OMP101 to 107, 110, 111, 201 to 214, 301 to 305, 401 to 406, or the number "
+        "alone; or a word: affinity, alive, bounds, busy, cgroup, guard, helper, idle, lender, "
+        "limit, neighbours, not asked, not started, pool, pressure, pss, quota, rss, runtime, "
+        "serves, set, throttled, waiting, worker, workers; without it, what is found now",
     )
     @argument("-h", "--help", action="store_true", help=SUPPRESS)
     @line_magic

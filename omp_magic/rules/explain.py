@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ..errors import UnknownCodeError
 from ..facts.libraries import Finding
-from .judgement import RULES
-from .rule import Rule
+from .codes import CODES
+from .rule import ClusterRule, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Explanation:
         Whether a process was looked at, so that no finding means that there is none.
     """
 
-    rule: Rule
+    rule: Rule | ClusterRule
     findings: tuple[Finding, ...] = ()
     looked: bool = False
 
@@ -47,8 +47,8 @@ def explain(code: str, findings: tuple[Finding, ...] | None = None) -> Explanati
     wanted = code.strip().upper()
     if wanted.isdigit():
         wanted = f"OMP{wanted}"
-    rule = next((rule for rule in RULES if rule.code == wanted), None)
+    rule = next((rule for rule in CODES if rule.code == wanted), None)
     if rule is None:
-        raise UnknownCodeError(code, tuple(rule.code for rule in RULES))
+        raise UnknownCodeError(code, tuple(rule.code for rule in CODES))
     found = tuple(each for each in findings or () if each.code == rule.code)
     return Explanation(rule, found, looked=findings is not None)

@@ -10,6 +10,8 @@ from ..facts.names import is_system, used_by
 from ..facts.snapshots import Snapshot
 
 if TYPE_CHECKING:
+    from ..facts.clusterdiffs import Difference
+    from ..facts.clustersnapshots import ClusterSnapshot
     from .story import Story
 
 SEVERITIES = ("error", "warning", "info")
@@ -58,18 +60,51 @@ class Rule(NamedTuple):
 
     def findings(self, snapshot: Snapshot, libraries: tuple[Library, ...]) -> tuple[Finding, ...]:
         """Give a finding for each case."""
-        return tuple(
-            Finding(
-                code=self.code,
-                severity=case.severity or self.severity,
-                title=case.title,
-                why=case.why,
-                evidence=case.evidence,
-                remedies=case.remedies,
-                source=self.source,
-            )
-            for case in self.look(snapshot, libraries)
-        )
+        return tuple(finding_of(self, case) for case in self.look(snapshot, libraries))
+
+
+class ClusterRule(NamedTuple):
+    """A finding's code and the pure function that finds it among the workers of a cluster.
+
+    Parameters
+    ----------
+    code, severity, summary, source
+        As in `Rule`.
+    look
+        Gives the cases in a cluster, and in what its workers differ.
+    """
+
+    code: str
+    severity: str
+    summary: str
+    source: str
+    look: Callable[[ClusterSnapshot, tuple[Difference, ...]], Iterable[Case]]
+
+    @property
+    def story(self) -> Story:
+        """What the code means, at length."""
+        from .stories import STORIES  # noqa: PLC0415 - as above
+
+        return STORIES[self.code]
+
+    def findings(
+        self, cluster: ClusterSnapshot, differences: tuple[Difference, ...]
+    ) -> tuple[Finding, ...]:
+        """Give a finding for each case."""
+        return tuple(finding_of(self, case) for case in self.look(cluster, differences))
+
+
+def finding_of(rule: Rule | ClusterRule, case: Case) -> Finding:
+    """Give a case of a rule as a finding."""
+    return Finding(
+        code=rule.code,
+        severity=case.severity or rule.severity,
+        title=case.title,
+        why=case.why,
+        evidence=case.evidence,
+        remedies=case.remedies,
+        source=rule.source,
+    )
 
 
 def named(library: Library) -> str:

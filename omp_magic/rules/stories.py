@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     told_changed,
+    told_clusters,
     told_cpus,
     told_duplicates,
     told_ending,
@@ -23,6 +24,7 @@ _GROUPS = (
     told_ending,
     told_neighbours,
     told_settings,
+    told_clusters,
 )
 
 STORIES: dict[str, Story] = dict(

@@ -16,6 +16,10 @@ _ONE_RUNTIME = (
     "two files are two runtimes: one order of imports may serve (omp-magic check MODULE MODULE "
     "tells), or one runtime for the environment (omp-magic env --format conda)"
 )
+_WORKERS = (
+    "an engine starts its workers itself: its own variables for them, which the finding names"
+)
+_ONE_ENVIRONMENT = "one environment, or one image, for all workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,5 +231,11 @@ MENDED: dict[str, _Cure | str] = {
     "OMP303": _checked,
     "OMP304": _readable,
     "OMP305": "a program that is started has one environment; os.environ[...] keeps it so",
+    "OMP401": f"{_WORKERS}, or a limit in those that run (%omp_cluster CLIENT --limit auto)",
+    "OMP402": _ONE_ENVIRONMENT,
+    "OMP403": _ONE_ENVIRONMENT,
+    "OMP404": _WORKERS,
+    "OMP405": "the engine's own way to start a worker anew, which the finding names",
+    "OMP406": "a limit for each host's own CPUs (%omp_cluster CLIENT --limit auto)",
 }
 """The cure of each finding, or what mends it instead of a variable."""

@@ -15,7 +15,7 @@ from ..audits import BROKEN, Audit, findings_of
 from ..checks import Check
 from ..facts.libraries import Finding, Gap
 from ..facts.trials import GOOD
-from ..rules.judgement import RULES
+from ..rules.codes import CODES
 from .check import outcome_of, step_of
 from .links import page_of
 from .shell import in_shell, remedy_in_shell
@@ -25,7 +25,7 @@ _ASKED_OF_IMPORTS = ("OMP101", "OMP102", "OMP103", "OMP104", "OMP105", "OMP106",
 _ASKED_OF_ENVIRONMENTS = (
     *("OMP201", "OMP205", "OMP208", "OMP301", "OMP302", "OMP303", "OMP304", "OMP305"),
 )
-_SUMMARIES = {rule.code: rule.summary for rule in RULES}
+_SUMMARIES = {rule.code: rule.summary for rule in CODES}
 _CLASS = "omp-magic"
 
 

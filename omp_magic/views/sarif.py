@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ..audits import BROKEN, findings_of
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
-from ..rules.judgement import RULES
+from ..rules.codes import CODES
 from .concerned import lines_of, modules_of
 from .links import page_of
 from .shell import in_shell, remedy_in_shell
@@ -55,7 +55,7 @@ def sarif(checks: Checks, version: str, anchor: str = "") -> dict[str, Any]:
             "helpUri": page_of(rule.code),
             "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         }
-        for rule in RULES
+        for rule in CODES
         if rule.code in used
     ]
     rules += [_BROKEN_RULE] * (BROKEN in used)

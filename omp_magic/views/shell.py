@@ -10,9 +10,11 @@ import re
 _SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
 _LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
 _GUARD = re.compile(r"%omp_guard \w+")
+_CLUSTER = re.compile(r"%omp_cluster (\w+)(?: --limit (\w+))?(?: --timeout (\d+))?")
 _PHRASES = (
     (re.compile(r"%omp_(status|explain|check|report|env)\b"), r"omp-magic \1"),
     (re.compile(r"%omp_guard (\w+)"), r"the notebook's guard on \1"),
+    (re.compile(r"%omp_cluster\b"), "omp_magic.cluster"),
     (re.compile(r"%%?omp_limit off"), "the end of the limit's block"),
     (re.compile(r"%%?omp_limit\b"), "omp_magic.limit"),
     (re.compile(r"%%?omp_(\w+)"), r"the notebook's \1"),
@@ -50,6 +52,9 @@ def remedy_in_shell(says: str, run: str) -> tuple[str, str]:
     """
     if _GUARD.fullmatch(run):  # a shell has no guard
         return f"{in_shell(says).removesuffix(':')}, in a notebook:", run
+    cluster = _CLUSTER.fullmatch(run)
+    if cluster is not None:
+        return f"{in_shell(says).removesuffix(':')}, in Python:", _cluster_call(cluster)
     limit = _LIMIT.fullmatch(run)
     if limit is None:
         return in_shell(says), in_shell(run)
@@ -57,6 +62,14 @@ def remedy_in_shell(says: str, run: str) -> tuple[str, str]:
         says = re.sub(rf"\b{notebook}\b", program, says)
     says = f"{in_shell(says).removesuffix(':')}, in Python:"
     return says, f'with omp_magic.limit("{limit[1]}"): ...'
+
+
+def _cluster_call(magic: re.Match[str]) -> str:
+    """Give the call that is a magic's twin."""
+    client, limit, timeout = magic.groups()
+    given = [client, *([f'limit="{limit}"'] if limit else [])]
+    given += [f"timeout_s={timeout}"] if timeout else []
+    return f"omp_magic.cluster({', '.join(given)})"
 
 
 _PROGRAM = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from omp_magic.cli.commands import COMMANDS
-from omp_magic.rules.judgement import RULES
+from omp_magic.rules.codes import CODES
 
 
 def test_the_command_explains_and_lists() -> None:
@@ -21,7 +21,7 @@ def test_the_command_explains_and_lists() -> None:
     listed = run()
     assert listed.returncode == 0
     lines = [line for line in listed.stdout.splitlines() if not line.startswith(" ")]
-    assert [line.split()[0] for line in lines] == [rule.code for rule in RULES]
+    assert [line.split()[0] for line in lines] == [rule.code for rule in CODES]
     one = run("OMP204")
     assert "fork copies the memory" in " ".join(one.stdout.split())
     assert "In this kernel" not in one.stdout
@@ -110,13 +110,13 @@ def test_each_help_has_an_example_and_its_defaults() -> None:
         example = lines[lines.index("example:") + 1]
         assert example.startswith(f"omp-magic {name} ")
         assert "default: " in said
-    assert all(rule.code in said for rule in RULES)
+    assert all(rule.code in said for rule in CODES)
     assert "waiting" in said
 
 
 def test_the_command_says_nothing_of_magics() -> None:
     for words in (
-        ("explain", *(rule.code for rule in RULES)),
+        ("explain", *(rule.code for rule in CODES)),
         ("status",),
         ("check", "numpy"),
         ("ci", "numpy"),

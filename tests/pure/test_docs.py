@@ -12,7 +12,7 @@ from places import ROOT
 from omp_magic import __version__
 from omp_magic.jupyter.standin import NAMES
 from omp_magic.knowledge.catalog import BY_KEY
-from omp_magic.rules.judgement import RULES
+from omp_magic.rules.codes import CODES
 from omp_magic.views.meanings import MEANINGS
 
 DOCS = ROOT / "docs"
@@ -22,8 +22,8 @@ KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
 
 def test_the_findings_in_the_readme_are_the_rules() -> None:
     rows = re.findall(r"^\| (OMP\d+) \| (\w+) \| (.*) \|$", README, re.MULTILINE)
-    assert [row[:2] for row in rows] == [(rule.code, rule.severity) for rule in RULES]
-    for (_, _, said), rule in zip(rows, RULES, strict=True):
+    assert [row[:2] for row in rows] == [(rule.code, rule.severity) for rule in CODES]
+    for (_, _, said), rule in zip(rows, CODES, strict=True):
         assert said.replace("`", "") == rule.summary
 
 

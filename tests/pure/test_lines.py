@@ -18,8 +18,8 @@ from omp_magic.jupyter.magics import OmpMagics
 from omp_magic.limiting import limit
 from omp_magic.limits.spec import NAMES, parse_limit
 from omp_magic.rules import judge
+from omp_magic.rules.codes import CODES
 from omp_magic.rules.explain import explain
-from omp_magic.rules.judgement import RULES
 from omp_magic.views.alarm import AlarmView
 from omp_magic.views.explain import Page, page_of
 from omp_magic.views.finding_text import finding_lines
@@ -217,7 +217,7 @@ def test_a_magic_in_a_sentence_is_not_broken() -> None:
 
 
 def test_a_shell_has_no_magics() -> None:
-    told = [each for rule in RULES for each in _said(rule)]
+    told = [each for rule in CODES for each in _said(rule)]
     facts = replace(full(), libraries=(*full().libraries, library("openblas", inode=9, api="blas")))
     told += [
         text for finding in judge(facts) for text in (finding.title, finding.why, *finding.remedies)
@@ -228,7 +228,7 @@ def test_a_shell_has_no_magics() -> None:
         assert "%omp" not in f"{says} {run}" or (
             says.endswith("in a notebook:") and run == "%omp_guard raise"
         )
-    for code in [rule.code for rule in RULES]:
+    for code in [rule.code for rule in CODES]:
         assert "%omp_" not in joined(page_of([code]).lines(magics=False))
     assert "%omp_" not in joined(layout(facts, magics=False))
 
@@ -312,7 +312,7 @@ def test_the_help_of_the_magic_has_every_code_and_word() -> None:
     told: set[str] = set()
     for first, last in re.findall(r"\b(?:OMP)?(\d{3})(?: to (\d{3}))?\b", text):
         told |= {f"OMP{number}" for number in range(int(first), int(last or first) + 1)}
-    assert {rule.code for rule in RULES} <= told
+    assert {rule.code for rule in CODES} <= told
     words = text[text.index("a word: ") :]
     for word in MEANINGS:
         assert re.search(rf"\b{word}\b", words), word

@@ -1,0 +1,201 @@
+"""What is done about the workers of a cluster, in the words of its engine: a row an engine.
+
+Tried with distributed 2026.8, ipyparallel 9.2, Ray 2.60 and joblib 1.6; the tests try them again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EngineWords(NamedTuple):
+    """What mends something, each a tuple of remedies, the best first.
+
+    Parameters
+    ----------
+    threads
+        Fewer threads in each worker; ``{threads}`` is filled in.
+    tasks
+        Fewer workers, or fewer tasks at once in each; ``{workers}`` and ``{tasks}`` are filled in.
+    variables
+        One variable for all workers that start; ``{name}`` and ``{value}`` are filled in.
+    packages
+        The same packages for all; ``{package}`` is filled in.
+    loaded
+        The same libraries in all, loaded before the first task; ``{module}`` is filled in.
+    silent
+        What ends a worker that does not answer; ``{address!r}`` is filled in.
+    source
+        Where the engine says so.
+    """
+
+    threads: tuple[str, ...]
+    tasks: tuple[str, ...]
+    variables: tuple[str, ...]
+    packages: tuple[str, ...]
+    loaded: tuple[str, ...]
+    silent: tuple[str, ...]
+    source: str
+
+
+_AUTO = "In the workers that run: %omp_cluster {} --limit auto"
+
+_ENGINES = {
+    # Not DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__OMP_NUM_THREADS: dask.config.collect_env makes
+    # names lower case, so that the nanny sets omp_num_threads, which nobody reads. A variable of
+    # the nanny's own environment wins over its config (distributed/nanny.py, _get_env_variables).
+    "dask": EngineWords(
+        threads=(
+            _AUTO.format("client"),
+            (
+                "Before the cluster starts: import dask, distributed; dask.config.set({{"
+                "'distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS': {threads}, "
+                "'distributed.nanny.pre-spawn-environ.MKL_NUM_THREADS': {threads}, "
+                "'distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS': {threads}}})"
+            ),
+        ),
+        tasks=(
+            (
+                "For a cluster of this machine: from distributed import LocalCluster; "
+                "cluster = LocalCluster(n_workers={workers}, threads_per_worker={tasks})"
+            ),
+            (
+                "In a shell of each host: dask worker --scheduler-file scheduler.json "
+                "--nworkers {workers} --nthreads {tasks}"
+            ),
+        ),
+        variables=(
+            (
+                "Before the cluster starts: import dask, distributed; dask.config.set({{"
+                "'distributed.nanny.pre-spawn-environ.{name}': {value!r}}})"
+            ),
+            (
+                "In a shell of each host: {name}={quoted} dask worker --scheduler-file "
+                "scheduler.json"
+            ),
+        ),
+        packages=(
+            "See how they differ: client.get_versions()",
+            (
+                "In the workers that run: from distributed import PipInstall; "
+                "client.register_plugin(PipInstall(['{package}'], restart_workers=True))"
+            ),
+        ),
+        loaded=(
+            (
+                "Load it in all, before the first task: "
+                "import importlib; client.run(importlib.import_module, {module!r})"
+            ),
+        ),
+        silent=("Let its nanny start it anew: client.restart_workers([{address!r}])",),
+        source="https://docs.dask.org/en/latest/configuration.html (distributed.nanny)",
+    ),
+    "ipyparallel": EngineWords(
+        threads=(
+            _AUTO.format("rc"),
+            (
+                "Before the engines start: import ipyparallel; from traitlets.config import "
+                "Config; config = Config(); config.EngineLauncher.environment = "
+                "{{'OMP_NUM_THREADS': '{threads}'}}; "
+                "cluster = ipyparallel.Cluster(n={workers}, config=config)"
+            ),
+        ),
+        tasks=(
+            "Start fewer engines: import ipyparallel; cluster = ipyparallel.Cluster(n={workers})",
+        ),
+        variables=(
+            (
+                "Before the engines start: import ipyparallel; from traitlets.config import "
+                "Config; config = Config(); config.EngineLauncher.environment = "
+                "{{{name!r}: {value!r}}}; cluster = ipyparallel.Cluster(config=config)"
+            ),
+        ),
+        packages=("Install the same in all: %px %pip install {package}",),
+        loaded=(
+            (
+                "Load it in all, before the first task: "
+                "import importlib; rc[:].apply_sync(importlib.import_module, {module!r})"
+            ),
+        ),
+        silent=("Start the engines anew: rc.cluster.restart_engines_sync()",),
+        source=(
+            "https://ipyparallel.readthedocs.io/en/latest/reference/launchers.html "
+            "(EngineLauncher.environment)"
+        ),
+    ),
+    # Ray sets OMP_NUM_THREADS to a task's num_cpus, 1 without, where nobody has set it.
+    "ray": EngineWords(
+        threads=(
+            (
+                "When Ray starts: import ray; ray.init(runtime_env={{'env_vars': "
+                "{{'OMP_NUM_THREADS': '{threads}'}}}})"
+            ),
+            "Or let a task that computes with several threads ask for as many CPUs, by num_cpus",
+        ),
+        tasks=("Run fewer tasks at once: import ray; ray.init(num_cpus={workers})",),
+        variables=(
+            (
+                "When Ray starts: import ray; "
+                "ray.init(runtime_env={{'env_vars': {{{name!r}: {value!r}}}}})"
+            ),
+        ),
+        packages=("When Ray starts: import ray; ray.init(runtime_env={{'pip': ['{package}']}})",),
+        loaded=(),
+        silent=("See what Ray knows of it, in a shell: ray list workers",),
+        source="https://docs.ray.io/en/latest/ray-core/configure.html",
+    ),
+    "joblib": EngineWords(
+        threads=(
+            (
+                "For the workers: import joblib; "
+                "joblib.parallel_config('loky', inner_max_num_threads={threads})"
+            ),
+        ),
+        tasks=(
+            (
+                "Start fewer workers: import joblib; "
+                "joblib.parallel_config('loky', n_jobs={workers}, inner_max_num_threads=1)"
+            ),
+        ),
+        variables=(("Before the workers start: import os; os.environ[{name!r}] = {value!r}"),),
+        packages=(),
+        loaded=(),
+        silent=(
+            (
+                "End its workers: from joblib.externals.loky import get_reusable_executor; "
+                "get_reusable_executor().shutdown(wait=False, kill_workers=True)"
+            ),
+        ),
+        source="https://joblib.readthedocs.io/en/stable/parallel.html",
+    ),
+    "executor": EngineWords(
+        threads=(
+            (
+                "In the line that makes the pool: import omp_magic; "
+                "from concurrent.futures import ProcessPoolExecutor; "
+                "pool = ProcessPoolExecutor({workers}, "
+                "initializer=omp_magic.worker_limits({threads}))"
+            ),
+        ),
+        tasks=(
+            (
+                "Start fewer workers: from concurrent.futures import ProcessPoolExecutor; "
+                "pool = ProcessPoolExecutor({workers})"
+            ),
+        ),
+        variables=("Before the workers start: import os; os.environ[{name!r}] = {value!r}",),
+        packages=(),
+        loaded=(),
+        silent=("End the pool: executor.shutdown(wait=False, cancel_futures=True)",),
+        source="https://docs.python.org/3/library/concurrent.futures.html",
+    ),
+}
+
+
+def words_of(engine: str) -> EngineWords:
+    """Give the words of an engine; those of any executor for one that no row is for."""
+    return _ENGINES.get(engine, _ENGINES["executor"])
+
+
+ENGINES = tuple(_ENGINES)
+"""Those that have words of their own."""

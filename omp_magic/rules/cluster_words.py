@@ -1,0 +1,214 @@
+"""The words of OMP401-OMP406: which workers are meant, what they have, what mends it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from ..facts.clusterdiffs import Difference, called
+from ..facts.clusterhosts import ClusterHost
+from ..facts.clusters import ClusterWorker, at_once
+from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
+from ..facts.cpus import cpus_words
+from ..knowledge.engines import words_of
+from .told_clusters import ONE_ENVIRONMENT as ONE_ENVIRONMENT  # noqa: PLC0414 - rules say it too
+
+_MOST = 4
+"""Workers, values and hosts that one finding names."""
+_MODULES: dict[str, str] = {"scikit-learn": "sklearn"}
+_IMPORTED = ("numpy", "scipy", "torch", "xgboost", "lightgbm", *_MODULES)
+"""Distributions whose module's name is known."""
+
+
+def many(number: int) -> str:
+    """Give ``40 workers``, ``1 worker``."""
+    return f"{number} worker{'' if number == 1 else 's'}"
+
+
+def named(workers: Sequence[ClusterWorker]) -> str:
+    """Give the addresses of a few, and how many more there are."""
+    shown = ", ".join(each.title for each in workers[:_MOST])
+    more = len(workers) - _MOST
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def and_hosts(number: int) -> str:
+    """Give how many further hosts there are, for the end of a title; "" for none."""
+    return f", and so it is on {number} more host{'s' * (number > 1)}" if number else ""
+
+
+def titled(found: Sequence[Difference], cluster: ClusterSnapshot, verb: str) -> str:
+    """Give a title: who differs in the first thing, and how many more things differ.
+
+    Parameters
+    ----------
+    found
+        In what they differ.
+    cluster
+        The cluster.
+    verb
+        What they do with it: ``"have"``.
+    """
+    first = found[0]
+    value, _ = first.others[0]
+    number = sum(len(workers) for _, workers in first.others)
+    verb = _SINGULAR.get(verb, verb) if number == 1 else verb
+    who = f"{number} of {many(cluster.known)} {verb}"
+    if len(first.others) > 1:
+        title = f"{who} another {_what(first)} than the others, {len(first.others)} kinds"
+    elif value is None:
+        title = f"{who} no {_what(first)}, which the others {_PLURAL_OF[verb]}"
+    elif first.usual is None:
+        title = f"{who} {_what(first, value)}, which the others do not"
+    else:
+        title = f"{who} {_what(first, value)}, the others {first.usual}"
+    more = len(found) - 1
+    return f"{title}; {more} more difference{'s' * (more > 1)}" if more else title
+
+
+_SINGULAR = {"have": "has", "load": "loads"}
+_PLURAL_OF = {"have": "have", "has": "have", "load": "load", "loads": "load", "may use": "may use"}
+
+
+def _what(difference: Difference, value: str = "") -> str:
+    """Give what differs, with a value: ``numpy 2.1``, ``OMP_NUM_THREADS=4``, ``4 CPUs``."""
+    kind, name = difference.kind, difference.name
+    if kind == "variable":
+        return f"{name}={value}" if value else name
+    if kind == "CPUs":
+        return value or "number of CPUs"
+    label = name or kind
+    if kind == "runtime":
+        return label if not value or difference.usual is None else f"{label} {value}"
+    return f"{label} {value}".strip()
+
+
+def evidence_of(found: Sequence[Difference], cluster: ClusterSnapshot) -> tuple[str, ...]:
+    """Give for each difference who has what; the most of them without their names."""
+    lines = []
+    for each in found[:_MOST]:
+        usual = sum(len(group.workers) for group in each.values[0][1])
+        told = [f"{each.usual or 'not there'} in {usual} of {cluster.known}"]
+        for value, workers in each.others[: _MOST - 1]:
+            told.append(f"{value or 'not there'} in {named(workers)}")
+        left = sum(len(workers) for _, workers in each.others[_MOST - 1 :])
+        if left:
+            told.append(f"other values in {left} more")
+        label = each.name or each.kind
+        lines.append(f"{label}: {'; '.join(told)}")
+    more = len(found) - _MOST
+    return (*lines, f"{more} more differences: to_frame()") if more > 0 else tuple(lines)
+
+
+def is_another_build(difference: Difference) -> bool:
+    """Tell whether workers have two builds of one runtime, and not only one that some lack."""
+    return sum(value is not None for value, _ in difference.values) > 1
+
+
+def explained(difference: Difference, packages: set[str]) -> bool:
+    """Tell whether a runtime differs since the package that ships it does: OMP403 says so."""
+    return is_another_build(difference) and any(
+        difference.name.endswith(f"({package})") for package in packages
+    )
+
+
+def doubles(difference: Difference) -> bool:
+    """Tell whether an OpenMP runtime that some workers have more is their second one."""
+    return any(
+        any(_has_two(group, difference.name) for group in groups)
+        for value, groups in difference.values
+        if value is not None
+    )
+
+
+def _has_two(group: ClusterGroup, name: str) -> bool:
+    found = [] if group.state is None else [e for e in group.state.libraries if e.api == "openmp"]
+    return len(found) > 1 and any(called(each) == name for each in found)
+
+
+def runtime_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...]:
+    """Give what mends runtimes that differ: one environment, and the same loaded in all."""
+    owners = (each.name.rpartition("(")[2].rstrip(")") for each in found)
+    known = next((each for each in owners if each in _IMPORTED), None)
+    if known is None:
+        return (ONE_ENVIRONMENT,)
+    module = _MODULES.get(known, known)
+    loaded = tuple(each.format(module=module) for each in words_of(engine).loaded)
+    return (
+        (ONE_ENVIRONMENT, *loaded)
+        if any(map(is_another_build, found))
+        else (
+            *loaded,
+            ONE_ENVIRONMENT,
+        )
+    )
+
+
+def variable_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...]:
+    """Give what sets a variable for all, to the value that the most of them have that have one."""
+    first = found[0]
+    value = next((each for each, _ in first.values if each is not None), "1")
+    given = {"name": first.name, "value": value, "quoted": shlex.quote(value)}
+    return tuple(each.format(**given) for each in words_of(engine).variables)
+
+
+def silent_evidence(silent: Sequence[ClusterWorker]) -> tuple[str, ...]:
+    """Give each silent worker's address and reason, of a few."""
+    told = tuple(
+        f"{each.title}{f' on {each.host}' if each.host else ''}: "
+        f"{each.gap.why if each.gap is not None else 'not known why'}"
+        for each in silent[:_MOST]
+    )
+    more = len(silent) - _MOST
+    return (*told, f"and {more} more") if more > 0 else told
+
+
+def silent_remedies(silent: Sequence[ClusterWorker], engine: str) -> tuple[str, ...]:
+    """Give what to do about workers that do not answer."""
+    seen = next((each.pid for each in silent if each.pid is not None), None)
+    look = (
+        ()
+        if seen is None
+        else (f"See on its host what its threads wait for: !omp-magic status --pid {seen}",)
+    )
+    ended = tuple(each.format(address=silent[0].address) for each in words_of(engine).silent)
+    return (*look, *ended)
+
+
+def hosts_evidence(hosts: Sequence[ClusterHost]) -> tuple[str, ...]:
+    """Give for each host its CPUs, and which pools want how much there."""
+    told = tuple(
+        f"{host.name}: {cpus_words(host.cpus or 0)} ({host.why}); {_wanted(host)}"
+        for host in hosts[:_MOST]
+    )
+    more = len(hosts) - _MOST
+    return (*told, f"and {more} more hosts") if more > 0 else told
+
+
+def _wanted(host: ClusterHost) -> str:
+    """Give the demand of a host by pool: ``OpenBLAS (numpy) 5 in each of 4 workers: 20``."""
+    sums: dict[str, list[tuple[int, ClusterWorker]]] = {}
+    for each in host.workers:
+        for pool in each.state.pools if each.state is not None else ():
+            if pool.size and not pool.lender and not pool.for_io:
+                sums.setdefault(pool.name, []).append((at_once([pool], each.tasks), each))
+    told = []
+    ordered = sorted(sums.items(), key=lambda item: -sum(number for number, _ in item[1]))
+    for name, found in ordered[:_MOST]:
+        sizes = sorted({number for number, _ in found})
+        each_words = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+        total = sum(number for number, _ in found)
+        told.append(f"{name} {each_words} in each of {many(len(found))}: {total}")
+    tasks = sorted({each.tasks for each in host.workers})
+    at = f"{tasks[0]}" if len(tasks) == 1 else f"{tasks[0]} to {tasks[-1]}"
+    head = f"{many(len(host.workers))}, {at} task{'s' * (tasks[-1] > 1)} at once"
+    return "; ".join((head, *told))
+
+
+_CLIENTS = {"dask": "client", "ipyparallel": "rc", "ray": "ray", "joblib": "joblib"}
+
+
+def auto_of(engine: str) -> str:
+    """Give the line that sets for each host its own number."""
+    client = _CLIENTS.get(engine, "executor")
+    return f"Set for each worker what its own host has: %omp_cluster {client} --limit auto"
