@@ -19,7 +19,7 @@ class Difference:
     ----------
     kind
         ``"runtime"``, ``"package"``, ``"Python"``, ``"system"``, ``"variable"``, ``"threads"``,
-        ``"tasks"`` or ``"CPUs"``.
+        ``"limit"``, ``"tasks"`` or ``"CPUs"``.
     name
         Which: the runtime, the package, the variable, the pool; else "".
     values
@@ -51,12 +51,16 @@ def differences_of(cluster: ClusterSnapshot) -> tuple[Difference, ...]:
 
     A group is looked at once, and so is each thing that it has.
     """
+    return cluster.once("differences", lambda: _differences(cluster))
+
+
+def _differences(cluster: ClusterSnapshot) -> tuple[Difference, ...]:
     known = [group for group in cluster.groups if group.state is not None]
     if len(known) < 2:
         return ()
     found: dict[tuple[str, str], dict[str | None, list[ClusterGroup]]] = {}
     for group in known:
-        for aspect, value in _aspects(group).items():
+        for aspect, value in aspects_of(group).items():
             found.setdefault(aspect, {}).setdefault(value, []).append(group)
     return tuple(
         difference
@@ -87,7 +91,7 @@ def _ordered(kind: str, name: str, values: dict[str | None, list[ClusterGroup]])
     return Difference(kind=kind, name=name, values=found)
 
 
-def _aspects(group: ClusterGroup) -> dict[tuple[str, str], str]:
+def aspects_of(group: ClusterGroup) -> dict[tuple[str, str], str]:
     """Give what may differ; where a state has two things of one name, both are its value."""
     found: dict[tuple[str, str], list[str]] = {}
     state = group.state
@@ -111,6 +115,8 @@ def _facts(state: WorkerState) -> Iterator[tuple[str, str, str]]:
     for pool in state.pools:
         if pool.size and not pool.lender:
             yield "threads", pool.name, str(pool.size)
+    for limit in state.limits:
+        yield "limit", "", limit
     yield "CPUs", "", cpus_words(state.budget_cpus)
 
 

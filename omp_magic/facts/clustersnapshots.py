@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..errors import MissingRendererError
 from .clusterhosts import ClusterHost, hosts_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .gaps import Gap
     from .libraries import Finding
 
+Made = TypeVar("Made")
 SCHEMA = 1
 """Version of the JSON that `ClusterSnapshot.to_json` writes."""
 
@@ -99,24 +100,24 @@ class ClusterSnapshot(Shown):
 
     @property
     def hosts(self) -> tuple[ClusterHost, ...]:
-        """Its machines; made once."""
-        if "hosts" not in self._kept:
-            self._kept["hosts"] = hosts_of(self.workers)
-        return cast("tuple[ClusterHost, ...]", self._kept["hosts"])
+        """Its machines."""
+        return self.once("hosts", lambda: hosts_of(self.workers))
 
     @property
     def groups(self) -> tuple[ClusterGroup, ...]:
-        """Workers of equal state, the most first and the silent ones last; made once."""
-        if "groups" not in self._kept:
-            self._kept["groups"] = _groups_of(self.workers)
-        return cast("tuple[ClusterGroup, ...]", self._kept["groups"])
+        """Workers of equal state, the most first and the silent ones last."""
+        return self.once("groups", lambda: _groups_of(self.workers))
 
     @property
     def shared(self) -> tuple[Shared, ...]:
-        """Findings of single workers, one for each code, in the order of the codes; made once."""
-        if "shared" not in self._kept:
-            self._kept["shared"] = _shared_of(self.workers)
-        return cast("tuple[Shared, ...]", self._kept["shared"])
+        """Findings of single workers, one for each code, in the order of the codes."""
+        return self.once("shared", lambda: _shared_of(self.workers))
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Give what is made of the workers, made the first time that somebody asks for it."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return cast("Made", self._kept[name])
 
     @property
     def known(self) -> int:

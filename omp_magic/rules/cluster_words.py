@@ -11,6 +11,7 @@ from ..facts.clusters import ClusterWorker, at_once
 from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
 from ..facts.cpus import cpus_words
 from ..knowledge.engines import words_of
+from ..knowledge.rivals import SETTERS
 from .told_clusters import ONE_ENVIRONMENT as ONE_ENVIRONMENT  # noqa: PLC0414 - rules say it too
 
 _MOST = 4
@@ -142,6 +143,18 @@ def runtime_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...
             ONE_ENVIRONMENT,
         )
     )
+
+
+def is_set_by_imports(name: str) -> bool:
+    """Tell whether a variable is one that imports set, and that no pool's size depends on."""
+    return name in SETTERS and not name.endswith("NUM_THREADS")
+
+
+def set_by_imports(difference: Difference) -> bool:
+    """Tell whether a variable says what was imported: scikit-learn sets two of them."""
+    known = {setter.value for setter in SETTERS.get(difference.name, ())}
+    values = {value for value, _ in difference.values}
+    return is_set_by_imports(difference.name) and values <= {None, *known}
 
 
 def variable_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...]:

@@ -131,7 +131,9 @@ def _versions(cluster: ClusterSnapshot, differences: tuple[Difference, ...]) -> 
 
 
 def _variables(cluster: ClusterSnapshot, differences: tuple[Difference, ...]) -> Iterator[Case]:
-    found = [each for each in differences if each.kind == "variable"]
+    found = [
+        each for each in differences if each.kind == "variable" and not words.set_by_imports(each)
+    ]
     if not found:
         return
     yield Case(

@@ -9,6 +9,8 @@ from dataclasses import fields
 import pandas as pd
 
 from ..errors import RequestError
+from ..facts.clusters import WorkerState
+from ..facts.clustersnapshots import ClusterSnapshot
 from ..facts.libraries import Library
 from ..facts.plain import as_plain
 from ..facts.snapshots import Snapshot
@@ -127,3 +129,59 @@ def sweep_frame(sweep: Sweep) -> pd.DataFrame:
     known = {name: kind for name, kind in _SWEPT.items() if name in frame}
     typed: pd.DataFrame = frame.astype(known)
     return typed
+
+
+_WORKER = ("address", "name", "pid", "tasks", "demand", "quota_cpus", "seen", "took_s")
+_STATE = ("python", "system", "prefix", "budget_cpus", "budget_threads", "bound")
+_OF_WORKERS = {
+    **dict.fromkeys(("pid", "tasks", "demand", "budget_threads"), "Int64"),
+    **dict.fromkeys(("quota_cpus", "took_s", "budget_cpus"), "Float64"),
+}
+
+
+def cluster_frame(cluster: ClusterSnapshot) -> pd.DataFrame:
+    """Give a cluster as a table, one row a worker, in the order of its workers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``host`` is the machine's name, ``group`` the number of its kind; ``runtimes``, ``pools``,
+        ``variables`` and ``codes`` are texts; ``gap`` says why a worker has not answered.
+    """
+    groups = {id(e): n for n, group in enumerate(cluster.groups, 1) for e in group.workers}
+    hosts = {id(e): host.name for host in cluster.hosts for e in host.workers}
+    rows = []
+    told: dict[int, dict[str, str]] = {}
+    for worker in cluster.workers:
+        state = worker.state
+        row = {name: getattr(worker, name) for name in _WORKER}
+        row |= {"host": hosts[id(worker)], "group": groups[id(worker)]}
+        row |= {name: getattr(state, name, None) for name in _STATE}
+        if id(state) not in told:
+            told[id(state)] = _state_texts(state)
+        row |= told[id(state)]
+        row["gap"] = None if worker.gap is None else worker.gap.why
+        rows.append(row)
+    names = [*_WORKER[:2], "host", "group", *_WORKER[2:], *_STATE, *_TEXTS, "gap"]
+    typed: pd.DataFrame = pd.DataFrame(rows, columns=names).astype(_OF_WORKERS)
+    return typed
+
+
+_TEXTS = ("runtimes", "pools", "variables", "limits", "codes")
+
+
+def _state_texts(state: WorkerState | None) -> dict[str, str]:
+    """Give what a state has several of, each as a text; a table has one value a cell."""
+    if state is None:
+        return {}
+    found = (
+        [
+            f"{each.label} {each.version or ''} ({each.owner or each.name})"
+            for each in state.libraries
+        ],
+        [f"{pool.name}={pool.size}" for pool in state.pools if pool.size],
+        [f"{name}={value}" for name, value in state.variables],
+        state.limits,
+        state.codes,
+    )
+    return {name: "; ".join(each) for name, each in zip(_TEXTS, found, strict=True)}

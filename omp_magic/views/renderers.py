@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..checks import Check, Checks
+    from ..facts.clustersnapshots import ClusterSnapshot
     from ..facts.deaths import Deaths
     from ..facts.plans import Plan
     from ..facts.sweeps import Sweep
@@ -180,6 +181,37 @@ def _deaths_html(found: Deaths) -> str:
     return render_html(found)
 
 
+def _cluster_text(cluster: ClusterSnapshot) -> str:
+    from .cluster_text import render_text  # noqa: PLC0415 - only a cluster pays
+
+    return _told(render_text(cluster))
+
+
+def _cluster_display(cluster: ClusterSnapshot) -> str:
+    from .cluster_text import render_display  # noqa: PLC0415 - as above
+
+    return _told(render_display(cluster))
+
+
+def _cluster_html(cluster: ClusterSnapshot) -> str:
+    from .cluster_text import render_html  # noqa: PLC0415 - jinja2, 20 ms
+
+    return render_html(cluster)
+
+
+def _cluster_frame(cluster: ClusterSnapshot) -> pd.DataFrame:
+    from .frame import cluster_frame  # noqa: PLC0415 - pandas, 300 ms, loads OpenBLAS
+
+    return cluster_frame(cluster)
+
+
+cluster_renderers: dict[str, Callable[..., Any]] = {
+    "text": _cluster_text,
+    "display": _cluster_display,
+    "html": _cluster_html,
+    "frame": _cluster_frame,
+}
+"""For `ClusterSnapshot.renderers`."""
 deaths_renderers = {"text": _deaths_text, "display": _deaths_display, "html": _deaths_html}
 """For `Deaths.renderers`."""
 checks_renderers = {"text": _checks_text, "display": _checks_display, "html": _checks_html}

@@ -1,0 +1,168 @@
+"""OMP401 to OMP406: workers that trip each, and workers that don't."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from clusters import NANNY, NUMPY, SKLEARN, TORCH, cluster, silent, state_of, worker
+from remedies import read_remedy
+
+from omp_magic.facts.clusters import ClusterWorker, WorkerState
+from omp_magic.facts.libraries import Finding
+from omp_magic.knowledge.engines import ENGINES
+from omp_magic.rules.clustered import judge_cluster
+
+
+def found(*workers: ClusterWorker, **facts: Any) -> dict[str, Finding]:
+    return {each.code: each for each in judge_cluster(cluster(workers, **facts))}
+
+
+def alike(number: int, place: int = NANNY, **facts: Any) -> list[ClusterWorker]:
+    return [worker(place, n, **facts) for n in range(number)]
+
+
+def other(number: int = 9, place: int = NANNY, tasks: int = 1, **facts: Any) -> ClusterWorker:
+    """Give a worker whose state has other facts."""
+    return worker(place, number, tasks=tasks, state=state_of(place, **facts))
+
+
+def test_workers_that_are_alike_and_fit_have_nothing() -> None:
+    assert found(*alike(2)) == {}
+    assert found() == {}
+
+
+def test_omp401_more_threads_than_cpus_of_the_host() -> None:
+    (case,) = [found(*alike(4, SKLEARN, tasks=2))["OMP401"]]
+    assert case.title == "4 workers on node-1 may run 16 threads at once on 2 CPUs"
+    assert case.severity == "warning"
+    (line,) = case.evidence
+    assert line.startswith("node-1: 2 CPUs (the machine has 2 CPUs); 4 workers, 2 tasks at once; ")
+    assert "GNU libgomp (scikit-learn) 4 in each of 4 workers: 16" in line
+    assert "OpenBLAS (numpy) 3 in each of 4 workers: 12" in line
+    assert case.remedies[0] == "In the workers that run: %omp_cluster client --limit auto"
+    assert "OMP401" not in found(*alike(2))
+    assert "OMP401" not in found(*alike(1, SKLEARN))
+
+
+def test_omp401_where_tasks_alone_are_too_many() -> None:
+    case = found(*alike(4))["OMP401"]
+    assert "More tasks run at once than there are CPUs" in case.why
+    assert "n_workers=2, threads_per_worker=1" in case.remedies[0]
+
+
+def test_omp401_names_the_worst_host_and_counts_the_others() -> None:
+    more = [worker(SKLEARN, n, host=f"pod-{n % 7}", machine=f"m{n % 7}") for n in range(2, 40)]
+    case = found(*more, *alike(8, SKLEARN))["OMP401"]
+    assert case.title.startswith("8 workers on node-1 may run 16 threads")
+    assert case.title.endswith(", and so it is on 7 more hosts")
+    assert len(case.evidence) == 5
+    silent_too = found(*alike(4, SKLEARN), silent(8))["OMP401"]
+    assert "may run at least 8 threads" in silent_too.title
+
+
+def _built(state: WorkerState, **facts: Any) -> WorkerState:
+    """Give a state whose first library is another one."""
+    return replace(state, libraries=(replace(state.libraries[0], **facts), *state.libraries[1:]))
+
+
+def test_omp402_another_build_and_a_second_copy_are_warnings() -> None:
+    numpy = state_of(NUMPY)
+    other_build = _built(numpy, path="/env/lib/libscipy_openblas64_-0000.so", version="0.3.27")
+    case = found(*alike(3, NUMPY), worker(NUMPY, 9, state=other_build))["OMP402"]
+    assert case.severity == "warning"
+    assert case.title == (
+        "1 of 4 workers loads OpenBLAS (numpy) 0.3.27 (libscipy_openblas64_-0000.so), the others "
+        "0.3.31.188.0 (libscipy_openblas64_-32a4b2a6.so)"
+    )
+    torch = state_of(TORCH)
+    second = replace(torch, libraries=(*torch.libraries, state_of(SKLEARN).libraries[-1]))
+    case = found(*alike(37, TORCH), *(worker(TORCH, 37 + n, state=second) for n in range(3)))[
+        "OMP402"
+    ]
+    assert case.severity == "warning"
+    assert case.title.startswith(
+        "3 of 40 workers load GNU libgomp (scikit-learn), which the others"
+    )
+    assert "tcp://10.0.0.7:40037 (37)" in case.evidence[0]
+
+
+def test_omp402_is_a_note_where_workers_have_only_not_imported_it_yet() -> None:
+    case = found(*alike(3, SKLEARN), worker(NUMPY, 9))["OMP402"]
+    assert case.severity == "info"
+    assert "client.run(importlib.import_module, 'scipy')" in case.remedies[0]
+
+
+def test_omp403_versions() -> None:
+    case = found(*alike(2), other(python="3.12.1"))["OMP403"]
+    assert case.title == "1 of 3 workers has Python 3.12.1, the others 3.11.7"
+    newer = _built(state_of(NANNY), owner_version="2.5.0", version="0.3.40", path="/env/other.so")
+    both = found(*alike(2), worker(NANNY, 9, state=newer))
+    assert both["OMP403"].title == "1 of 3 workers has numpy 2.5.0, the others 2.4.6"
+    assert "PipInstall(['numpy==2.4.6']" in both["OMP403"].remedies[-1]
+    assert "OMP402" not in both  # its package's version says so
+    assert "OMP403" not in found(*alike(2), other(prefix="/opt/conda"))
+
+
+def test_omp404_variables_but_not_those_that_an_import_sets() -> None:
+    unset = other(variables=())
+    case = found(*alike(3), unset)["OMP404"]
+    assert case.title.startswith("1 of 4 workers has no OMP_NUM_THREADS, which the others have; 2")
+    assert "'distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS': '1'" in case.remedies[0]
+    set_by_import = other(variables=(("KMP_INIT_AT_FORK", "FALSE"),), place=NUMPY)
+    assert "OMP404" not in found(*alike(3, NUMPY), set_by_import)
+    by_hand = other(variables=(("KMP_DUPLICATE_LIB_OK", "1"),), place=NUMPY)
+    assert "OMP404" in found(*alike(3, NUMPY), by_hand)
+
+
+def test_omp404_quotes_what_a_worker_has() -> None:
+    evil = (("OMP_NUM_THREADS", "1'}); import os #"),)
+    case = found(other(1, variables=evil), other(2, variables=evil), other(3, variables=()))[
+        "OMP404"
+    ]
+    assert repr("1'}); import os #") in case.remedies[0]
+    assert "OMP_NUM_THREADS='1'\"'\"'}); import os #'" in case.remedies[1]
+
+
+def test_omp405_a_silent_worker() -> None:
+    case = found(*alike(1), silent(7, why="lost"))["OMP405"]
+    assert case.title == "1 of 2 workers has not answered"
+    assert case.evidence == ("tcp://10.0.0.7:40007 on 10.0.0.7: lost",)
+    assert case.remedies == (
+        "Let its nanny start it anew: client.restart_workers(['tcp://10.0.0.7:40007'])",
+    )
+    assert "--pid 12" in found(*alike(1), silent(7, pid=12))["OMP405"].remedies[0]
+    none = found(*(silent(n) for n in range(9)))["OMP405"]
+    assert none.title == "None of 9 workers has answered"
+    assert none.evidence[-1] == "and 5 more"
+
+
+def test_omp406_numbers_of_cpus() -> None:
+    case = found(*alike(2), other(budget_cpus=1.0))["OMP406"]
+    assert (case.severity, case.title) == (
+        "info",
+        "1 of 3 workers may use 1 CPU, the others 2 CPUs",
+    )
+    assert "OMP406" not in found(*alike(2))
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "another"])
+def test_every_remedy_is_in_the_engines_words_and_runs_as_it_stands(engine: str) -> None:
+    numpy = _built(state_of(SKLEARN), owner_version="2.5.0")
+    odd = replace(numpy, python="3.12.0", budget_cpus=1.0, variables=(("OMP_NUM_THREADS", "2"),))
+    every = found(
+        *alike(9, SKLEARN),
+        worker(SKLEARN, 10, state=odd),
+        worker(NUMPY, 11),
+        silent(12),
+        engine=engine,
+    )
+    assert set(every) == {f"OMP40{n}" for n in range(1, 7)}
+    crowded = found(*alike(4), engine=engine)["OMP401"]
+    for finding in (*every.values(), crowded):
+        assert finding.evidence
+        assert finding.remedies
+        assert finding.source.startswith("https://")
+        for remedy in finding.remedies:
+            read_remedy(remedy)

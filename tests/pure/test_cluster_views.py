@@ -1,0 +1,165 @@
+"""A cluster in text of any width, in HTML that is safe and small, and what is said first."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from clusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, state_of, worker
+from facts_for_tests import EVIL
+
+from omp_magic.facts.clustersnapshots import ClusterSnapshot
+from omp_magic.facts.gaps import Gap
+from omp_magic.facts.libraries import Finding
+from omp_magic.views.cluster import MOST_GROUPS, table_of, verdict_of
+
+
+def mixed(**facts: Any) -> ClusterSnapshot:
+    """Give 40 workers of two kinds, three silent ones besides."""
+    return cluster(
+        [
+            *(worker(SKLEARN, n, tasks=2) for n in range(37)),
+            *(worker(NUMPY, 37 + n, tasks=2) for n in range(3)),
+            *(silent(40 + n) for n in range(2)),
+            silent(42, why="lost", host="10.0.0.9"),
+        ],
+        **facts,
+    )
+
+
+def html_of(found: ClusterSnapshot) -> str:
+    return found._repr_mimebundle_(include=["text/html"])["text/html"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_text_fits_and_says_the_worst_first(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = str(mixed(limit="auto")).split("\n")
+    text = re.sub(r"\s+", " ", " ".join(lines))
+    assert text.startswith("! 42 workers on node-1 may run at least 157 threads at once on 2 CPUs")
+    assert "LocalCluster 7f3a · 43 workers on 2 hosts · 3 without an answer · 2 kinds" in text
+    assert "limit auto" in text
+    assert (
+        text.index("differs") < text.index("as 1, but no OpenBLAS (scipy)") < text.index("OMP401")
+    )
+    assert (
+        "not known: worker: no answer in 10 s (tcp://10.0.0.7:40040, tcp://10.0.0.7:40041)" in text
+    )
+    assert "not known: worker: lost (tcp://10.0.0.7:40042)" in text
+    # Code is whole, however narrow; all else is broken between words.
+    code = [each for each in lines if len(each) > width]
+    assert all(re.match(r" {4,}\S.*(\(|--)", each) for each in code), code
+
+
+def test_forty_workers_are_two_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    rows = re.findall(r"(?m)^ +(\d)  +(\d+)  (.*?)  +2  +(\d)", str(mixed()))
+    assert [(row[0], row[1], row[3]) for row in rows] == [("1", "37", "4"), ("2", "3", "3")]
+
+
+def test_workers_that_are_well_have_a_quiet_verdict() -> None:
+    found = cluster([worker(NANNY, n) for n in range(2)])
+    assert verdict_of(found).tone == "fine"
+    assert str(found).startswith("✓ 2 workers on 1 host: up to 2 threads at once on 2 CPUs")
+    assert "differs" not in str(found)
+    assert verdict_of(cluster([])).text == "The cluster has no workers"
+    assert verdict_of(cluster([silent()])).code == "OMP405"
+
+
+def test_an_error_of_a_few_workers_comes_before_a_warning_of_all() -> None:
+    fatal = Finding(code="OMP101", severity="error", title="This kernel will die", why="x")
+    workers = [replace(each, findings=(fatal,)) for each in mixed().workers[:3]]
+    found = cluster([*workers, *mixed().workers[3:]])
+    assert verdict_of(found).text == "3 of 43 workers: This kernel will die"
+    assert verdict_of(found).code == "OMP101"
+    assert "on 3 of 43 (tcp://10.0.0.7:40000 (0)," in str(found)
+
+
+def test_what_is_not_known_is_told_with_who() -> None:
+    gap = Gap(what="threads", why="no permission")
+    found = cluster(
+        [worker(number=n, gaps=(gap,)) for n in range(9)], gaps=(Gap(what="scheduler", why="gone"),)
+    )
+    said = table_of(found).gaps
+    assert said[0] == "scheduler: gone"
+    assert said[1].startswith("threads: no permission (tcp://10.0.0.7:40000 (0), ")
+    assert said[1].endswith(" and 5 more)")
+
+
+def evil() -> ClusterSnapshot:
+    state = state_of(SKLEARN)
+    libraries = tuple(
+        replace(each, path=EVIL, owner=EVIL, version=EVIL) for each in state.libraries
+    )
+    pools = tuple(replace(each, name=EVIL) for each in state.pools)
+    bad = replace(
+        state,
+        prefix=EVIL,
+        python=EVIL,
+        bound=EVIL,
+        libraries=libraries,
+        pools=pools,
+        variables=((EVIL, EVIL),),
+        limits=(EVIL,),
+    )
+    finding = Finding(code="OMP101", severity="warning", title=EVIL, why=EVIL)
+    known: dict[str, Any] = {
+        "host": EVIL,
+        "cgroup": EVIL,
+        "quota_cpus": 0.5,
+        "findings": (finding,),
+    }
+    return cluster(
+        [
+            worker(),
+            worker(state=bad, address=EVIL, name=EVIL, machine=EVIL, **known),
+            silent(why=EVIL, address=EVIL + "2", host=EVIL + "3"),
+        ],
+        title=EVIL,
+        gaps=(Gap(what=EVIL, why=EVIL),),
+    )
+
+
+def test_nothing_from_outside_is_markup_or_moves_the_terminal() -> None:
+    page, text = html_of(evil()), str(evil())
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
+    for char in ("\x1b", "\udcff"):
+        assert char not in page
+        assert char not in text
+    page.encode()
+    text.encode()
+
+
+def test_a_page_shows_more_on_demand_and_is_as_the_text() -> None:
+    page = html_of(mixed())
+    assert page.count("<details") >= 3 + 4
+    assert "1: 37 workers on node-1" in page
+    assert "libgomp-e985bcbb.so.1.0.0" in page
+    assert "and 17 more: to_frame() has each" in page
+    assert page.count("<details") == page.count("</details>")
+    for kind in ("div", "table", "tr", "section", "ul", "li"):
+        assert len(re.findall(rf"<{kind}\b", page)) == page.count(f"</{kind}>"), kind
+
+
+@pytest.mark.parametrize("states", [2, 0])
+def test_a_page_of_10000_workers_is_small_and_says_what_it_leaves_out(states: int) -> None:
+    found = simulated(10_000, states or 10_000)
+    page = html_of(found)
+    assert len(page.encode()) <= 500_000
+    rows = table_of(found)
+    assert len(rows.groups) == min(MOST_GROUPS, states or 10_000)
+    if not states:
+        assert rows.more[0] == "and 9988 more kinds with 9988 workers: to_frame() has each"
+    assert rows.more[-1] == "and 238 more hosts: to_frame() has each"
+    assert str(found).count("\n") < 150
+
+
+def test_long_names_do_not_make_a_page_large() -> None:
+    workers = [
+        replace(each, address=each.address + "x" * 5000, host=each.host + "y" * 5000)
+        for each in simulated(400, 400).workers
+    ]
+    assert len(html_of(cluster(workers)).encode()) <= 500_000
