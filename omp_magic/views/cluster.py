@@ -16,7 +16,7 @@ from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Finding
 from ..rules.cluster_words import set_by_imports
-from .cluster_groups import MOST_NAMED, GroupRow, clipped, label_of, row_of, who_of
+from .cluster_groups import MOST_NAMED, GroupRow, clipped, having, label_of, row_of, who_of
 from .words import DASH, counted
 
 MOST_GROUPS, MOST_HOSTS = 12, 12
@@ -144,12 +144,12 @@ def _differ(differences: Sequence[Difference], known: int) -> Iterator[str]:
     for together in ways[: 2 * MOST_NAMED]:
         first = together[0].values
         told = [
-            f"{'; '.join(_have(together, groups))} in {_which(place, groups, known)}"
+            f"{_which(place, groups, known)} {', '.join(_have(together, groups))}"
             for place, (_, groups) in enumerate(first[:MOST_NAMED])
         ]
         left = sum(len(workers_of(groups)) for _, groups in first[MOST_NAMED:])
-        told += [f"others in {left} more"] if left else []
-        yield ", ".join(told)
+        told += [f"{left} more have others"] if left else []
+        yield "; ".join(told)
     more = len(ways) - 2 * MOST_NAMED
     if more > 0:
         yield f"{counted(more, 'more thing')}: to_frame()"
@@ -169,7 +169,7 @@ def _have(together: Sequence[Difference], groups: Sequence[ClusterGroup]) -> Ite
             else "none of these"
         )
     for each, value in some[:MOST_NAMED]:
-        yield f"{label_of(each.kind, each.name)} {clipped(value)}"
+        yield having(each.kind, each.name, value)
     if len(some) > MOST_NAMED:
         yield f"{len(some) - MOST_NAMED} more"
 
@@ -177,9 +177,9 @@ def _have(together: Sequence[Difference], groups: Sequence[ClusterGroup]) -> Ite
 def _which(place: int, groups: Sequence[ClusterGroup], known: int) -> str:
     """Give who has it: their number where they are most, else some of their addresses."""
     workers = workers_of(tuple(groups))
-    if place == 0 or len(workers) > 2 * MOST_NAMED:
-        return f"{len(workers)} of {known}"
-    return who_of(workers)
+    many = place == 0 or len(workers) > 2 * MOST_NAMED
+    verb = "has" if len(workers) == 1 else "have"
+    return f"{f'{len(workers)} of {known}' if many else who_of(workers)} {verb}"
 
 
 def _host_row(host: ClusterHost) -> tuple[str, ...]:

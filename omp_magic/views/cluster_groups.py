@@ -17,7 +17,6 @@ MOST_WORKERS, MOST_NAMED = 20, 4
 """Workers of a group that are listed on demand, and that a sentence names."""
 _MOST_CHARS = 120
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-_LABELS = {"tasks": "tasks at once", "CPUs": "CPUs", "limit": "limit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,18 @@ def who_of(workers: Sequence[ClusterWorker]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def having(kind: str, name: str, value: str) -> str:
+    """Give what some workers have of what differs: ``OMP_NUM_THREADS=1``, ``Python 3.11.9``."""
+    if kind == "threads":
+        return f"{clipped(name)} {value} thread{'' if value == '1' else 's'}"
+    if kind == "variable":
+        return f"{clipped(name)}={clipped(value)}"
+    return clipped(value) if kind == "CPUs" else f"{label_of(kind, name)} {clipped(value)}"
+
+
 def label_of(kind: str, name: str) -> str:
     """Give what differs, in words."""
-    if kind == "threads":
-        return f"threads of {clipped(name)}"
-    return clipped(name) or _LABELS.get(kind, kind)
+    return clipped(name) or {"tasks": "tasks at once", "CPUs": "number of CPUs"}.get(kind, kind)
 
 
 def row_of(number: int, group: ClusterGroup, first: ClusterGroup) -> GroupRow:
@@ -127,7 +133,7 @@ def _unlike(group: ClusterGroup, first: ClusterGroup) -> str:
         if value == usual.get((kind, name)) or (kind == "variable" and is_set_by_imports(name)):
             continue
         if value is not None:
-            told.append(f"{label_of(kind, name)} {clipped(value)}")
+            told.append(having(kind, name, value))
         elif kind not in ("package", "threads"):  # its runtime says so
             told.append(f"no {label_of(kind, name)}")
     more = len(told) - MOST_NAMED
@@ -145,6 +151,6 @@ def _hosts_words(group: ClusterGroup) -> str:
 def _worker_words(worker: ClusterWorker) -> str:
     pid = "" if worker.pid is None else f", pid {worker.pid}"
     seen = {"carried": ", omp_magic came with the question", "outside": ", seen from outside"}
-    took = "" if worker.took_s is None else f", {1000 * worker.took_s:.0f} ms"
+    took = "" if worker.took_s is None else f", answered in {1000 * worker.took_s:.0f} ms"
     where = f" on {clipped(worker.host)}" if worker.host else ""
     return f"{clipped(worker.title)}{where}{pid}{took}{seen.get(worker.seen, '')}"
