@@ -81,12 +81,8 @@ _ENGINES = {
                 "client.register_plugin(PipInstall(['{package}'], restart_workers=True))"
             ),
         ),
-        loaded=(
-            (
-                "Load it in all, before the first task: "
-                "import importlib; client.run(importlib.import_module, {module!r})"
-            ),
-        ),
+        # Not importlib.import_module: a module is no answer that can be sent.
+        loaded=("Load it in all, before the first task: client.run(exec, 'import {module}')",),
         silent=("Let its nanny start it anew: client.restart_workers([{address!r}])",),
         source="https://docs.dask.org/en/latest/configuration.html (distributed.nanny)",
     ),
@@ -112,10 +108,7 @@ _ENGINES = {
         ),
         packages=("Install the same in all: %px %pip install {package}",),
         loaded=(
-            (
-                "Load it in all, before the first task: "
-                "import importlib; rc[:].apply_sync(importlib.import_module, {module!r})"
-            ),
+            "Load it in all, before the first task: rc[:].execute('import {module}', block=True)",
         ),
         silent=("Start the engines anew: rc.cluster.restart_engines_sync()",),
         source=(
@@ -130,6 +123,7 @@ _ENGINES = {
                 "When Ray starts: import ray; ray.init(runtime_env={{'env_vars': "
                 "{{'OMP_NUM_THREADS': '{threads}'}}}})"
             ),
+            _AUTO.format("ray"),
             "Or let a task that computes with several threads ask for as many CPUs, by num_cpus",
         ),
         tasks=("Run fewer tasks at once: import ray; ray.init(num_cpus={workers})",),
@@ -176,6 +170,7 @@ _ENGINES = {
                 "pool = ProcessPoolExecutor({workers}, "
                 "initializer=omp_magic.worker_limits({threads}))"
             ),
+            _AUTO.format("executor"),
         ),
         tasks=(
             (

@@ -46,10 +46,7 @@ STORIES: dict[str, Story] = {
         "imported yet what others have is a note, since Dask sends tasks to any worker.",
         (
             ONE_ENVIRONMENT,
-            (
-                "In Dask, load the same in all before the first task: "
-                "import importlib; client.run(importlib.import_module, 'numpy')"
-            ),
+            "In Dask, load the same in all before the first task: client.run(exec, 'import numpy')",
         ),
     ),
     "OMP403": Story(

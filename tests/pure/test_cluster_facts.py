@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from clusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, sized, state_of, worker
 from hypothesis import given
 from hypothesis import strategies as st
+from madeclusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, sized, state_of, worker
 
 from omp_magic.facts.clusterdiffs import differences_of
 from omp_magic.facts.clusterhosts import hosts_of

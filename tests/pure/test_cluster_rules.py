@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from clusters import NANNY, NUMPY, SKLEARN, TORCH, cluster, silent, state_of, worker
+from madeclusters import NANNY, NUMPY, SKLEARN, TORCH, cluster, silent, state_of, worker
 from remedies import read_remedy
 
 from omp_magic.facts.clusters import ClusterWorker, WorkerState
@@ -91,7 +91,7 @@ def test_omp402_another_build_and_a_second_copy_are_warnings() -> None:
 def test_omp402_is_a_note_where_workers_have_only_not_imported_it_yet() -> None:
     case = found(*alike(3, SKLEARN), worker(NUMPY, 9))["OMP402"]
     assert case.severity == "info"
-    assert "client.run(importlib.import_module, 'scipy')" in case.remedies[0]
+    assert "client.run(exec, 'import scipy')" in case.remedies[0]
 
 
 def test_omp403_versions() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from clusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, state_of, worker
 from facts_for_tests import EVIL
+from madeclusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, state_of, worker
 
 from omp_magic.facts.clustersnapshots import ClusterSnapshot
 from omp_magic.facts.gaps import Gap
