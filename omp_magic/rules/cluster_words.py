@@ -53,22 +53,23 @@ def titled(found: Sequence[Difference], cluster: ClusterSnapshot, verb: str) -> 
     first = found[0]
     value, _ = first.others[0]
     number = sum(len(workers) for _, workers in first.others)
-    verb = _SINGULAR.get(verb, verb) if number == 1 else verb
-    who = f"{number} of {many(cluster.known)} {verb}"
+    rest = cluster.known - number
+    others = "the other" if rest == 1 else "the others"
+    who = f"{number} of {many(cluster.known)} {_verb(verb, number)}"
     if len(first.others) > 1:
-        title = f"{who} another {_what(first)} than the others, {len(first.others)} kinds"
+        title = f"{who} another {_what(first)} than {others}, {len(first.others)} kinds"
     elif value is None:
-        title = f"{who} no {_what(first)}, which the others {_PLURAL_OF[verb]}"
+        title = f"{who} no {_what(first)}, which {others} {_verb(verb, rest)}"
     elif first.usual is None:
-        title = f"{who} {_what(first, value)}, which the others do not"
+        title = f"{who} {_what(first, value)}, which {others} {_verb('do', rest)} not"
     else:
-        title = f"{who} {_what(first, value)}, the others {first.usual}"
+        title = f"{who} {_what(first, value)}, {others} {first.usual}"
     more = len(found) - 1
     return f"{title}; {more} more difference{'s' * (more > 1)}" if more else title
 
 
-_SINGULAR = {"have": "has", "load": "loads"}
-_PLURAL_OF = {"have": "have", "has": "have", "load": "load", "loads": "load", "may use": "may use"}
+def _verb(verb: str, number: int) -> str:
+    return {"have": "has", "load": "loads", "do": "does"}.get(verb, verb) if number == 1 else verb
 
 
 def _what(difference: Difference, value: str = "") -> str:
