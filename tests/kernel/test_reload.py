@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from live import LINUX, Kernel
 from places import ROOT
 
 from kernel.test_dashboard import BOXES, FIRST, OPEN_WIDGETS, click, until
-from kernel.test_extension import SETTLED, TRACE
+from kernel.test_extension import SETTLED, TRACE, trace, traced
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only")
 
@@ -27,11 +26,6 @@ def quietly(kernel: Kernel, cell: str) -> str:
     reply = kernel.run(cell)
     assert (reply.status, reply.stderr) == ("ok", ""), reply.traceback + reply.stderr
     return reply.stdout.strip()
-
-
-def trace(kernel: Kernel) -> str:
-    """Give what the process and the shell look like; the thread that looks has no Thread object."""
-    return re.sub(r"'Dummy-\d+', ", "", kernel.run("print(_trace())").stdout)
 
 
 @pytest.mark.messages
@@ -86,7 +80,7 @@ def test_a_reload_keeps_what_the_session_has() -> None:
         # A limited cell, and one that awaits, around a reload.
         quietly(kernel, f"%%omp_limit 1\nimport asyncio\nawait asyncio.sleep(0)\n{RELOAD}\nx = 1")
         quietly(kernel, "%unload_ext omp_magic")
-        assert trace(kernel) == before
+        assert traced(kernel, before) == before
         assert kernel.value(COUNTS) == [2]
         assert kernel.value(OPEN_WIDGETS) == 0
         # An unload has forgotten all: who loads again starts afresh.
@@ -122,7 +116,7 @@ def test_a_reload_that_fails_gives_everything_back(tmp_path: Path) -> None:
             assert kernel.value(COUNTS) == [2]
             assert kernel.value("[dash.closed, len(dash._live.panels)]") == [True, 0]
             kernel.run("del dash; import time; time.sleep(0.6)")
-            assert trace(kernel) == before
+            assert traced(kernel, before) == before
 
         quietly(kernel, opened)
         quietly(kernel, BREAK)

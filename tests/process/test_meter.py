@@ -20,6 +20,7 @@ from live import LINUX, run_python
 
 from omp_magic.facts.usage import Usage
 from omp_magic.machine import Machine
+from omp_magic.machine.python.own import thread_clock
 from omp_magic.probes.cost import ownthread, sampler
 from omp_magic.probes.cost.meter import Meter
 from omp_magic.views.usage import render_usage
@@ -55,6 +56,13 @@ def at_once(number: int, work: Callable[[], object]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def peaks(usage: Usage) -> dict[str, int]:
@@ -139,7 +147,7 @@ def test_no_thread_of_ours_is_seen_or_left() -> None:
     assert threading.enumerate() == before
     assert len(ownthread.own_threads()) == 1
     usage = meter.stop()
-    assert ownthread.own_threads() == ()
+    until(lambda: not ownthread.own_threads())
     assert meter.stop() is usage
 
 
@@ -148,11 +156,66 @@ def test_a_meter_that_is_never_stopped_ends() -> None:
     meter.start()
     del meter
     gc.collect()
-    for _ in range(500):
-        if not ownthread.own_threads():
-            return
-        time.sleep(0.01)
-    raise AssertionError("the sampler goes on")
+    until(lambda: not ownthread.own_threads())
+
+
+@linux
+def test_a_thread_of_ours_that_comes_or_goes_is_never_the_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = sampler.Sizes(Machine.here())
+    usual, before = sizes.threads(), len(os.listdir("/proc/self/task"))
+    assert usual == before
+    registers, goes, leaves = threading.Event(), threading.Event(), threading.Event()
+    clock, rests = thread_clock, time.sleep
+
+    def held(ident: int) -> int | None:
+        registers.wait(60)
+        return clock(ident)
+
+    def start() -> None:
+        thread.start()
+        leaves.wait(60)
+
+    def turn(seconds: float) -> None:
+        registers.set()
+        rests(seconds)
+
+    monkeypatch.setattr(ownthread, "thread_clock", held)
+    thread = ownthread.OwnThread(lambda: None, lambda _: not goes.is_set())
+    starter = threading.Thread(target=start)
+    starter.start()
+    until(lambda: len(os.listdir("/proc/self/task")) == before + 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "sleep", turn)
+        assert sizes.threads() == usual + 1, "the one that starts it is the user's"
+        assert registers.is_set(), "it was waited for"
+    leaves.set()
+    starter.join()
+    tids = ownthread.own_threads()
+    assert len(tids) == 1
+    # The system still has it, says the one that is asked.
+    assert thread.halt(60)
+    assert ownthread.own_threads() == tids
+    goes.set()
+    assert ownthread.own_threads() == ()
+
+
+@linux
+def test_a_look_that_a_thread_of_ours_came_into_is_taken_again() -> None:
+    looks: list[tuple[int, ...]] = []
+    meter = Meter(Machine.here())
+
+    def look(own: tuple[int, ...]) -> int:
+        looks.append(own)
+        if len(looks) == 1:
+            meter.start()
+        return len(own)
+
+    until(lambda: not ownthread.own_threads())
+    assert ownthread.without_own(look) == 1
+    meter.stop()
+    assert [len(own) for own in looks] == [0, 1]
 
 
 @linux
@@ -253,7 +316,7 @@ def test_an_interrupted_stop_can_be_called_again(monkeypatch: pytest.MonkeyPatch
     usage = meter.stop()
     assert usage.wall_s < interrupted_s
     assert usage.gaps == ()
-    assert ownthread.own_threads() == ()
+    until(lambda: not ownthread.own_threads())
 
 
 def test_stop_without_start() -> None:

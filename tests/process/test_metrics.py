@@ -133,7 +133,7 @@ def test_a_label_may_be_a_number() -> None:
 
 
 IN_A_THREAD = """
-import json, os, sys, threading
+import json, os, sys, threading, time
 if sys.argv[1] == "alone": sys.modules["prometheus_client"] = None
 import numpy, sklearn.cluster
 import omp_magic
@@ -145,7 +145,10 @@ before, environ, number = mapped(), dict(os.environ), threads()
 there = []
 thread = threading.Thread(target=lambda: there.append(omp_magic.metrics()))
 thread.start()
+tid = thread.native_id
 thread.join()
+# join does not wait for the kernel.
+while os.path.exists(f"/proc/self/task/{tid}"): time.sleep(0.001)
 again = omp_magic.metrics()
 print(json.dumps({
     "main": first, "thread": there[0],

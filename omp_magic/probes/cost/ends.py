@@ -25,7 +25,7 @@ from ..observe import Observer
 from ..threads.stacks import PYTHON, ThreadOwners
 from .marks import Marks, most_throttled
 from .meter import labels_of
-from .ownthread import own_threads
+from .ownthread import without_own
 from .threadcpu import UNKNOWN
 
 _BUDGET_S = 10.0
@@ -121,13 +121,14 @@ class Ends:
         system = self._machine.system
         clocks = None
         if not self._why:
-            clocks = filed_once(_OWNERS, gaps, lambda: system.clocks(own_threads()))
+            clocks = filed_once(_OWNERS, gaps, lambda: without_own(system.clocks))
         threads = len(clocks) if clocks is not None else self._counted(gaps)
         return clocks, threads, filed_once("resident memory", gaps, system.rss_bytes)
 
     def _counted(self, gaps: dict[str, Gap]) -> int | None:
-        number = filed_once("thread count", gaps, self._count)
-        return None if number is None else number - len(own_threads())
+        return filed_once(
+            "thread count", gaps, lambda: without_own(lambda own: self._count() - len(own))
+        )
 
     def _allowed(self, gaps: dict[str, Gap]) -> Budget:
         at_s, kept = self._machine.clock(), self._budget

@@ -20,7 +20,7 @@ from ..cpus.throttling import probe_throttling
 from ..filing import filed_once
 from ..observe import Observer
 from .marks import Marks, most_throttled
-from .ownthread import own_cpu_s, own_threads
+from .ownthread import without_own
 from .sampler import Peaks, Sampler, Sizes
 from .threadcpu import ThreadCpu, Work
 
@@ -83,7 +83,6 @@ class Meter:
         """Begin to measure. What cannot be read becomes a gap; nothing is raised for it."""
         moment = self._machine.once()
         self._pid = os.getpid()
-        own_cpu_s()  # a forked child forgets its parent's samplers
         self._budget = self._filed("budget", lambda: probe_budget(moment)) or unknown_budget()
         self._sizes = Sizes(self._machine)
         threads = self._filed(_OWNERS, self._prepared)
@@ -93,7 +92,7 @@ class Meter:
         self._rss_before_bytes = self._sizes.rss_bytes()
         self._record_bytes = self._sizes.high_water_bytes()
         if threads is not None:
-            self._filed(_OWNERS, lambda: threads.begin(threads.readings(own_threads())))
+            self._filed(_OWNERS, lambda: threads.begin(without_own(threads.readings)))
         self._throttled = self._throttling()
         self._sampler.go()
         self._begin = Marks.begin()
@@ -118,7 +117,7 @@ class Meter:
             self._end = Marks.end()
             # The sampler lives until `halt`: it is certain that it is among the threads.
             if threads is not None:
-                self._last = self._filed(_OWNERS, lambda: threads.readings(own_threads()))
+                self._last = self._filed(_OWNERS, lambda: without_own(threads.readings))
             self._ends = sizes.threads(), sizes.rss_bytes()
             self._throttled_after = self._throttling()
         halted = sampler.halt()

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from ...machine.python.own import thread_clock
+
+_Value = TypeVar("_Value")
+_TRIES = 50
+"""Looks, each after the others' turn, within which a thread of ours has come or gone."""
+_TURN_S = 1e-4
 
 
 class _Own:
     """The threads of omp_magic in this process: they are not the user's, nor is their CPU time."""
 
     def __init__(self) -> None:
+        self._pid = os.getpid()
+        self.coming: set[OwnThread] = set()
+        """The system may have them already; their ids are not known yet."""
+        self.latest = object()
+        """Another one for each that comes: it may be gone before a look has the GIL again."""
         self.clocks: dict[int, int | None] = {}
+        self.going: dict[int, Callable[[int], bool]] = {}
+        """What asks whether they still live: they have done their work, and run C code."""
         self.ended_s = 0.0
+
+    def here(self) -> _Own:
+        """Give this; a forked child has its parent's list, and none of its threads."""
+        pid = os.getpid()
+        if self._pid != pid:
+            self._pid, self.ended_s = pid, 0.0
+            for kept in (self.coming, self.clocks, self.going):
+                kept.clear()
+        return self
 
     def cpu_s(self) -> float:
         """Give the CPU time of all of them so far."""
@@ -24,9 +47,15 @@ class _Own:
             try:
                 total += 0.0 if clock is None else time.clock_gettime(clock)
             except OSError:
-                # A forked child has the parent's list and none of its threads.
                 self.clocks.pop(tid, None)
         return total
+
+    def tids(self) -> tuple[int, ...]:
+        """Give the ids of those that the system has, as far as they are known."""
+        for tid, lives in list(self.going.items()):
+            if not lives(tid):
+                self.going.pop(tid, None)
+        return tuple({**self.clocks, **self.going})
 
 
 _OWN = _Own()
@@ -34,12 +63,35 @@ _OWN = _Own()
 
 def own_cpu_s() -> float:
     """Give the CPU time in s of omp_magic's own threads; 0 where threads have no clocks."""
-    return _OWN.cpu_s()
+    return _OWN.here().cpu_s()
 
 
 def own_threads() -> tuple[int, ...]:
-    """Give the thread ids of omp_magic's own threads."""
-    return tuple(_OWN.clocks)
+    """Give the thread ids of omp_magic's own threads; see `without_own` for one that comes."""
+    return _OWN.here().tids()
+
+
+def without_own(look: Callable[[tuple[int, ...]], _Value]) -> _Value:
+    """Look at the process's threads while none of omp_magic's own comes or goes.
+
+    The system has a new thread before that can say its id, and has it for a while after its last
+    step in Python: a look in between would take it for the user's.
+
+    Parameters
+    ----------
+    look
+        Is given the ids of omp_magic's own threads; it may be called again, and the last is taken.
+    """
+    own = _OWN.here()
+    for _ in range(_TRIES):
+        if not own.coming:
+            latest, tids = own.latest, own.tids()
+            found = look(tids)
+            if own.latest is latest and own.tids() == tids:
+                return found
+        time.sleep(_TURN_S)
+    # The GIL is kept from the one that comes.
+    return look(own.tids())
 
 
 class OwnThread:
@@ -78,12 +130,17 @@ class OwnThread:
         """
         for lock in (*self._locks, self._done):
             lock.acquire()
+        own = _OWN.here()
         try:
+            own.coming.add(self)
+            own.latest = object()
             _thread.start_new_thread(self._run, ())
+            self._ready.acquire()
         except RuntimeError:
             self._done.release()
             raise
-        self._ready.acquire()
+        finally:
+            own.coming.discard(self)
 
     def go(self) -> None:
         """Let it work."""
@@ -127,6 +184,7 @@ class OwnThread:
         tid = _thread.get_native_id()
         try:
             _OWN.clocks[tid] = thread_clock(_thread.get_ident())
+            _OWN.coming.discard(self)
             self._tid = tid
             self._ready.release()
             self._go.acquire()
@@ -135,6 +193,7 @@ class OwnThread:
             self.fault = error
         finally:
             _no_stand_in()
+            _OWN.going[tid] = self._has_thread
             _OWN.ended_s += time.thread_time()
             _OWN.clocks.pop(tid, None)
             self._done.release()

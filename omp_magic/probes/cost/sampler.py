@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...errors import ParseError
 from ...facts.libraries import Gap
 from ...machine import Machine
-from .ownthread import OwnThread, own_threads
+from .ownthread import OwnThread, without_own
 from .threadcpu import ThreadCpu
 
 _EVERY_S = 0.01
@@ -42,11 +42,10 @@ class Sizes:
     def threads(self) -> int | None:
         """Give the number of OS threads without omp_magic's own."""
         try:
-            number = self._count()
+            return without_own(lambda own: self._count() - len(own))
         except (OSError, ParseError) as error:
             self._missing["thread count"] = Gap.of("thread count", error)
             return None
-        return number - len(own_threads())
 
     def has_thread(self, tid: int) -> bool:
         """Tell whether a thread of this process still lives."""
@@ -143,7 +142,7 @@ class Sampler:
             changed = count is None or count != last
             if self._threads is not None and now >= all_from and (changed or now >= all_before):
                 try:
-                    self._threads.note(self._threads.readings(own_threads()))
+                    self._threads.note(without_own(self._threads.readings))
                 except OSError as error:  # the cell may have used up its files for a while
                     self._fault = error
                 last = count or 0

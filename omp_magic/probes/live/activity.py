@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ...errors import ParseError
@@ -73,23 +73,17 @@ class ThreadActivity:
         self._seen: dict[int, _Seen] = {}
         self._told = 0
 
-    def begin(self, left_out: Collection[int]) -> None:
-        """Take the threads there are as the base of the first look.
-
-        Raises
-        ------
-        OSError
-            When the threads cannot be listed.
-        """
+    def begin(self, clocks: Mapping[int, int]) -> None:
+        """Take the threads there are, as `System.clocks` gives them, as base of the first look."""
         self._seen = {}
-        for tid, ns in self._machine.system.clocks(left_out).items():
+        for tid, ns in clocks.items():
             # The counter of a thread that never ran is 0 (sched_info in kernel/sched/stats.h).
             self._seen[tid] = _Seen(ns, self._waited(tid) if ns else 0)
 
     def look(
         self,
         interval_s: float,
-        left_out: Collection[int],
+        clocks: Mapping[int, int],
         segments: Segments | None,
         gaps: list[Gap],
     ) -> Activity:
@@ -99,19 +93,14 @@ class ThreadActivity:
         ----------
         interval_s
             Seconds since then; 0.0 when that is not known, and then nothing is a rate.
-        left_out
-            Threads that are not to be seen: those of omp_magic itself.
+        clocks
+            The threads and their CPU time in ns, as `System.clocks` gives them, without those
+            that are not to be seen: omp_magic's own.
         segments
             Files of the process's memory; None when they cannot be read.
         gaps
             Receives what is missing.
-
-        Raises
-        ------
-        OSError
-            When the threads cannot be listed.
         """
-        clocks = self._machine.system.clocks(left_out)
         paths = self._paths(clocks, segments, gaps)
         before, self._seen, self._told = self._seen, {}, 0
         rows: dict[str, list[float]] = {}

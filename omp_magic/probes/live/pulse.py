@@ -19,7 +19,7 @@ from ...machine import Machine
 from ...machine.here import quick
 from ...machine.port.cpurows import CGROUPS
 from ...machine.port.rows import THREAD_CLOCKS, THREAD_OWNERS
-from ..cost.ownthread import own_cpu_s, own_threads
+from ..cost.ownthread import own_cpu_s, without_own
 from ..cpus.budget import probe_budget, unknown_budget
 from ..cpus.load import Sample, group_cpu_s, load_between
 from ..cpus.throttling import probe_throttling
@@ -83,9 +83,8 @@ class Pulse:
         self._sample = self._sampled(machine.clock(), ignored)
         self._look_at_map(self._sample.at_s, ignored)
         if self._activity is not None:
-            left_out = self._left_out()
             activity = self._activity
-            filed("threads", ignored, lambda: activity.begin(left_out))
+            filed("threads", ignored, lambda: activity.begin(self._clocks()))
         filed("child processes", ignored, lambda: self._family.look(self._sample.at_s, ignored))
 
     def tick(self) -> Tick:
@@ -123,9 +122,8 @@ class Pulse:
         changed = self._look_at_map(now.at_s, gaps)
         seen, threads = self._activity, None
         if seen is not None:
-            left_out = self._left_out()
             threads = filed(
-                "threads", gaps, lambda: seen.look(interval_s, left_out, self._segments, gaps)
+                "threads", gaps, lambda: seen.look(interval_s, self._clocks(), self._segments, gaps)
             )
         children = filed("child processes", gaps, lambda: self._family.look(now.at_s, gaps))
         return Tick(
@@ -200,8 +198,13 @@ class Pulse:
         self._used_s = max(self._used_s, used_s)
         return self._used_s
 
-    def _left_out(self) -> set[int]:
-        return {*own_threads(), threading.get_native_id()} - {self._maker}
+    def _clocks(self) -> dict[int, int]:
+        """Give the CPU time of each thread in ns by its tid, without those of ours."""
+        clocks = self._machine.system.clocks
+        return without_own(lambda own: clocks(self._ours(own)))
+
+    def _ours(self, own: tuple[int, ...]) -> set[int]:
+        return {*own, threading.get_native_id()} - {self._maker}
 
     def _allowed_cpus(self) -> float:
         return (self._budget or unknown_budget()).cpus
@@ -209,8 +212,10 @@ class Pulse:
     def _num_threads(self, seen: Activity | None, gaps: list[Gap]) -> int | None:
         if seen is not None:
             return seen.num_threads
-        number = filed("thread count", gaps, self._machine.system.num_threads)
-        return None if number is None else number - len(self._left_out())
+        count = self._machine.system.num_threads
+        return filed(
+            "thread count", gaps, lambda: without_own(lambda own: count() - len(self._ours(own)))
+        )
 
     def _rss_bytes(self) -> int:
         return self._machine.system.rss_bytes()

@@ -12,7 +12,7 @@ from ...machine import Machine
 from ...machine.here import quick
 from ...machine.port.rows import CHILDREN, SHARED_MEMORY, Process
 from ...machine.python.own import children_cpu_s
-from ..cost.ownthread import own_threads
+from ..cost.ownthread import without_own
 from .kincpu import KinCpu
 from .pace import Pace
 from .purse import Purse
@@ -148,7 +148,7 @@ class Together:
 
     def _threads(self) -> int | None:
         try:
-            return self._count() - len(own_threads())
+            return without_own(lambda own: self._count() - len(own))
         except (OSError, ParseError) as error:
             self._missing("thread count", error)
             return None
