@@ -21,6 +21,7 @@ from live import LINUX, Kernel
 from places import ROOT
 
 PAGES = pages()
+README, KOREAN = (ROOT / name for name in ("README.md", "README.ko.md"))
 FINDINGS = sorted((ROOT / "docs" / "findings").glob("*.md"))
 LINKED = [*PAGES, *FINDINGS, *sorted(ROOT.glob("[A-Z]*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -28,7 +29,11 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not LINUX, reason="the outputs on the pages are those of Linux")
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.thorough] if page == KOREAN else []) for page in PAGES],
+    ids=name_of,
+)
 def test_the_blocks_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     story = Story(tmp_path)
     try:
@@ -36,6 +41,23 @@ def test_the_blocks_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> Non
     finally:
         story.close()
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_korean_readme_has_the_blocks_of_the_other() -> None:
+    """So that to run those of one is to run both; comments are in the page's language."""
+    pages = [
+        [
+            (
+                block.language,
+                re.sub(r" +# .*$", "", block.text, flags=re.MULTILINE),
+                {kind: kind == "not run" or text for kind, text in block.notes.items()},
+            )
+            for block in blocks_of(page)
+        ]
+        for page in (README, KOREAN)
+    ]
+    assert pages[0] == pages[1]
+    assert len(pages[0]) > 10
 
 
 @pytest.mark.skipif(not LINUX, reason="the outputs on the pages are those of Linux")

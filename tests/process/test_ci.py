@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -17,9 +18,6 @@ from quota_groups import inside
 from schemas import schema
 
 from omp_magic.auditing.chosen import chosen
-
-jsonschema = pytest.importorskip("jsonschema")
-xmlschema = pytest.importorskip("xmlschema")
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
 
@@ -34,8 +32,14 @@ def run(*words: str, cwd: Path, **env: str) -> Ended:
     return run_program(command, 120, {"PYTHONPATH": path, "COLUMNS": "100", **env})
 
 
+@pytest.fixture(scope="module")
+def validators() -> list[Any]:
+    """What reads schemas; not for every worker that lists the tests, since it takes 1.3 s."""
+    return [pytest.importorskip(name) for name in ("jsonschema", "xmlschema")]
+
+
 def test_a_pipeline_that_would_ship_two_copies_fails_in_every_form(
-    pair: str, tmp_path: Path
+    pair: str, tmp_path: Path, validators: list[Any]
 ) -> None:
     (tmp_path / "requirements.txt").write_text("pkg-llvm==1.0\n")
     files = [f"out.{end}" for end in ("sarif", "xml", "json", "md", "txt")]
@@ -50,6 +54,7 @@ def test_a_pipeline_that_would_ship_two_copies_fails_in_every_form(
     assert {"OMP101", "imports-fail"} <= set(titles)
     assert "OMP: Error #15" in titles["imports-fail"].message
     sarif = json.loads((tmp_path / "out.sarif").read_text())
+    jsonschema, xmlschema = validators
     checker = jsonschema.Draft4Validator.FORMAT_CHECKER
     jsonschema.Draft4Validator(schema("sarif"), format_checker=checker).validate(sarif)
     (where,) = sarif["runs"][0]["results"][0]["locations"]

@@ -80,10 +80,22 @@ POOLED = (
     ("numba.np.ufunc.omppool", "torch"), ("torch", "xgboost"), ("faiss", "torch"),
     ("torch", "faiss"), ("torch", "sklearn"), ("sklearn", "torch"),
 )  # fmt: skip
+CONTAINED = {
+    *(("scipy",), ("sklearn",), ("torch",), ("xgboost",), ("numba",)),
+    *(("torch", "faiss"), ("numba.np.ufunc.omppool", "torch")),
+}
+"""Others import them too, or both in the other order, beside one that says what the order does."""
+
+
+def rows(*all_of_them: tuple[str, ...]) -> pytest.MarkDecorator:
+    """Try each of these imports, those that others contain in `make test-thorough`."""
+    marks = {row: [pytest.mark.thorough] if row in CONTAINED else [] for row in all_of_them}
+    params = [pytest.param(row, marks=mark, id="+".join(row)) for row, mark in marks.items()]
+    return pytest.mark.parametrize("modules", params)
 
 
 @linux
-@pytest.mark.parametrize("modules", [(name,) for name in OWN] + list(PAIRS), ids="+".join)
+@rows(*((name,) for name in OWN), *PAIRS)
 def test_the_openmp_runtimes_told_are_those_that_come(modules: tuple[str, ...]) -> None:
     ended = run_python(COMPARE, *modules)
     assert ended.code == 0, ended.err
@@ -95,14 +107,14 @@ def test_the_openmp_runtimes_told_are_those_that_come(modules: tuple[str, ...]) 
 
 
 @linux
-@pytest.mark.parametrize("modules", POOLED, ids="+".join)
+@rows(*POOLED)
 def test_so_are_those_of_packages_that_load_in_other_ways(modules: tuple[str, ...]) -> None:
     found = values_in(environment("pools", POOLS), COMPARE, *modules)
     assert found["told"] == found["true"]
     assert found["told roles"] == found["true roles"]
 
 
-LARGE = ("scipy", "IPython", "pandas")
+LARGE = ("sklearn", "scipy", "IPython", "pandas")
 
 
 @linux
@@ -336,7 +348,7 @@ def _by_ast(source: bytes) -> list[tuple[int, str, tuple[str, ...]]]:
 
 @pytest.mark.parametrize(
     "package",
-    ["numpy", "sklearn", *(pytest.param(each, marks=pytest.mark.thorough) for each in LARGE)],
+    ["numpy", *(pytest.param(each, marks=pytest.mark.thorough) for each in LARGE)],
 )
 def test_the_scanner_finds_what_ast_finds_in_real_packages(package: str) -> None:
     folder = _folder_of(package)

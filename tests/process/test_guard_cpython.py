@@ -44,7 +44,11 @@ print(json.dumps([result.testsRun, names(result.failures), names(result.errors),
 )
 
 
-@pytest.mark.parametrize("name", ["test.test_importlib", "test.test_import"])
+@pytest.mark.parametrize(
+    "name",
+    # The import statement's tests are those of what it calls, and take an eighth of the time.
+    [pytest.param("test.test_importlib", marks=pytest.mark.thorough), "test.test_import"],
+)
 def test_cpythons_own_tests_of_importing_give_the_same(name: str) -> None:
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"this Python is without {name}")

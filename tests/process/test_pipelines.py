@@ -20,8 +20,6 @@ from madewheels import make_wheel
 from places import ROOT
 from schemas import schema
 
-jsonschema = pytest.importorskip("jsonschema")
-
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
 PAGE = ROOT / "docs" / "howto" / "continuous-integration.md"
 SECOND = slice(1, None)
@@ -30,14 +28,21 @@ SECOND = slice(1, None)
 linux = pytest.mark.skipif(not LINUX, reason="reads /proc: Linux only")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _validator() -> None:
+    """Import it before a test; not for every worker that lists the tests, since it takes 1.3 s."""
+    pytest.importorskip("jsonschema")
+
+
 def valid(document: Any, name: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
     found = schema(name)
     jsonschema.validators.validator_for(found)(found).validate(document)
 
 
 def test_the_action_is_one_by_its_schema() -> None:
     valid(composite.ACTION, "github-actions")
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(pytest.importorskip("jsonschema").ValidationError):
         valid({**composite.ACTION, "runs": {"using": "composite"}}, "github-actions")
     assert len(composite.ACTION["description"]) <= 125  # the Marketplace's limit
     for step in composite.ACTION["runs"]["steps"]:

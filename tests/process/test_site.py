@@ -12,8 +12,8 @@ from places import ROOT
 DOCS = ROOT / "docs"
 
 
+@pytest.mark.thorough  # `.ci/run` builds it by `make docs`, with the same -W
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """`make docs` builds it where Sphinx is missing here."""
     for module in ("sphinx", "myst_parser", "furo"):
         pytest.importorskip(module, reason="the extra docs is not installed")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d"]

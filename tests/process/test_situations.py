@@ -308,6 +308,7 @@ print(json.dumps(seen))
 )
 
 
+@pytest.mark.thorough  # test_remedies has its codes of packages that are built there
 def test_a_live_upgrade_of_scikit_learn() -> None:
     """`pip install -U` between two imports: what runs, what is installed, what is told."""
     old = "1.5.2"
@@ -501,6 +502,7 @@ print(json.dumps([how, more, sklearn.__version__ == old, told, len(brings)]))
 )
 
 
+@pytest.mark.thorough  # test_guard has it of a package that is built there
 def test_a_reload_after_an_upgrade_is_told_before_it() -> None:
     python = environment("upgrade", ("numpy", "scipy", "joblib", "threadpoolctl"))
     install = [python, "-m", "pip", "install", "--quiet", "scikit-learn==1.5.2"]

@@ -234,7 +234,11 @@ def test_a_kernels_messages_have_threads_of_their_own(kernel: Kernel) -> None:
 
 @NEEDS_LINUX
 @pytest.mark.timeout(900)
-@WAYS
+@pytest.mark.parametrize(
+    "way",
+    # By the stack, other processes' threads are looked at: the pools above are.
+    ["list", pytest.param("stack", marks=pytest.mark.thorough)],
+)
 def test_pools_of_other_libraries(way: str) -> None:
     python = environment("pools", POOLS)
     used = {

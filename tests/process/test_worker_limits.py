@@ -29,8 +29,11 @@ several = pytest.mark.parametrize(
     [
         "spawn",
         *(
-            pytest.param(each, marks=pytest.mark.skipif(not LINUX, reason=f"{each}: not here"))
-            for each in ("fork", "forkserver")
+            pytest.param(
+                each, marks=[pytest.mark.skipif(not LINUX, reason=f"{each}: not here"), *marks]
+            )
+            # A worker that is forked is tried below, from a parent that has worked.
+            for each, marks in (("fork", [pytest.mark.thorough]), ("forkserver", []))
         ),
     ],
 )
@@ -278,7 +281,11 @@ items = range(3)
 
 
 @pytest.mark.skipif(not LINUX, reason="the environment is made on Linux")
-@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize(
+    "warm",
+    # From a cold parent, the recipes that need no such package are run above.
+    [pytest.param(False, marks=pytest.mark.thorough, id="cold"), pytest.param(True, id="warm")],
+)
 def test_recipes_for_pytorch_and_opencv(warm: bool, tmp_path: Path) -> None:
     python = environment("pools", POOLS)
     head = (
