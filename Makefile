@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # MKL's OpenMP is another version than the tests want, so the notebooks have an environment of their own.
 NOTEBOOKS_VENV ?= .venv-notebooks
 
-.PHONY: help demo environment test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
+.PHONY: help demo environment chromium test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
 .PHONY: test-foreign record-foreign test-wine test-servers test-ipython lab notebooks notebooks-save test-notebooks in-lab in-notebooks in-notebooks-save in-test-notebooks binder-check
 .PHONY: package screenshots docs bench lint format clean
 
@@ -117,15 +117,12 @@ test-matrix-all: $(VENV)/.dev
 test-vm: $(VENV)/.test
 	tests/vm/run.sh $(BIN)/python
 
-# Most of it is waiting for a page; the one file that counts frames has the machine to itself.
-FRAMES = tests/browser/test_dashboard_lab.py
-test-browser: $(VENV)/.browser
+# Most of it is waiting for a page.
+test-browser: $(VENV)/.browser chromium
+	BROWSER_TESTS=1 $(TEST) -m "not thorough" tests/browser -n $(WORKERS) $(ARGS)
+
+chromium:
 	@$(CHROMIUM)
-	@status=0; export BROWSER_TESTS=1; \
-	$(TEST) -m "not thorough" tests/browser --ignore $(FRAMES) -n $(WORKERS) $(ARGS) || status=1; \
-	$(TEST) -m "not thorough" $(FRAMES) $(patsubst --junitxml=%,--junitxml=frames-%,$(ARGS)) \
-	  || [ $$? -eq 5 ] || status=1; \
-	exit $$status
 
 # Some versions of IPython only: make test-ipython ARGS=9
 test-ipython: | $(BIN)/python

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from places import ROOT, TESTS
 
 from browser.lab import Lab, wait_for
@@ -21,7 +20,8 @@ import json, time, numpy as np
 %load_ext omp_magic
 %omp_dashboard
 """
-COUNT = "from working import numpy_matmul, working; print(len(working(numpy_matmul())))"
+COUNT = "from threadpoolctl import threadpool_info as pools; print(pools()[0]['num_threads'])"
+"""How many threads then work is counted by `tests/process/test_limit_working.py`."""
 LOOPS = {
     "pure Python loop": "end = time.time() + {0}; x = 0\nwhile time.time() < end: x += 1",
     "matmul loop": (
@@ -153,6 +153,8 @@ class Notebook(Page):
 
     def save(self) -> Any:
         """Save the notebook and give it."""
+        import nbformat
+
         self.command("docmanager:save")
         return nbformat.read(self.path, as_version=4)  # type: ignore[no-untyped-call]  # as above
 
@@ -190,6 +192,8 @@ def new_notebook(lab: Lab, cells: list[str], kernel: str = "python3") -> Path:
 
 def write_notebook(path: Path, cells: list[str], kernel: str = "python3") -> None:
     """Write a notebook of code cells."""
+    import nbformat
+
     spec = {"name": kernel, "display_name": "Python 3", "language": "python"}
     made = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]  # nbformat has no types
         cells=[nbformat.v4.new_code_cell(each) for each in cells],  # type: ignore[no-untyped-call]  # as above

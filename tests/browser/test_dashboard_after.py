@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from live import LINUX
 
@@ -18,7 +17,6 @@ from browser.notebook import Notebook, new_notebook
 from browser.page import PANEL
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(300),
 ]
@@ -138,6 +136,8 @@ def run(*arguments: str) -> None:
 
 
 def test_what_is_saved_is_the_whole_run(notebook: Callable[..., Notebook], lab: Lab) -> None:
+    import nbformat
+
     book = notebook("%omp_limit 1", "x = np.ones((900, 900)); [x @ x for _ in range(30)];")
     book.run(1)
     book.run(2)
@@ -194,6 +194,8 @@ def test_an_executed_notebook_has_the_panel_of_its_end(lab: Lab, executor: str) 
     if executor == "nbconvert":
         has_the_whole_run(seen_in(lab, path.with_suffix(".html")))
         return
+    import nbformat
+
     done = nbformat.read(f"{stem}_done.ipynb", as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
     _, kept = done.cells[0].outputs
     for page in kept["data"].values():

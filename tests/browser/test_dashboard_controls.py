@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 from live import LINUX
-from reruns import measured, measures
 
 from browser.lab import wait_for
 from browser.notebook import COUNT, OPEN, Notebook
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(300),
 ]
@@ -44,7 +42,6 @@ def test_pause_interval_and_guard_by_click(notebook: Callable[..., Notebook]) ->
         assert "mod-active" in book.one("button", name).get_attribute("class")
 
 
-@measures
 def test_auto_and_restore_by_click(notebook: Callable[..., Notebook]) -> None:
     counts = (
         "import omp_magic\nfound = omp_magic.snapshot()\n"
@@ -58,9 +55,7 @@ def test_auto_and_restore_by_click(notebook: Callable[..., Notebook]) -> None:
     book.click(f"auto: {allowed}")
     book.says("auto")
     assert book.value(1) == [allowed, allowed]
-    working = book.value(2)
-    with measured():
-        assert working == allowed
+    assert book.value(2) == allowed
     said = book.message()
     book.click("restore")
     wait_for("another message", lambda: book.message() != said)
@@ -174,7 +169,6 @@ def test_two_panels_share_one_sampler_and_off_closes_both(
     wait_for("no panel", lambda: book.panels() == [])
 
 
-@measures
 def test_a_reload_finds_the_panel_again(notebook: Callable[..., Notebook]) -> None:
     book = notebook(COUNT)
     book.save()
@@ -183,9 +177,7 @@ def test_a_reload_finds_the_panel_again(notebook: Callable[..., Notebook]) -> No
     book.next_tick()
     book.limit("OpenBLAS", 1)
     book.says("limit OpenBLAS (numpy) 1")
-    working = book.value(1)
-    with measured():
-        assert working == 1
+    assert book.value(1) == 1
 
 
 def test_every_control_is_reached_by_tab_and_has_a_name(notebook: Callable[..., Notebook]) -> None:

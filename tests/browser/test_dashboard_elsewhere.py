@@ -14,7 +14,6 @@ from browser.notebook import OPEN, Notebook, new_notebook
 from browser.page import PANEL, Page
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(300),
 ]

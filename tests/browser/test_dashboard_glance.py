@@ -19,7 +19,6 @@ from browser.notebook import OPEN, Notebook, in_environment
 from browser.page import PANEL
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(600),
 ]

@@ -13,7 +13,6 @@ from browser.lab import SHOTS, Lab
 from browser.notebook import Notebook
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.skipif(not LINUX, reason="chromium and its driver are Debian's"),
     pytest.mark.timeout(900),
 ]
