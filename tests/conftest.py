@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -155,6 +156,27 @@ def tidy() -> Iterator[None]:
     before = _state()
     yield
     assert _state() == before
+
+
+def _may_be_alone(path: Path) -> bool:
+    return re.search(r"mark\.alone|@measures", path.read_text("utf-8")) is not None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files out in which nothing is alone, where that is asked for: they take 4 s."""
+    asked = str(config.option.markexpr).startswith("alone")
+    if asked and collection_path.match("test_*.py") and not _may_be_alone(collection_path):
+        return True
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See that no file is left out in which something is alone."""
+    alone = {item.path for item in items if item.get_closest_marker("alone")}
+    unseen = sorted(path.name for path in alone if not _may_be_alone(path))
+    if unseen:
+        raise pytest.UsageError(f"alone, and make test would not find it: {', '.join(unseen)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

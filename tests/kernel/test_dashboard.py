@@ -97,7 +97,6 @@ def updates(kernel: Kernel, code: str, timeout: float = 60) -> tuple[list[dict[s
 
 
 @pytest.mark.messages
-@pytest.mark.alone
 @pytest.mark.parametrize(
     "work",
     [
@@ -236,7 +235,6 @@ while len(shown) < 3 and time.monotonic() < began + 60: time.sleep(0.1)
 """
 
 
-@pytest.mark.alone
 def test_figures_in_findings_are_new_while_a_cell_runs(panel: Kernel) -> None:
     panel.run(FIGURES)
     assert panel.value("len(shown)") == 3

@@ -6,7 +6,6 @@ import pytest
 from live import LINUX, Kernel
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.timeout(240),
     pytest.mark.skipif(not LINUX, reason="sets limits through libc: Linux only"),
 ]

@@ -506,49 +506,6 @@ print(json.dumps(found))
     assert held == 0
 
 
-GROWTH = """
-import gc, tracemalloc
-def around():
-    gate = threading.Event()
-    threads = [threading.Thread(target=gate.wait) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    child = subprocess.Popen(["sleep", "60"]) if number % 20 == 0 else None
-    for _ in range(4):
-        pulse.tick()
-    racing = threading.Thread(target=gate.set)  # they end while the next tick reads
-    racing.start()
-    pulse.tick()
-    for thread in (*threads, racing):
-        thread.join()
-    if child is not None:
-        child.kill()
-        child.wait()
-    return pulse.tick()
-tracemalloc.start()
-sizes = []
-for number in range(600):
-    tick = around()
-    if number in (150, 599):
-        del tick
-        gc.collect()
-        sizes.append(tracemalloc.get_traced_memory()[0])
-end = time.perf_counter() + 20
-while (tick := pulse.tick()).num_threads > 1 and time.perf_counter() < end:
-    pass  # a thread that was joined is about to leave the kernel
-print(json.dumps([sizes, told(tick)]))
-"""
-
-
-@linux
-def test_memory_does_not_grow_over_an_hour_of_ticks() -> None:
-    sizes, tick = in_child(GROWTH)
-    assert tick["number"] >= 3600
-    assert tick["num_threads"] == 1
-    # 2,694 ticks lie between: a single object kept by each would be 100 kB.
-    assert sizes[1] - sizes[0] < 30_000
-
-
 def test_a_dear_reading_is_not_repeated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     used = iter([0.0, 0.01, 0.01, 0.01, 0.01])
     monkeypatch.setattr("omp_magic.probes.live.pace.time.thread_time", lambda: next(used))
