@@ -58,8 +58,13 @@ $(VENV)/.docs: pyproject.toml
 	$(INSTALL) --editable '.[test,docs]'
 	@touch $@
 
-# augraphy wants opencv-python, which needs libGL; the headless one is the same folder, and the last stays.
 $(VENV)/.notebooks: pyproject.toml
+	$(INSTALL) --editable '.[notebook,duplicates]' ipykernel
+	@touch $@
+
+# What notebook 05 wants beside it, 500 MB. augraphy wants opencv-python, which needs libGL; the headless
+# one is the same folder, and the last stays.
+$(VENV)/.augmentation: $(VENV)/.notebooks
 	$(INSTALL) --editable '.[notebook,duplicates,augmentation]' ipykernel
 	$(INSTALL) --force-reinstall --no-deps opencv-python-headless
 	@touch $@
@@ -152,19 +157,19 @@ record-foreign: $(VENV)/.test
 lab notebooks notebooks-save test-notebooks:
 	@$(MAKE) --no-print-directory VENV=$(NOTEBOOKS_VENV) in-$@
 
-in-lab: $(VENV)/.notebooks
+in-lab: $(VENV)/.augmentation
 	$(BIN)/jupyter lab notebooks
 
 NOTEBOOKS ?= notebooks/*.ipynb
 
-in-notebooks: $(VENV)/.notebooks
+in-notebooks: $(VENV)/$(if $(filter %/05_augmentation.ipynb,$(wildcard $(NOTEBOOKS))),.augmentation,.notebooks)
 	@$(BIN)/python notebooks/run.py $(NOTEBOOKS)
 
-in-notebooks-save: $(VENV)/.notebooks
+in-notebooks-save: $(VENV)/.augmentation
 	@$(BIN)/python notebooks/run.py --save notebooks/*.ipynb
 
 # The tests of notebook 05, where its packages are; elsewhere they are skipped and say so.
-in-test-notebooks: $(VENV)/.notebooks
+in-test-notebooks: $(VENV)/.augmentation
 	$(INSTALL) pytest pytest-rerunfailures pytest-timeout
 	$(TEST) tests/kernel/test_notebook_augmentation.py $(ARGS)
 
