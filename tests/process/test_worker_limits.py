@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,10 @@ if __name__ == "__main__":
 """
 
 
+DASK = """
+    results = client.gather(client.map(work, items, pure=False))
+    client.shutdown()
+"""
 FORKS = pytest.mark.skipif(not LINUX, reason="forks")
 
 
@@ -252,12 +257,16 @@ def test_every_recipe_for_a_script_runs_and_gives_the_planned_threads(
     assert {place.split(",")[0] for place, _ in recipes} == {
         *("ProcessPoolExecutor", "multiprocessing.Pool", "joblib"),
         *("threads of this process", "other programs and pools"),
+        *(["dask.distributed"] if find_spec("distributed") else []),
     }
     for place, code in recipes:
+        if place == "dask.distributed" and method != "spawn":
+            continue  # its workers are spawned whatever the method is
+        more = DASK if place == "dask.distributed" else ""
         # A count of OpenMP belongs to a thread: what one loads while another works is limited there
         # from the other's next task on.
         before = "\nimport sklearn.cluster\n" if place == "threads of this process" else "\n"
-        found, said = script(tmp_path, head + before + RUN.format(code=code))
+        found, said = script(tmp_path, head + before + RUN.format(code=code + more))
         if place == "other programs and pools":
             assert found == ["{1}\n"], place
         elif place == "threads of this process":
