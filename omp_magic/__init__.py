@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .api import check, explain, limit, report, snapshot
+    from .clustering import cluster
     from .eachworker import worker_limits
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
     from .inquest import postmortem
@@ -36,6 +37,7 @@ __all__ = [
     "UnsafeForkWarning",
     "UnsendableFunctionWarning",
     "check",
+    "cluster",
     "environment",
     "explain",
     "limit",
@@ -51,6 +53,7 @@ __all__ = [
     "worker_limits",
 ]
 _PLACES = {
+    "cluster": "clustering",
     "environment": "starting",
     "log_status": "servers.logstatus",
     "metrics": "servers.metrics",
