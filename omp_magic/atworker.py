@@ -1,18 +1,25 @@
 """What runs at a worker of a cluster: a look at its process, and a limit that stays there.
 
-Every answer is a tuple of builtins, so that whatever brings it need not know us.
+Every answer is a tuple of builtins, so that whatever brings it need not know us. No answer is an
+error: a worker's log would have its traceback.
 """
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 
+from .errors import LimitError
 from .facts.gaps import Gap
+from .facts.limits import Limit
 from .facts.packed import WIRE, pack
 from .facts.snapshots import Snapshot
-from .facts.workerstate import state_of
+from .facts.workerstate import LIMIT, state_of
 from .here import HERE
+from .limits.lasting import Lasting
+from .limits.spec import parse_limit
 from .probes.seat import probe_worker
 from .rules import judge
 
@@ -21,27 +28,124 @@ if TYPE_CHECKING:
     Told = tuple[str, int, str, tuple[bytes, ...]]
     """``("omp_magic", WIRE, version, parts)``: the worker, its state, findings, gaps, snapshot."""
 
-_SEEN = "inside" if __package__ == "omp_magic" else "carried"
+UNDO = 'omp_magic.cluster(client, limit="off")'
+
+_PACKAGE = (__package__ or "").partition(".")[0]
+_SEEN = "inside" if _PACKAGE == "omp_magic" else "carried"
+_MOST_LOOKS = 64
+_LOOKED: dict[str, float] = {}
+"""When a look was asked for, by its token: a limit must follow it in time."""
+_LASTING = Lasting()
 
 
-def look() -> Told:
-    """Say what this process is like now; nothing is loaded, started or set."""
-    version = str(vars(sys.modules[__package__ or ""])["__version__"])
-    return "omp_magic", WIRE, version, _parts(_facts())
+def look(token: str = "") -> Told:
+    """Say what this process is like now; nothing is loaded, started or set.
+
+    Parameters
+    ----------
+    token
+        Names this look for a `hold` or `release` that follows it.
+    """
+    if token:
+        for old in list(_LOOKED)[: 1 - _MOST_LOOKS]:
+            del _LOOKED[old]
+        _LOOKED[token] = time.monotonic()
+    return _told()
 
 
-def _facts() -> Snapshot:
+def hold(
+    spec: str, set_by: str = "omp_magic.cluster", token: str = "", within_s: float = 0
+) -> Told:
+    """Limit every pool here until `release`, in place of what `hold` set before.
+
+    Threads that are there already take it before their next task where they are an executor's,
+    Dask's too; what could not be limited is a gap of the answer.
+
+    Parameters
+    ----------
+    spec
+        As `omp_magic.limit` takes it.
+    set_by
+        Who asked, for whoever looks here.
+    token, within_s
+        The look that it follows, and how long after it this may be at the latest: an answer that
+        nobody waits for any more must not set anything. "" for always.
+    """
+    if _is_late(token, within_s):
+        return _told((_LATE,))
+    try:
+        _take_over()
+        told = Limit(spec=spec, set_by=set_by, undo=UNDO)
+        notes = _LASTING.put(HERE.limiter, parse_limit(spec), told).notes
+    except Exception as error:  # noqa: BLE001 - its line is the answer
+        notes = (_line(error),)
+    return _told(notes)
+
+
+def release(token: str = "", within_s: float = 0) -> Told:
+    """Give back what `hold` set, to the counts from before; without one nothing is done.
+
+    Parameters
+    ----------
+    token, within_s
+        As in `hold`.
+    """
+    if _is_late(token, within_s):
+        return _told((_LATE,))
+    try:
+        _take_over()
+        ended = _LASTING.end()
+        notes = ended.afterwards if ended is not None else ()
+    except Exception as error:  # noqa: BLE001 - as above
+        notes = (_line(error),)
+    return _told(notes)
+
+
+def end() -> None:
+    """End what is held here, for another omp_magic that takes over; any version has this."""
+    _LASTING.end()
+
+
+_LATE = "this worker got the question when nobody waited any more; nothing was changed here"
+
+
+def _is_late(token: str, within_s: float) -> bool:
+    if not token:
+        return False
+    looked_s = _LOOKED.get(token)
+    return looked_s is None or time.monotonic() - looked_s > within_s
+
+
+def _take_over() -> None:
+    """End what another omp_magic holds in this process: one that was brought, or is installed."""
+    for name, module in tuple(sys.modules.items()):
+        package, _, own = name.partition(".")
+        if own == "atworker" and package != _PACKAGE and package.startswith("omp_magic"):
+            module.end()
+
+
+def _line(error: Exception) -> str:
+    return str(error) if isinstance(error, LimitError) else f"{type(error).__name__}: {error}"
+
+
+def _told(notes: Iterable[str] = ()) -> Told:
+    """Look, and give the facts with what a limit left to say."""
     with HERE.lock:
         facts = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
         facts = replace(facts, overruns=HERE.overruns)
+    for note in notes:
+        facts = facts.with_gap(Gap(what=LIMIT, why=note))
     try:
-        return facts.with_findings(judge(facts))
+        facts = facts.with_findings(judge(facts))
     except Exception as error:  # noqa: BLE001 - what was read is told all the same
         why = f"a fault in omp_magic: {type(error).__name__}: {error}"
-        return facts.with_gap(Gap(what="findings", why=why))
+        facts = facts.with_gap(Gap(what="findings", why=why))
+    version = str(vars(sys.modules[_PACKAGE])["__version__"])
+    return "omp_magic", WIRE, version, _parts(facts)
 
 
 def _parts(facts: Snapshot) -> tuple[bytes, ...]:
+    """Pack what many workers have alike apart, so that it is read once."""
     worker = probe_worker(HERE.observer.machine, facts.budget, _SEEN)
     whole = (worker, state_of(facts), facts.findings, facts.gaps, facts)
     return tuple(map(pack, whole))

@@ -1,73 +1,89 @@
-"""`omp_magic.cluster`: every worker of a cluster that runs, in one table."""
+"""`omp_magic.cluster`: every worker of a cluster that runs, in one table, and limited."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import SupportsIndex
 
-from .clusters.carried import text_of
+from .bars import Bar
+from .clusters.asking import EXAMPLE, OFF, Asking
 from .clusters.engines import engine_of
-from .clusters.port import Answer
-from .errors import ParseError
-from .facts.clusters import ClusterWorker
+from .errors import RequestError
 from .facts.clustersnapshots import ClusterSnapshot
-from .facts.gaps import Gap
-from .facts.packed import WIRE, unpack, unpack_once
+from .limits.spec import parse_limit
 
 
-def cluster(client: object, limit: str | None = None, timeout_s: float = 10.0) -> ClusterSnapshot:
-    """Look at every worker of a running cluster."""
-    began = time.monotonic()
+def cluster(
+    client: object,
+    limit: str | SupportsIndex | Mapping[str, SupportsIndex | str] | None = None,
+    timeout_s: float = 10.0,
+    *,
+    progress: bool | None = None,
+) -> ClusterSnapshot:
+    """Say what every worker of a running cluster is like: host, runtimes, threads, CPUs.
+
+    Each worker looks at itself: nothing is loaded, started or set there. One without omp_magic is
+    brought ours for it, in memory. One that does not answer is a gap with its address, and keeps
+    back no other.
+
+    Parameters
+    ----------
+    client
+        A client of Dask's distributed, or one of its clusters; ipyparallel's ``Client``, or one of
+        its views for the engines of that view.
+    limit
+        Also limit every pool of every worker until ``"off"``, which gives back what each had:
+        ``"auto"`` is each host's CPUs divided by the tasks that run there at once; anything else is
+        as in `omp_magic.limit`, counted at each worker. None for no change.
+    timeout_s
+        Seconds that each worker has for each question.
+    progress
+        Whether a bar is shown; when None in a notebook and in a terminal.
+
+    Returns
+    -------
+    ClusterSnapshot
+        Frozen; by ``hosts`` and by ``groups`` of equal state, with ``to_frame()``. After Ctrl-C it
+        has the workers that had answered until then.
+
+    Raises
+    ------
+    RequestError
+        When `client` is of no engine that is known, `limit` is none, or `timeout_s` is no time.
+    ClusterError
+        When the cluster as a whole does not answer.
+
+    Examples
+    --------
+    >>> import omp_magic
+    >>> omp_magic.cluster(3)
+    Traceback (most recent call last):
+    omp_magic.errors.RequestError: ...
+    """
+    asked = _asked(limit)
+    each_s = _checked(timeout_s)
     engine = engine_of(client)
-    workers: list[ClusterWorker] = []
-    engine.ask(
-        text_of("look()"),
-        engine.seats(),
-        timeout_s,
-        lambda answer: workers.append(worker_of(answer)),
-    )
-    return ClusterSnapshot(
-        engine=engine.kind,
-        title=engine.title,
-        workers=tuple(sorted(workers, key=lambda each: each.address)),
-        took_s=time.monotonic() - began,
-    )
+    try:
+        return Asking(engine, each_s, Bar(progress)).snapshot(asked)
+    finally:
+        close = getattr(engine, "close", None)
+        if close is not None:
+            close()
 
 
-def worker_of(answer: Answer) -> ClusterWorker:
-    """Give what a seat's answer says; a gap where it cannot be read."""
-    seat = answer.seat
-    known: dict[str, Any] = {
-        "address": seat.address,
-        "name": seat.name,
-        "tasks": seat.tasks,
-        "took_s": answer.took_s,
-    }
-    why = answer.error
-    if not why:
-        try:
-            return replace(_decoded(answer.value), **known)
-        except ParseError as error:
-            why = str(error)
-    gap = Gap(what="worker", why=why, where=seat.address)
-    return ClusterWorker(host=seat.host, pid=seat.pid, gap=gap, **known)
+def _asked(limit: object) -> str | None:
+    """Give a limit as it is written."""
+    if limit is None or limit == OFF:
+        return limit if isinstance(limit, str) else None
+    given: object = limit
+    asking = EXAMPLE.format('limit="{}"')
+    return parse_limit(given, asking=asking, also=(OFF,), names="help(omp_magic.limit)").text  # type: ignore[arg-type]  # it refuses what it does not take
 
 
-def _decoded(value: object) -> ClusterWorker:
-    match value:
-        case ("omp_magic", int(wire), str(version), _) if wire != WIRE:
-            found = f"omp_magic {version}, which speaks {wire}"
-            raise ParseError("answer", found, f"one that speaks {WIRE}")
-        case ("omp_magic", int(), str(), (bytes(worker), bytes(state), bytes(findings), *more)):
-            match more:
-                case [bytes(gaps), bytes(whole)]:
-                    who: ClusterWorker = unpack(worker)
-                    return replace(
-                        who,
-                        state=unpack_once(state),
-                        findings=unpack_once(findings),
-                        gaps=unpack_once(gaps),
-                        packed=whole,
-                    )
-    raise ParseError("answer", repr(value)[:60], "what atworker.look gives")
+def _checked(timeout_s: object) -> float:
+    ok = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
+    if not ok or not 0 < timeout_s < math.inf:  # type: ignore[operator]  # a number, as was seen
+        accepted = "a number of seconds above 0 as timeout_s"
+        raise RequestError(repr(timeout_s), accepted, EXAMPLE.format("timeout_s=30"))
+    return float(timeout_s)  # type: ignore[arg-type]  # as above

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import SupportsIndex
 
 from .facts.limits import Limit
 from .here import HERE
-from .limits.held import Held
+from .limits.lasting import Lasting
 from .limits.spec import parse_limit
 
 _LOG = logging.getLogger("omp_magic")
@@ -35,35 +34,18 @@ class WorkerLimits:
         Whatever fails is one logged line: a pool whose initializer raises is broken.
         """
         try:
-            _LASTING.put(self.spec)
+            told = Limit(
+                spec=self.spec,
+                set_by=f"omp_magic.worker_limits({self.spec!r})",
+                undo="the end of this worker",
+            )
+            _LASTING.put(HERE.limiter, parse_limit(self.spec, asking=_ASKING), told)
         except Exception as error:  # noqa: BLE001 - law 7: the worker lives, whatever we fail at
             name = type(error).__name__
             _LOG.warning("omp_magic: this worker has no limit (%s: %s)", name, error)
 
 
-class _Lasting:
-    """The limit of this process, until it ends. A forked child has none of its own yet."""
-
-    def __init__(self) -> None:
-        self._held: Held | None = None
-        self._pid = 0
-
-    def put(self, text: str) -> None:
-        """Put a limit in force in place of the one before."""
-        before = self._held if self._pid == os.getpid() else None
-        told = Limit(
-            spec=text,
-            set_by=f"omp_magic.worker_limits({text!r})",
-            undo="the end of this worker",
-        )
-        spec = parse_limit(text, asking=_ASKING)
-        self._held = HERE.limiter.enter(spec, everywhere=True, told=told)
-        self._pid = os.getpid()
-        if before is not None:
-            before.leave()
-
-
-_LASTING = _Lasting()
+_LASTING = Lasting()
 
 
 def worker_limits(n: str | SupportsIndex | Mapping[str, SupportsIndex | str]) -> WorkerLimits:

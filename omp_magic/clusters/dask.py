@@ -1,15 +1,41 @@
-"""Dask's distributed: a `Client`, or a cluster such as `LocalCluster`."""
+"""Dask's distributed: a `Client`, or a cluster such as `LocalCluster`.
+
+A worker evaluates in its event loop, as `Client.run` does, and each is asked by itself: the
+scheduler answers a question to many when the last of them has (distributed/scheduler.py,
+`broadcast`), so that one that hangs would keep back all others.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import time
+import weakref
 from builtins import eval as evaluate
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
-from .port import Answer, Seat
+from ..errors import RequestError
+from .handing import Handing, late
+from .port import Answer, ClusterError, Seat
 
 KIND = "dask"
+
+_AT_ONCE = 128
+"""Questions on their way at once; a client has 512 connections (`Client`, connection_limit)."""
+_SCHEDULER_S = 10.0
+_LATE = "its event loop is blocked: the process is stopped, or native code holds its GIL"
+_GONE = "its scheduler reaches it no more: it has ended, or its network is cut"
+_ABSENT = "its cluster wants it and its scheduler does not know it: it starts, or it has ended"
+_EXAMPLE = "omp_magic.cluster(distributed.Client())"
+
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)
+"""Three classes until Python 3.11, which made them one."""
+
+_Open = dict[str, "asyncio.Task[Any]"]
+_OPEN: weakref.WeakKeyDictionary[Any, _Open] = weakref.WeakKeyDictionary()
+"""Questions that no worker has answered yet, by client: a worker that hangs gets one, not many."""
 
 
 class Dask:
@@ -19,22 +45,44 @@ class Dask:
     ----------
     client
         A running `distributed.Client`.
+    owned
+        Whether it was made for us, and is to be closed.
     """
 
     kind = KIND
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, owned: bool = False) -> None:
         self._client = client
+        self._owned = owned
+        self._absent: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
         """Which cluster it is."""
-        return f"Dask at {self._client.scheduler.address}"
+        return f"Dask, scheduler at {self._client.scheduler.address}"
 
     def seats(self) -> tuple[Seat, ...]:
-        """Give the workers that the scheduler knows."""
-        known = self._client.scheduler_info()["workers"]
-        return tuple(_seat(address, told) for address, told in known.items())
+        """Give the workers that the scheduler knows, and those that its cluster wants besides.
+
+        Raises
+        ------
+        ClusterError
+            When the scheduler does not answer.
+        """
+        try:
+            told = self._in_loop(_identity(self._client)).result(_SCHEDULER_S)
+        except (OSError, RuntimeError, *_TIMEOUTS) as error:
+            why = str(error) or f"no answer in {_SCHEDULER_S:g} s"
+            raise ClusterError(self.title, why) from error
+        workers = told["workers"]
+        known = tuple(_seat(address, each) for address, each in workers.items())
+        absent = tuple(
+            Seat(address=f"worker {name}", name=name)
+            for name in _wanted(self._client)
+            if name not in {str(each.get("name")) for each in workers.values()}
+        )
+        self._absent = frozenset(each.address for each in absent)
+        return (*known, *absent)
 
     def ask(
         self,
@@ -44,15 +92,92 @@ class Dask:
         arrived: Callable[[Answer], None],
     ) -> None:
         """Evaluate a text on each; see `port.Engine.ask`."""
-        began = time.monotonic()
-        by_address = {seat.address: seat for seat in seats}
-        got = self._client.run(evaluate, text, workers=list(by_address), on_error="return")
-        for address, value in got.items():
-            took_s = time.monotonic() - began
-            if isinstance(value, Exception):
-                arrived(Answer(seat=by_address[address], error=f"{value}"))
-            else:
-                arrived(Answer(seat=by_address[address], value=value, took_s=took_s))
+        handing = Handing(seats)
+        for seat in seats:
+            if seat.address in self._absent:
+                handing.put(seat.address, error=_ABSENT)
+        asked = [seat for seat in seats if seat.address not in self._absent]
+        turns = -(-len(asked) // _AT_ONCE)
+        going = self._in_loop(self._ask_all(text, asked, each_s, handing))
+        try:
+            # Each has its limit in the loop; this one is for a loop that is blocked itself.
+            for seat in handing.over(arrived, (turns + 1) * each_s):
+                why = "the event loop of this client is blocked"
+                arrived(Answer(seat=seat, error=late(each_s, why)))
+        finally:
+            going.cancel()
+
+    def close(self) -> None:
+        """Close the client, where it was made for us."""
+        if self._owned:
+            self._client.close()
+
+    def _in_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
+
+    async def _ask_all(
+        self, text: str, seats: Sequence[Seat], each_s: float, handing: Handing
+    ) -> None:
+        gate = asyncio.Semaphore(_AT_ONCE)
+        opened = _OPEN.setdefault(self._client, {})
+
+        async def one(address: str) -> None:
+            async with gate:
+                try:
+                    value = await self._answer(text, address, each_s, opened)
+                except _TIMEOUTS:
+                    handing.put(address, error=late(each_s, _LATE))
+                except OSError:
+                    handing.put(address, error=_GONE)
+                except Exception as error:  # noqa: BLE001 - whatever its engine says of it
+                    handing.put(address, error=f"{type(error).__name__}: {error}")
+                else:
+                    handing.put(address, value)
+
+        await asyncio.gather(*(one(seat.address) for seat in seats))
+
+    async def _answer(self, text: str, address: str, each_s: float, opened: _Open) -> Any:
+        """Ask one worker, after it has answered what it was asked before."""
+        until_s = time.monotonic() + each_s
+        before = opened.get(address)
+        if before is not None:
+            await asyncio.wait({before}, timeout=each_s)
+            if not before.done():
+                raise TimeoutError
+        asking = self._client._run(evaluate, text, workers=[address], on_error="raise")  # noqa: SLF001 - `run` is this in a loop of its own
+        task = opened[address] = asyncio.ensure_future(asking)
+        task.add_done_callback(lambda done: _forget(opened, address, done))
+        # It is not cancelled: the worker would evaluate the text all the same.
+        await asyncio.wait({task}, timeout=max(0.0, until_s - time.monotonic()))
+        if not task.done():
+            raise TimeoutError
+        return task.result()[address]
+
+
+def _forget(opened: _Open, address: str, done: asyncio.Task[Any]) -> None:
+    if opened.get(address) is done:
+        del opened[address]
+    if not done.cancelled():
+        done.exception()  # else asyncio says that nobody has asked for it
+
+
+async def _identity(client: Any) -> Any:
+    """Give what the scheduler says of itself and all workers; newer ones name five unasked."""
+    with suppress(TypeError):
+        return await client.scheduler.identity(n_workers=-1)
+    return await client.scheduler.identity()
+
+
+def _wanted(client: Any) -> list[str]:
+    """Give the names of workers that the client's cluster wants (distributed/deploy/spec.py)."""
+    spec = getattr(getattr(client, "cluster", None), "worker_spec", None)
+    if not isinstance(spec, dict):
+        return []
+    return [
+        f"{name}{suffix}"
+        for name, each in spec.items()
+        for suffix in (each.get("group") or ("",) if isinstance(each, dict) else ("",))
+    ]
 
 
 def _seat(address: str, told: dict[str, Any]) -> Seat:
@@ -66,11 +191,43 @@ def _seat(address: str, told: dict[str, Any]) -> Seat:
 
 
 def engine_of(client: Any) -> Dask | None:
-    """Give the engine of a client or a cluster of Dask's; None when it is neither."""
-    import distributed  # noqa: PLC0415 - it is there already, and its client with it
+    """Give the engine of a client or a cluster of Dask's; None when it is neither.
 
-    if isinstance(client, distributed.Client):
-        return Dask(client)
-    if hasattr(client, "get_client") and hasattr(client, "scheduler_address"):
-        return Dask(client.get_client())
+    Raises
+    ------
+    RequestError
+        When it is closed, or of an event loop that this thread would wait for itself.
+    """
+    # They are there already, and the client with them.
+    from distributed import Client  # noqa: PLC0415 - as above
+    from distributed.cfexecutor import ClientExecutor  # noqa: PLC0415 - as above
+    from distributed.deploy.cluster import Cluster  # noqa: PLC0415 - as above
+
+    made: Any = Client
+    if isinstance(client, Cluster):
+        found = _client_of(client, made)
+        return found or Dask(made(client, set_as_default=False), owned=True)
+    if isinstance(client, ClientExecutor):
+        client = client._client  # noqa: SLF001 - it has no public one
+    return Dask(_usable(client)) if isinstance(client, Client) else None
+
+
+def _client_of(cluster: Any, kind: Any) -> Dask | None:
+    """Give the engine of a client that a cluster has already."""
+    _usable(cluster)
+    for each in tuple(kind._instances):  # noqa: SLF001 - a new one would be a second connection
+        if each.cluster is cluster and each.status == "running" and not each.asynchronous:
+            return Dask(each)
     return None
+
+
+def _usable(client: Any) -> Any:
+    """Give what may be asked from this thread."""
+    name = type(client).__name__
+    if client.asynchronous:
+        found = f"an asynchronous {name}"
+        raise RequestError(found, "one made with asynchronous=False, outside its loop", _EXAMPLE)
+    status = getattr(client.status, "name", client.status)
+    if status != "running":
+        raise RequestError(f"a {name} that is {status}", "a running one", _EXAMPLE)
+    return client

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import RequestError
 from .port import Engine
 
-ROWS: tuple[tuple[str, str], ...] = (("distributed", "dask"),)
+ROWS: tuple[tuple[str, str], ...] = (("distributed", "dask"), ("ipyparallel", "ipyparallel"))
 """The module that the client's class is from, and the adapter, a file of this room.
 
 An adapter has `engine_of(client) -> Engine | None`.

@@ -6,6 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import OmpMagicError
+
+
+class ClusterError(OmpMagicError, RuntimeError):
+    """A cluster as a whole cannot be asked; none of its workers was.
+
+    Parameters
+    ----------
+    cluster
+        Which one.
+    why
+        What its engine says.
+    """
+
+    def __init__(self, cluster: str, why: str) -> None:
+        self.cluster = cluster
+        self.why = why
+        super().__init__(f"{cluster}: {why}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:

@@ -8,6 +8,9 @@ from .clusters import WorkerState
 from .libraries import Library, Pool
 from .snapshots import Snapshot
 
+LIMIT = "limit"
+"""`Gap.what` of what a limit could not do at a worker."""
+
 
 def state_of(facts: Snapshot) -> WorkerState:
     """Give what a process is like, without what is its own: numbers of files, live threads."""

@@ -69,11 +69,11 @@ class Spread:
         """Put the wrappers in place that are needed; asked again it puts what is new."""
         put = self._wrappings.put
         put(threading.Thread, "start", self._around_start)
-        executors = sys.modules.get("concurrent.futures.thread")
-        item = getattr(executors, "_WorkItem", None)
-        if item is not None:
-            put(item, "__init__", self._around_item)
-            put(item, "run", self._around_run)
+        for name in _EXECUTORS:
+            item = getattr(sys.modules.get(name), "_WorkItem", None)
+            if item is not None:
+                put(item, "__init__", self._around_item)
+                put(item, "run", self._around_run)
         events = sys.modules.get("asyncio.events")
         if coroutines and events is not None:
             put(events.Handle, "_run", self._around_step)
@@ -216,6 +216,18 @@ def _keeps_house(thread: threading.Thread) -> bool:
     return False
 
 
+_EXECUTORS = {
+    "concurrent.futures.thread": "concurrent.futures.thread",
+    "distributed._concurrent_futures_thread": "distributed.threadpoolexecutor",
+}
+"""Modules with a ``_WorkItem``, and those whose ``_worker`` runs them.
+
+distributed has a copy of the standard library's file, and a loop of its own over it, in which a
+thread may leave the pool (distributed/threadpoolexecutor.py, `secede`).
+"""
+
+
 def _is_executors(thread: threading.Thread) -> bool:
-    worker = getattr(sys.modules.get("concurrent.futures.thread"), "_worker", None)
-    return worker is not None and getattr(thread, "_target", None) is worker
+    workers = (getattr(sys.modules.get(name), "_worker", None) for name in _EXECUTORS.values())
+    target = getattr(thread, "_target", None)
+    return target is not None and target in tuple(workers)

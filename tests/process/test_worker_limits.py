@@ -17,8 +17,9 @@ from live import LINUX, run_program, run_python
 from places import ROOT
 
 import omp_magic
-from omp_magic import eachworker
 from omp_magic.errors import LimitError
+from omp_magic.limits.lasting import Lasting
+from omp_magic.limits.spec import LimitSpec
 
 CPUS = len(os.sched_getaffinity(0)) if LINUX else (os.cpu_count() or 1)
 pytestmark = [
@@ -187,10 +188,10 @@ def test_what_is_no_limit_is_refused_where_it_is_made(given: Any) -> None:
 def test_a_failure_is_one_line_and_the_worker_lives(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: object, text: str) -> None:
-        raise OSError(f"no {text}")
+    def fail(_: object, __: object, spec: LimitSpec, ___: object) -> None:
+        raise OSError(f"no {spec.text}")
 
-    monkeypatch.setattr(eachworker._Lasting, "put", fail)
+    monkeypatch.setattr(Lasting, "put", fail)
     with caplog.at_level(logging.WARNING, "omp_magic"):
         omp_magic.worker_limits(3)("any", "thing")
     assert [record.getMessage() for record in caplog.records] == [

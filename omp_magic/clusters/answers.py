@@ -1,0 +1,86 @@
+"""What came back from a seat -> a worker of the cluster, or the gap in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ParseError
+from ..facts.clusters import ClusterWorker
+from ..facts.gaps import Gap
+from ..facts.packed import WIRE, unpack, unpack_once
+from .carried import FAULT, LACKING, OLDEST, TOO_OLD
+from .port import Answer
+
+WORKER = "worker"
+"""`Gap.what` of a worker of which nothing is known."""
+
+
+def lacks_us(answer: Answer) -> bool:
+    """Tell whether the seat has no omp_magic that could answer, and would take one."""
+    match answer.value:
+        case ("omp_magic", 0, str(kind), _):
+            return kind == LACKING
+        case ("omp_magic", int(wire), str(), _):
+            return wire != WIRE
+    return False
+
+
+def worker_of(answer: Answer) -> ClusterWorker:
+    """Give what a seat's answer says; a gap where it cannot be read."""
+    seat = answer.seat
+    known: dict[str, Any] = {
+        "address": seat.address,
+        "name": seat.name,
+        "tasks": seat.tasks,
+        "took_s": answer.took_s,
+    }
+    why = answer.error
+    if not why:
+        try:
+            return replace(_decoded(answer.value), **known)
+        except ParseError as error:
+            why = f"what it says cannot be read: {error}"
+        except _Told as told:
+            why = str(told)
+    gap = Gap(what=WORKER, why=why, where=seat.address)
+    return ClusterWorker(host=seat.host, pid=seat.pid, gap=gap, **known)
+
+
+class _Told(Exception):  # noqa: N818 - an answer of a worker, which is no fault here
+    """Why a worker has no facts, as it says itself."""
+
+
+def _decoded(value: object) -> ClusterWorker:
+    match value:
+        case ("omp_magic", 0, str(kind), str(text)):
+            raise _Told(_reason(kind, text))
+        case ("omp_magic", int(wire), str(version), _) if wire != WIRE:
+            raise _Told(f"omp_magic {version} there, which this one does not understand")
+        case ("omp_magic", int(), str(), (bytes(worker), bytes(state), *more)):
+            match more:
+                case [bytes(findings), bytes(gaps), bytes(whole)]:
+                    return _worker(unpack(worker), state, findings, gaps, whole)
+    raise ParseError("its answer", ascii(value)[:60], "what omp_magic.atworker gives")
+
+
+def _worker(who: Any, state: bytes, findings: bytes, gaps: bytes, whole: bytes) -> ClusterWorker:
+    if not isinstance(who, ClusterWorker):
+        raise ParseError("its answer", type(who).__name__, "a worker")
+    return replace(
+        who,
+        state=unpack_once(state),
+        findings=unpack_once(findings),
+        gaps=unpack_once(gaps),
+        packed=whole,
+    )
+
+
+def _reason(kind: str, text: str) -> str:
+    oldest = ".".join(map(str, OLDEST))
+    sentences = {
+        TOO_OLD: f"Python {text} there; omp_magic needs {oldest}",
+        LACKING: f"no omp_magic there ({text}): pip install omp-magic",
+        FAULT: f"a fault in omp_magic there: {text}",
+    }
+    return sentences.get(kind, f"{kind}: {text}")

@@ -1,0 +1,184 @@
+"""One look at a cluster: all of its workers are asked, brought what they lack, and limited."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from ..bars import Bar
+from ..facts.clusterhosts import ClusterHost, hosts_of
+from ..facts.clusters import ClusterWorker
+from ..facts.clustersnapshots import ClusterSnapshot
+from ..facts.cpus import cpus_words
+from ..facts.gaps import Gap
+from ..facts.workerstate import LIMIT
+from .answers import lacks_us, worker_of
+from .carried import carrying_text_of, text_of
+from .port import Answer, Engine, Seat
+
+OFF, AUTO = "off", "auto"
+"""Limits that mean the cluster: none any more, and each host's CPUs for what runs there at once."""
+EXAMPLE = "omp_magic.cluster(client, {})"
+
+_INTERRUPTED = "not waited for: interrupted"
+_NOT_ASKED = "not asked of {} of which nothing is known: there it is as it was"
+_UNSURE = "not known whether it is in force there: {}"
+
+_Call = tuple[str | float, ...]
+"""A function of `atworker`, and the arguments of its own."""
+
+
+class Asking:
+    """One look at a cluster, and one limit.
+
+    Parameters
+    ----------
+    engine
+        The cluster.
+    each_s
+        Seconds that each worker has for each question.
+    bar
+        Shows how many have answered.
+    """
+
+    def __init__(self, engine: Engine, each_s: float, bar: Bar) -> None:
+        self._engine, self._each_s, self._bar = engine, each_s, bar
+        self._began_s = time.monotonic()
+        self._token = uuid.uuid4().hex
+        self._lacking: set[str] = set()
+        self._cut = False
+
+    def snapshot(self, limit: str | None) -> ClusterSnapshot:
+        """Ask all workers, limit them, and give what they said.
+
+        Parameters
+        ----------
+        limit
+            `AUTO`, `OFF`, or as `omp_magic.limit` takes it; None for no change.
+
+        Raises
+        ------
+        ClusterError
+            When the engine does not say who its workers are.
+        KeyboardInterrupt
+            When it came before any worker had answered.
+        """
+        seats = self._engine.seats()
+        gaps: tuple[Gap, ...] = ()
+        try:
+            workers = self._ask(("look", self._token), seats, "looks")
+            if self._cut and all(each.gap is not None for each in workers.values()):
+                raise KeyboardInterrupt
+            if limit is not None:
+                gaps = self._limit(_calls(limit, tuple(workers.values())), seats, workers)
+        finally:
+            self._bar.close()
+        return ClusterSnapshot(
+            engine=self._engine.kind,
+            title=self._engine.title,
+            workers=tuple(workers.values()),
+            took_s=time.monotonic() - self._began_s,
+            limit=limit,
+            gaps=gaps,
+        )
+
+    def _limit(
+        self,
+        calls: Mapping[str, _Call],
+        seats: Sequence[Seat],
+        workers: dict[str, ClusterWorker],
+    ) -> tuple[Gap, ...]:
+        """Limit the workers that have answered, and put what they say then in their places."""
+        by_call: dict[_Call, list[Seat]] = {}
+        for seat in seats:
+            if seat.address in calls:
+                by_call.setdefault(calls[seat.address], []).append(seat)
+        for call, those in by_call.items():
+            # A worker that gets it later, when nobody waits any more, leaves everything as it is.
+            within_s = time.monotonic() - self._began_s + self._each_s
+            told = self._ask((*call, self._token, round(within_s, 3)), those, "limits")
+            for address, now in told.items():
+                before = workers[address]
+                workers[address] = now if now.gap is None else _unsure(before, now.gap)
+        left = len(workers) - len(calls)
+        if not left:
+            return ()
+        return (Gap(what=LIMIT, why=_NOT_ASKED.format(f"{left} worker{'' if left == 1 else 's'}")),)
+
+    def _ask(self, call: _Call, seats: Sequence[Seat], doing: str) -> dict[str, ClusterWorker]:
+        """Ask seats, those without omp_magic a second time; a worker for each, in their order."""
+        found: dict[str, ClusterWorker] = {}
+
+        def arrived(answer: Answer) -> None:
+            address = answer.seat.address
+            if lacks_us(answer) and address not in self._lacking:
+                self._lacking.add(address)
+                return
+            found[address] = worker_of(answer)
+            self._bar.tell(len(found), len(seats), doing, f"{len(found)} of {len(seats)} workers")
+
+        name, *arguments = call
+        written = f"{name}({', '.join(map(repr, arguments))})"
+        try:
+            if not self._cut:
+                self._bar.tell(0, len(seats), doing, f"{len(seats)} workers")
+                self._engine.ask(text_of(written), seats, self._each_s, arrived)
+                self._bring(written, [each for each in seats if each.address not in found], arrived)
+        except KeyboardInterrupt:
+            self._cut = True
+        cut = (Answer(seat=each, error=_INTERRUPTED) for each in seats if each.address not in found)
+        found |= {each.seat.address: worker_of(each) for each in cut}
+        return {seat.address: found[seat.address] for seat in seats}
+
+    def _bring(
+        self, written: str, seats: Sequence[Seat], arrived: Callable[[Answer], None]
+    ) -> None:
+        """Ask seats that lack omp_magic, with ours in the text."""
+        if not seats:
+            return
+        try:
+            text = carrying_text_of(written)
+        except OSError as error:
+            for seat in seats:
+                arrived(Answer(seat=seat, error=f"no omp_magic there, and none to bring: {error}"))
+        else:
+            self._engine.ask(text, seats, self._each_s, arrived)
+
+
+def _calls(limit: str, workers: tuple[ClusterWorker, ...]) -> dict[str, _Call]:
+    """Give what is called at each worker that has answered, by address."""
+    known = [each for each in workers if each.gap is None]
+    if limit == OFF:
+        return {each.address: ("release",) for each in known}
+    set_by = EXAMPLE.format(f"limit={limit!r}")
+    if limit != AUTO:
+        return {each.address: ("hold", limit, set_by) for each in known}
+    return {
+        worker.address: ("hold", str(threads), f"{set_by}: {why}")
+        for host in hosts_of(workers)
+        if host.cpus is not None
+        for worker in host.workers
+        if worker.gap is None
+        for threads, why in [_share(host, host.cpus, worker)]
+    }
+
+
+def _share(host: ClusterHost, cpus: float, worker: ClusterWorker) -> tuple[int, str]:
+    """Give the threads that each task of a worker may have on its host, and why."""
+    own = worker.state.budget_cpus if worker.state is not None else cpus
+    why = f"{cpus_words(cpus)} of {host.name}, {host.tasks} tasks at once"
+    each = cpus / host.tasks
+    if own / worker.tasks < each:
+        each = own / worker.tasks
+        why = f"{cpus_words(own)} of its own, {worker.tasks} tasks at once"
+    # A thousandth: 2.9999999 CPUs of a quota are three.
+    return max(1, math.floor(each + 1e-3)), why
+
+
+def _unsure(worker: ClusterWorker, gap: Gap) -> ClusterWorker:
+    """Give a worker that has answered the first question and not the one that limits it."""
+    unsure = Gap(what=LIMIT, why=_UNSURE.format(gap.why), where=gap.where)
+    return replace(worker, gaps=(*worker.gaps, unsure))
