@@ -20,7 +20,7 @@ class Bar:
     """
 
     def __init__(self, shown: bool | None) -> None:
-        self._shown = ("ipykernel" in sys.modules or _is_terminal()) if shown is None else shown
+        self._shown = (_in_kernel() or _is_terminal()) if shown is None else shown
         self._drawn: Any = None
 
     def tell(self, done: int, total: int, label: str, right: str) -> None:
@@ -67,6 +67,12 @@ def _made() -> Any:
 def _form(label: str, right: str) -> str:
     """Give a line of tqdm's; its own postfix would begin with a comma."""
     return f"{label}{{percentage:3.0f}}%|{{bar}}| {right}"
+
+
+def _in_kernel() -> bool:
+    """Tell whether a kernel runs here; ipyparallel's client imports ipykernel in any program."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
 
 
 def _is_terminal() -> bool:
