@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import SupportsIndex
 
 from .bars import Bar
@@ -11,7 +12,9 @@ from .clusters.asking import EXAMPLE, OFF, Asking
 from .clusters.engines import engine_of
 from .errors import RequestError
 from .facts.clustersnapshots import ClusterSnapshot
+from .facts.gaps import Gap
 from .limits.spec import parse_limit
+from .rules.clustered import judge_cluster
 
 
 def cluster(
@@ -65,11 +68,16 @@ def cluster(
     each_s = _checked(timeout_s)
     engine = engine_of(client)
     try:
-        return Asking(engine, each_s, Bar(progress)).snapshot(asked)
+        seen = Asking(engine, each_s, Bar(progress)).snapshot(asked)
     finally:
         close = getattr(engine, "close", None)
         if close is not None:
             close()
+    try:
+        return seen.with_findings(judge_cluster(seen))
+    except Exception as error:  # noqa: BLE001 - what was seen is told all the same
+        why = f"a fault in omp_magic: {type(error).__name__}: {error}"
+        return replace(seen, gaps=(*seen.gaps, Gap(what="findings", why=why)))
 
 
 def _asked(limit: object) -> str | None:

@@ -33,4 +33,5 @@ def engine_of(client: object, example: str = _EXAMPLE) -> Engine:
             engine: Engine | None = of(client)
             if engine is not None:
                 return engine
-    raise RequestError(f"{type(client).__module__}.{type(client).__name__}", _ACCEPTED, example)
+    name = f"{type(client).__module__}.{type(client).__qualname__}".removeprefix("builtins.")
+    raise RequestError(name, _ACCEPTED, example)
