@@ -224,7 +224,8 @@ def _client_of(cluster: Any, kind: Any) -> Dask | None:
 def _usable(client: Any) -> Any:
     """Give what may be asked from this thread."""
     name = type(client).__name__
-    if client.asynchronous:
+    # The one tells how it was made, the other that this is its loop's own thread.
+    if getattr(client, "_asynchronous", False) or client.asynchronous:
         found = f"an asynchronous {name}"
         raise RequestError(found, "one made with asynchronous=False, outside its loop", _EXAMPLE)
     status = getattr(client.status, "name", client.status)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .gaps import Gap
 from .libraries import Finding, Library, Pool
+
+if TYPE_CHECKING:
+    from .snapshots import Snapshot
 
 
 def at_once(pools: Iterable[Pool], tasks: int) -> int:
@@ -140,6 +144,22 @@ class ClusterWorker:
     seen: str = ""
     took_s: float | None = field(default=None, compare=False)
     packed: bytes = field(default=b"", compare=False, repr=False)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """Its whole snapshot, read anew at each time; None when there is none.
+
+        Raises
+        ------
+        ParseError
+            When its bytes are of a version that has what this one does not know.
+        """
+        if not self.packed:
+            return None
+        from .packed import unpack  # noqa: PLC0415 - only who asks for a whole snapshot pays
+
+        whole: Snapshot = unpack(self.packed)
+        return whole
 
     @property
     def demand(self) -> int | None:

@@ -1,0 +1,1 @@
+"""Tests of real clusters: Dask's, ipyparallel's and others."""

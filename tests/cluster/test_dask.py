@@ -1,0 +1,159 @@
+"""A real LocalCluster of two processes with two threads each, looked at, limited, killed, hung."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from realclusters import ClusterKernel, stopped
+
+START = """
+import dask, distributed
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    dask.config.set({f"distributed.nanny.pre-spawn-environ.{name}": "2"})
+cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None)
+client = distributed.Client(cluster)
+
+def everywhere():
+    "What each worker's loop and both threads of its executor have, by its address."
+    address = list(client.scheduler_info(n_workers=-1)["workers"])
+    futures = {
+        each: [client.submit(counted, workers=[each], pure=False) for _ in range(2)]
+        for each in address
+    }
+    loops = client.run(counts)
+    return {each: (loops[each], client.gather(futures[each])) for each in address}
+"""
+TWO = {"openblas": 2, "openmp": 2}
+ONE = {"openblas": 1, "openmp": 1}
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[ClusterKernel]:
+    started = ClusterKernel(START)
+    try:
+        started.know("list(client.run(load).values())")
+        yield started
+        started.done("client.close(); cluster.close()")
+    finally:
+        started.close()
+
+
+def test_each_worker_is_told_with_what_it_has(kernel: ClusterKernel) -> None:
+    rows = kernel.rows("omp_magic.cluster(client)")
+    assert [row["gap"] for row in rows] == [None, None]
+    for row in rows:
+        assert row["seen"] == "inside"
+        assert (row["host_name"], row["tasks"]) == (socket.gethostname(), 2)
+        assert row["name"] in {"0", "1"}
+        state = row["state"]
+        assert {each["family"] for each in state["libraries"]} == {"openblas", "libgomp"}
+        assert {each["num_threads"] for each in state["pools"]} == {2}
+        assert state["budget_threads"] == len(os.sched_getaffinity(0))
+        assert dict(state["variables"])["OMP_NUM_THREADS"] == "2"
+    assert {row["pid"] for row in rows} == set(kernel.pids)
+    assert kernel.value("[len(seen.hosts), len(seen.groups)]") == [1, 1]
+
+
+def _threads(told: dict[str, Any]) -> dict[str, list[int]]:
+    return {address: sorted(ident for ident, *_ in of) for address, (_, of) in told.items()}
+
+
+def test_a_limit_is_in_each_thread_of_each_worker_and_goes_again(kernel: ClusterKernel) -> None:
+    def all_have(counts: dict[str, int]) -> dict[str, list[int]]:
+        told = kernel.value("everywhere()")
+        for loop, tasks in told.values():
+            assert loop == counts
+            assert [each[1:] for each in tasks] == [[counts, counts]] * 2
+        return _threads(told)
+
+    before = all_have(TWO)
+    rows = kernel.rows('omp_magic.cluster(client, limit="1")')
+    assert [row["state"]["limits"] for row in rows] == [["1"], ["1"]]
+    assert all_have(ONE) == before  # threads that were there, and no new ones
+    rows = kernel.rows('omp_magic.cluster(client, limit="openblas=1")')
+    assert [row["state"]["limits"] for row in rows] == [["openblas=1"], ["openblas=1"]]
+    all_have({"openblas": 1, "openmp": 2})
+    rows = kernel.rows('omp_magic.cluster(cluster, limit="off")')
+    assert [row["state"]["limits"] for row in rows] == [[], []]
+    assert all_have(TWO) == before
+    rows = kernel.rows('omp_magic.cluster(client, limit="off")')
+    assert [row["gaps"] for row in rows] == [[], []]
+
+
+def test_auto_is_the_hosts_share(kernel: ClusterKernel) -> None:
+    rows = kernel.rows('omp_magic.cluster(client, limit="auto")')
+    share = str(max(1, len(os.sched_getaffinity(0)) // 4))
+    assert [row["state"]["limits"] for row in rows] == [[share], [share]]
+    [told] = kernel.value("list({w.snapshot.limits[0].set_by for w in seen.workers})")
+    assert "4 tasks at once" in told
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+def test_one_that_hangs_and_one_that_is_killed_are_told_and_the_cluster_lives(
+    kernel: ClusterKernel,
+) -> None:
+    pids = kernel.value("client.run(os.getpid)")
+    (first, hung), (second, killed) = pids.items()
+    with stopped(hung):
+        kernel.done(f"os.kill({killed}, signal.SIGKILL)")
+        rows = kernel.rows('omp_magic.cluster(client, limit="1", timeout_s=3)')
+        by_address = {row["address"]: row for row in rows}
+        assert "no answer in 3 s" in by_address[first]["gap"]["why"]
+        assert second not in by_address or by_address[second]["gap"] is not None
+        assert kernel.value("[gap.what for gap in seen.gaps]") == ["limit"]
+    # What nobody waits for any more sets nothing there: a limit is not in the answer.
+    kernel.done("client.wait_for_workers(2, timeout=60)")
+    kernel.know("list(client.run(load).values())")
+    rows = kernel.rows("omp_magic.cluster(client, timeout_s=30)")
+    assert [row["gap"] for row in rows] == [None, None]
+    assert all(row["state"]["limits"] in ([], ["1"]) for row in rows)
+    assert {row["address"]: row["state"]["limits"] for row in rows}[first] == []
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+@pytest.mark.thorough
+def test_native_code_that_holds_the_gil_keeps_back_no_other(kernel: ClusterKernel) -> None:
+    kernel.done(
+        "address, other = client.run(os.getpid)\n"
+        "busy = client.submit(lambda: ctypes.PyDLL(None).sleep(6), workers=[address], pure=False)\n"
+        "time.sleep(0.5)"
+    )
+    rows = kernel.rows("omp_magic.cluster(client, timeout_s=2)")
+    gaps = {row["address"]: row["gap"] for row in rows}
+    address, other = kernel.value("[address, other]")
+    assert "holds its GIL" in gaps[address]["why"]
+    assert gaps[other] is None
+    kernel.done("busy.result()")
+
+
+@pytest.mark.thorough
+def test_an_interrupt_gives_what_has_answered(kernel: ClusterKernel) -> None:
+    first, second = kernel.value("client.run(os.getpid)").items()
+    with stopped(first[1]):
+        reply = kernel.run("seen = omp_magic.cluster(client, timeout_s=40)", interrupt_after=3)
+        assert reply.status == "ok", reply.traceback
+    known = "{each.address: each.gap and each.gap.why for each in seen.workers}"
+    assert kernel.value(known) == {first[0]: "not waited for: interrupted", second[0]: None}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("omp_magic.cluster(client, limit='opnblas=1')", "did you mean openblas"),
+        ("omp_magic.cluster(client, timeout_s=0)", "timeout_s"),
+        ("omp_magic.cluster('tcp://127.0.0.1:8786')", "accepted: a client of"),
+        (
+            "omp_magic.cluster(distributed.Client(cluster, asynchronous=True, set_as_default=False))",
+            "asynchronous",
+        ),
+    ],
+)
+def test_what_is_no_question_is_one_line(kernel: ClusterKernel, given: str, said: str) -> None:
+    reply = kernel.run(given)
+    assert reply.ename in {"RequestError", "LimitError"}, reply.traceback
+    assert said in reply.evalue
+    assert "\n" not in reply.evalue

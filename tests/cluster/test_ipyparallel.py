@@ -1,0 +1,150 @@
+"""A real ipyparallel cluster of four engines: one lacks omp_magic, one has another version."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from realclusters import ClusterKernel, stopped
+
+START = """
+import ipyparallel
+cluster = ipyparallel.Cluster(n=4, log_level=40, delay=0)
+client = cluster.start_and_connect_sync()
+everyone = client[:]
+everyone.execute("import ctypes, glob, os, signal, sysconfig, threading, time", block=True)
+
+def lack():
+    "Let this process find no omp_magic."
+    import sys
+    class Lacking:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] == "omp_magic":
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    sys.meta_path.insert(0, Lacking())
+
+def have(folder):
+    "Let this process find another omp_magic."
+    import sys
+    sys.path.insert(0, folder)
+
+def marks():
+    "What a look might leave in a process."
+    import sys
+    return [sorted(sys.path), sorted(name for name in os.environ)]
+"""
+TWO = {"openblas": 2, "openmp": 2}
+ONE = {"openblas": 1, "openmp": 1}
+SEEN = ["inside", "inside", "carried", "carried"]
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterKernel]:
+    other = tmp_path_factory.mktemp("other")
+    _old_version(other)
+    started = ClusterKernel(START)
+    try:
+        started.know("everyone.apply_sync(load)")
+        started.done(f"client[2].apply_sync(have, {str(other)!r}); client[3].apply_sync(lack)")
+        yield started
+    finally:
+        started.run("cluster.stop_cluster_sync()")
+        started.close()
+
+
+def _old_version(folder: Path) -> None:
+    """Write an omp_magic that packs its facts in another way."""
+    package = folder / "omp_magic"
+    (package / "facts").mkdir(parents=True)
+    (package / "__init__.py").write_text('__version__ = "0.0.1"\n', "utf-8")
+    (package / "facts" / "__init__.py").write_text("", "utf-8")
+    (package / "facts" / "packed.py").write_text("WIRE = 0\n", "utf-8")
+
+
+def _counts(kernel: ClusterKernel) -> Any:
+    return kernel.value("everyone.apply_sync(counts)")
+
+
+def test_each_engine_is_told_and_what_it_lacks_comes_with_the_question(
+    kernel: ClusterKernel,
+) -> None:
+    marks = kernel.value("everyone.apply_sync(marks)")
+    outstanding = kernel.value("[client.history, sorted(client.outstanding), len(client.results)]")
+    rows = kernel.rows("omp_magic.cluster(client)")
+    assert [row["gap"] for row in rows] == [None] * 4
+    assert [row["seen"] for row in rows] == SEEN
+    assert [row["address"] for row in rows] == [f"engine {each}" for each in range(4)]
+    assert {row["host_name"] for row in rows} == {socket.gethostname()}
+    assert {row["pid"] for row in rows} == set(kernel.pids)
+    for row in rows:
+        assert {each["num_threads"] for each in row["state"]["pools"]} == {2}
+    left = kernel.value("[client.history, sorted(client.outstanding), len(client.results)]")
+    assert left == outstanding
+    assert kernel.value("everyone.apply_sync(marks)") == marks
+
+
+def test_an_engine_without_omp_magic_still_has_none(kernel: ClusterKernel) -> None:
+    kernel.rows("omp_magic.cluster(client)")
+    reply = kernel.run("client[3].apply_sync(eval, \"__import__('omp_magic')\")")
+    assert reply.status == "error"
+    assert "No module named 'omp_magic'" in reply.traceback
+    assert kernel.value("client[2].apply_sync(eval, \"__import__('omp_magic').__version__\")") == (
+        "0.0.1"
+    )
+
+
+def test_a_limit_is_on_each_engine_and_goes_again(kernel: ClusterKernel) -> None:
+    assert _counts(kernel) == [TWO] * 4
+    rows = kernel.rows('omp_magic.cluster(client, limit="1")')
+    assert [row["state"]["limits"] for row in rows] == [["1"]] * 4
+    assert _counts(kernel) == [ONE] * 4
+    rows = kernel.rows('omp_magic.cluster(client[[1, 3]], limit="off")')
+    assert [row["address"] for row in rows] == ["engine 1", "engine 3"]
+    assert _counts(kernel) == [ONE, TWO, ONE, TWO]
+    rows = kernel.rows('omp_magic.cluster(client.load_balanced_view(), limit="off")')
+    assert [row["state"]["limits"] for row in rows] == [[]] * 4
+    assert _counts(kernel) == [TWO] * 4
+
+
+def test_a_view_of_the_user_stays_as_it_is_and_px_works(kernel: ClusterKernel) -> None:
+    flags = "[everyone.targets, everyone.block, everyone.track, everyone.history]"
+    before = kernel.value(flags)
+    kernel.rows("omp_magic.cluster(everyone)")
+    assert kernel.value(flags) == before
+    reply = kernel.run("%%px\nimport threading\nprint(6 * 7)")
+    assert reply.status == "ok"
+    assert "42" in reply.stdout + str(reply.displays)
+
+
+def test_a_busy_engine_and_a_stopped_one_are_told_and_neither_runs_it_later(
+    kernel: ClusterKernel,
+) -> None:
+    pids = kernel.value("everyone.apply_sync(os.getpid)")
+    kernel.done("busy = client[0].apply_async(time.sleep, 5); time.sleep(0.5)")
+    with stopped(pids[1]):
+        rows = kernel.rows('omp_magic.cluster(client, limit="1", timeout_s=3)')
+    gaps = [row["gap"] and row["gap"]["why"] for row in rows]
+    assert gaps[0].startswith("no answer in 3 s: it is busy")
+    assert gaps[1].startswith("no answer in 3 s: the process is stopped")
+    assert gaps[2:] == [None, None]
+    kernel.done("busy.wait(60); client.wait(timeout=60)")
+    rows = kernel.rows("omp_magic.cluster(client, timeout_s=30)")
+    assert [row["state"]["limits"] for row in rows] == [[], [], ["1"], ["1"]]
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+def test_an_engine_that_is_killed_is_told_and_the_others_are_right(kernel: ClusterKernel) -> None:
+    pids = kernel.value("everyone.apply_sync(os.getpid)")
+    kernel.done(f"os.kill({pids[3]}, signal.SIGKILL)")
+    rows = kernel.rows("omp_magic.cluster(client, timeout_s=30)")
+    assert [row["gap"] for row in rows[:3]] == [None] * 3
+    assert not rows[3:] or rows[3]["gap"]["why"] == "it has ended"
+    kernel.done(
+        "until = time.monotonic() + 60\n"
+        "while len(client.ids) > 3 and time.monotonic() < until: time.sleep(0.1)"
+    )
+    rows = kernel.rows("omp_magic.cluster(client[:])")
+    assert [row["gap"] for row in rows] == [None] * 3
