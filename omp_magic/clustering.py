@@ -15,6 +15,9 @@ from .facts.clustersnapshots import ClusterSnapshot
 from .facts.gaps import Gap
 from .limits.spec import parse_limit
 from .rules.clustered import judge_cluster
+from .views import renderers
+
+ClusterSnapshot.renderers.update(renderers.cluster_renderers)
 
 
 def cluster(

@@ -146,10 +146,7 @@ def test_an_interrupt_gives_what_has_answered(kernel: ClusterKernel) -> None:
         ("omp_magic.cluster(client, limit='opnblas=1')", "did you mean openblas"),
         ("omp_magic.cluster(client, timeout_s=0)", "timeout_s"),
         ("omp_magic.cluster('tcp://127.0.0.1:8786')", "accepted: a client of"),
-        (
-            "omp_magic.cluster(distributed.Client(cluster, asynchronous=True, set_as_default=False))",
-            "asynchronous",
-        ),
+        ("omp_magic.cluster(distributed.Client(cluster, asynchronous=True))", "asynchronous"),
     ],
 )
 def test_what_is_no_question_is_one_line(kernel: ClusterKernel, given: str, said: str) -> None:
