@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ParseError
-from ..facts.clusters import ClusterWorker
+from ..facts.clusters import ClusterWorker, WorkerState
 from ..facts.gaps import Gap
+from ..facts.libraries import Finding
 from ..facts.packed import WIRE, unpack, unpack_once
 from .carried import FAULT, LACKING, OLDEST, TOO_OLD
 from .port import Answer
@@ -64,16 +65,18 @@ def _decoded(value: object) -> ClusterWorker:
     raise ParseError("its answer", ascii(value)[:60], "what omp_magic.atworker gives")
 
 
-def _worker(who: Any, state: bytes, findings: bytes, gaps: bytes, whole: bytes) -> ClusterWorker:
-    if not isinstance(who, ClusterWorker):
-        raise ParseError("its answer", type(who).__name__, "a worker")
-    return replace(
-        who,
-        state=unpack_once(state),
-        findings=unpack_once(findings),
-        gaps=unpack_once(gaps),
-        packed=whole,
-    )
+def _worker(who: Any, *parts: bytes) -> ClusterWorker:
+    *packed, whole = parts
+    state, findings, gaps = map(unpack_once, packed)
+    if not isinstance(who, ClusterWorker) or not (
+        isinstance(state, WorkerState) and _are(Finding, findings) and _are(Gap, gaps)
+    ):
+        raise ParseError("its answer", type(who).__name__, "what omp_magic.atworker gives")
+    return replace(who, state=state, findings=findings, gaps=gaps, packed=whole)
+
+
+def _are(kind: type, given: object) -> bool:
+    return isinstance(given, tuple) and all(isinstance(each, kind) for each in given)
 
 
 def _reason(kind: str, text: str) -> str:

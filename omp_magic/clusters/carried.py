@@ -15,7 +15,7 @@ import hashlib
 import json
 import zlib
 from functools import lru_cache
-from importlib.util import find_spec
+from importlib.util import decode_source, find_spec
 from itertools import accumulate
 
 from ..facts.packed import WIRE
@@ -127,9 +127,13 @@ def _source(module: str) -> tuple[bool, str] | None:
     spec = find_spec(module)
     if spec is None:
         return None
+    # pytest's loader of what it rewrites has no source to give (_pytest/assertion/rewrite.py).
     source = getattr(spec.loader, "get_source", lambda _: None)(module)
     if source is None:
-        raise OSError(f"{module} has no source")
+        if spec.origin is None or not spec.origin.endswith(".py"):
+            raise OSError(f"{module} has no source")
+        with open(spec.origin, "rb") as file:
+            source = decode_source(file.read())
     return spec.submodule_search_locations is not None, source
 
 

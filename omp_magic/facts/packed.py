@@ -57,7 +57,7 @@ def unpack(data: bytes) -> Any:
         if not reader.eof:
             raise ParseError("packed facts", f"{len(data)} bytes", "a whole stream of zlib's")
         return _facts(json.loads(text))
-    except (zlib.error, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (zlib.error, ValueError, TypeError, LookupError, RecursionError) as error:
         raise ParseError("packed facts", str(error), "what facts.packed.pack gives") from error
 
 

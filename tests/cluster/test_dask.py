@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from live import LINUX
 from realclusters import ClusterKernel, stopped
 
 START = """
@@ -27,6 +28,7 @@ def everywhere():
     loops = client.run(counts)
     return {each: (loops[each], client.gather(futures[each])) for each in address}
 """
+pytestmark = pytest.mark.skipif(not LINUX, reason="scikit-learn's libgomp is Linux' alone")
 TWO = {"openblas": 2, "openmp": 2}
 ONE = {"openblas": 1, "openmp": 1}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from live import LINUX
 from realclusters import ClusterKernel, stopped
 
 START = """
@@ -36,6 +37,7 @@ def marks():
     import sys
     return [sorted(sys.path), sorted(name for name in os.environ)]
 """
+pytestmark = pytest.mark.skipif(not LINUX, reason="scikit-learn's libgomp is Linux' alone")
 TWO = {"openblas": 2, "openmp": 2}
 ONE = {"openblas": 1, "openmp": 1}
 SEEN = ["inside", "inside", "carried", "carried"]
