@@ -76,7 +76,7 @@ def hold(
     try:
         _take_over()
         told = Limit(spec=spec, set_by=set_by, undo=UNDO)
-        notes = _LASTING.put(HERE.limiter, parse_limit(spec), told).notes
+        notes = (*_LASTING.put(HERE.limiter, parse_limit(spec), told).notes, *_running())
     except Exception as error:  # noqa: BLE001 - its line is the answer
         notes = (_line(error),)
     return _told(notes)
@@ -122,6 +122,19 @@ def _take_over() -> None:
         package, _, own = name.partition(".")
         if own == "atworker" and package != _PACKAGE and package.startswith("omp_magic"):
             module.end()
+
+
+def _running() -> tuple[str, ...]:
+    """Give a line where tasks of Dask's run now, whose threads nobody else can limit.
+
+    A worker notes each in `active_threads` (distributed/worker.py).
+    """
+    worker = getattr(sys.modules.get("distributed.worker"), "Worker", None)
+    tasks = sum(len(each.active_threads) for each in tuple(getattr(worker, "_instances", ())))
+    dials = HERE.limiter.inventory.dials.values()
+    if not tasks or not any(dial.per_thread for dial in dials):
+        return ()
+    return (f"OpenMP: threads take it before their next task; tasks that run now: {tasks}",)
 
 
 def _line(error: Exception) -> str:

@@ -37,6 +37,16 @@ def counted(seconds=0.2):
 """
 """What workers run, sent to them by value."""
 
+BLOCK = """
+import sys
+class Lacking:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "omp_magic":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Lacking())
+"""
+"""Lets a process find no omp_magic."""
+
 COUNTS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
 """Two for each pool on any machine of the tests, where one is less."""
 

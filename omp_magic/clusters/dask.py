@@ -69,11 +69,14 @@ class Dask:
         ClusterError
             When the scheduler does not answer.
         """
+        asking = self._in_loop(_identity(self._client))
         try:
-            told = self._in_loop(_identity(self._client)).result(_SCHEDULER_S)
+            told = asking.result(_SCHEDULER_S)
         except (OSError, RuntimeError, *_TIMEOUTS) as error:
             why = str(error) or f"no answer in {_SCHEDULER_S:g} s"
             raise ClusterError(self.title, why) from error
+        finally:
+            asking.cancel()
         workers = told["workers"]
         known = tuple(_seat(address, each) for address, each in workers.items())
         absent = tuple(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from live import LINUX
-from realclusters import ClusterKernel, stopped
+from live import CLEAN, LINUX
+from realclusters import BLOCK, COUNTS, ClusterKernel, stopped
 
 START = """
 import dask, distributed
@@ -115,6 +118,101 @@ def test_one_that_hangs_and_one_that_is_killed_are_told_and_the_cluster_lives(
     assert all(row["state"]["limits"] in ([], ["1"]) for row in rows)
     assert {row["address"]: row["state"]["limits"] for row in rows}[first] == []
     kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+def test_a_task_that_runs_meanwhile_is_told(kernel: ClusterKernel) -> None:
+    kernel.done(
+        "begun = distributed.Event('begun')\n"
+        "def long():\n"
+        "    distributed.Event('begun').set(); distributed.Event('end').wait(60); return counts()\n"
+        "address, other = client.run(os.getpid)\n"
+        "long = client.submit(long, workers=[address], pure=False); begun.wait(60)"
+    )
+    rows = kernel.rows('omp_magic.cluster(client, limit="1")')
+    told = {row["address"]: [gap["why"] for gap in row["gaps"]] for row in rows}
+    address, other = kernel.value("[address, other]")
+    assert told[address] == [
+        "OpenMP: threads take it before their next task; tasks that run now: 1"
+    ]
+    assert told[other] == []
+    kernel.done("distributed.Event('end').set()")
+    assert kernel.value("long.result()") == {"openblas": 1, "openmp": 2}
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+def test_a_worker_that_the_cluster_wants_and_nobody_knows_is_told(kernel: ClusterKernel) -> None:
+    kernel.done("cluster.worker_spec['ghost'] = cluster.worker_spec[0]")
+    rows = kernel.rows("omp_magic.cluster(client)")
+    kernel.done("del cluster.worker_spec['ghost']")
+    assert [row["address"] for row in rows if row["gap"]] == ["worker ghost"]
+    assert "it starts, or it has ended" in rows[-1]["gap"]["why"]
+    assert len(rows) == 3
+
+
+@pytest.mark.thorough
+def test_workers_that_are_threads_of_the_kernel_itself(kernel: ClusterKernel) -> None:
+    kernel.done(
+        "inside = distributed.LocalCluster(\n"
+        "    n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None)\n"
+        "near = distributed.Client(inside, set_as_default=False); load()"
+    )
+    before = kernel.value("[counts(), near.submit(counts, pure=False).result()]")
+    rows = kernel.rows('omp_magic.cluster(near, limit="1")')
+    assert [(row["gap"], row["pid"]) for row in rows] == [(None, kernel.value("os.getpid()"))]
+    assert kernel.value("near.submit(counts, pure=False).result()") == ONE
+    kernel.done('seen = omp_magic.cluster(inside, limit="off")')
+    assert kernel.value("[counts(), near.submit(counts, pure=False).result()]") == before
+    kernel.done("near.close(); inside.close()")
+
+
+@pytest.mark.thorough
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    kernel: ClusterKernel, tmp_path: Path
+) -> None:
+    kernel.done(
+        f"import subprocess, sys; file = {str(tmp_path / 'scheduler')!r}\n"
+        "command = [sys.executable, '-m', 'distributed.cli.dask_scheduler', '--no-dashboard']\n"
+        "command += ['--port', '0', '--scheduler-file', file]\n"
+        "alone = subprocess.Popen(command, stderr=subprocess.DEVNULL)\n"
+        "far = distributed.Client(scheduler_file=file, set_as_default=False, timeout=60)"
+    )
+    try:
+        assert kernel.rows("omp_magic.cluster(far)") == []
+        with stopped(kernel.value("alone.pid")):
+            reply = kernel.run("omp_magic.cluster(far)")
+        assert reply.ename == "ClusterError"
+        assert "no answer in 10 s" in reply.evalue
+    finally:
+        kernel.done("far.close(); alone.kill(); alone.wait()")
+
+
+@pytest.mark.thorough
+def test_workers_whose_environment_has_no_omp_magic(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BLOCK, "ascii")
+    kernel = ClusterKernel(START.replace("n_workers=2", "n_workers=0"))
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        address = kernel.value("cluster.scheduler_address")
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard"]
+        command += ["--no-nanny", "--nthreads", "2"]
+        env = {**CLEAN, **COUNTS, "PYTHONPATH": str(tmp_path)}
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        workers += [subprocess.Popen(command, env=env, **quiet) for _ in range(2)]
+        kernel.done("client.wait_for_workers(2, timeout=60); client.run(load)")
+        reply = kernel.run("client.run(eval, \"__import__('omp_magic')\")")
+        assert "No module named 'omp_magic'" in reply.evalue
+        rows = kernel.rows('omp_magic.cluster(client, limit="1")')
+        assert [(row["seen"], row["gap"]) for row in rows] == [("carried", None)] * 2
+        for loop, tasks in kernel.value("everywhere()").values():
+            assert [loop, *tasks[0][1:], *tasks[1][1:]] == [ONE] * 5
+        rows = kernel.rows('omp_magic.cluster(client, limit="off")')
+        for loop, tasks in kernel.value("everywhere()").values():
+            assert [loop, *tasks[0][1:], *tasks[1][1:]] == [TWO] * 5
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+        kernel.close()
 
 
 @pytest.mark.thorough

@@ -12,19 +12,12 @@ from typing import Any
 
 import pytest
 from live import CLEAN, run_python
+from realclusters import BLOCK
 
 from omp_magic.clusters.answers import worker_of
 from omp_magic.clusters.carried import carrying_text_of, text_of
 from omp_magic.clusters.port import Answer, Seat
 
-BLOCK = """
-import sys
-class Lacking:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "omp_magic":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Lacking())
-"""
 TWICE = """
 import json, os, sys
 before = list(sys.path), dict(os.environ), sorted(os.listdir("."))
