@@ -146,7 +146,7 @@ def environment(  # noqa: PLR0913 - each is an option of its own
     format
         ``"bash"``, ``"fish"``, ``"powershell"``, ``"cmd"``, ``"dotenv"``, ``"dockerfile"``,
         ``"compose"``, ``"kubernetes"``, ``"conda"``, ``"systemd"``, ``"pm2"``, ``"kernelspec"``,
-        ``"github"`` or ``"python"``; the system's shell when None.
+        ``"dask"``, ``"github"`` or ``"python"``; the system's shell when None.
     threads
         Threads of each pool, as ``%omp_limit`` takes them: ``4``, ``"auto/2"``,
         ``"blas=1 openmp=2"``, or a mapping; the share of a worker when None.
@@ -230,9 +230,7 @@ def in_form(  # noqa: PLR0913 - each is a fact of its own
         Who reads each variable, as `readers_here` gives it.
     command
         What writes the same.
-    python
-        The interpreter's file.
-    packages, one_openmp, asking
+    python, packages, one_openmp, asking
         As `Sheet` has them.
 
     Raises
@@ -245,6 +243,7 @@ def in_form(  # noqa: PLR0913 - each is a fact of its own
         head=(budget_line(start), f"omp_magic {_version()}: {command}", *start.notes),
         lines=lines,
         foot=foot,
+        left=start.left,
         workers=start.workers,
         python=python,
         label=f"Python {sys.version_info[0]} ({counted(start.threads, 'thread')})",

@@ -26,6 +26,8 @@ class Sheet:
         The variables.
     foot
         Comments below them: what was left out.
+    left
+        Variables that are not set, since each would overrule one that is.
     workers
         Processes that divide the CPUs.
     python
@@ -43,6 +45,7 @@ class Sheet:
     head: tuple[str, ...]
     lines: tuple[SheetLine, ...]
     foot: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     workers: int = 1
     python: str = "python"
     label: str = "Python 3"

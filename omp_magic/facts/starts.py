@@ -69,6 +69,11 @@ class Start:
     notes: tuple[str, ...] = ()
     counted: frozenset[str] = frozenset()
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Variables that are not set, since each would overrule one that is."""
+        return tuple(each.name for each in self.variables if each.state == LEFT)
+
     def environ(self, before: Mapping[str, str]) -> dict[str, str]:
         """Give an environment with what is set and without what is taken out."""
         found = dict(before)

@@ -44,7 +44,7 @@ class Telling:
         "--format",
         metavar="FORMAT",
         help="bash, fish, powershell, cmd, dotenv, dockerfile, compose, kubernetes, conda, "
-        "systemd, pm2, kernelspec, github, python (default: the system's shell)",
+        "systemd, pm2, kernelspec, dask, github, python (default: the system's shell)",
     )
     @argument("--threads", metavar="SPEC", help='as %%omp_limit: 2, auto/2, "blas=1 openmp=2"')
     @argument("--workers", metavar="N", help="processes that divide the CPUs (default: 1)")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...facts.sheets import Sheet
-from . import containers, pythons, services, shells
+from . import containers, pythons, services, shells, workers
 
 
 def _nothing(_sheet: Sheet) -> tuple[str, ...]:
@@ -58,6 +58,7 @@ FORMATS: dict[str, Format] = {
     "kernelspec": Format(
         pythons.kernelspec, "kernel.json", "a kernel's spec", pythons.beside_kernelspec
     ),
+    "dask": Format(workers.dask, "omp-magic-dask.yaml", "a file of Dask's configuration"),
     "github": Format(containers.github, "env.yml", "env of a GitHub workflow"),
     "python": Format(pythons.python, "omp_env.py", "Python's first lines"),
 }
