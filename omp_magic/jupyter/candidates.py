@@ -76,6 +76,17 @@ def _of_env(line: _Line, options: list[str]) -> list[str]:
     return list(FORMATS)
 
 
+def _of_cluster(line: _Line, options: list[str]) -> list[str]:
+    if line.used[-1:] == ["--limit"]:
+        return _of_limit(line._replace(kind="line"), [])
+    if line.used[-1:] == ["--timeout"]:
+        return []
+    from .clusters import clients_in  # noqa: PLC0415 - as above
+
+    named = any(not each.startswith("-") for each in line.used[:1])
+    return [*([] if named else clients_in(line.shell)), *options]
+
+
 def _of_status(line: _Line, options: list[str]) -> list[str]:
     if line.used[-1:] != ["--since"]:
         return options
@@ -107,6 +118,7 @@ _WORDS: dict[str, Callable[[_Line, list[str]], list[str]]] = {
     "omp_sweep": _of_sweep,
     "omp_env": _of_env,
     "omp_status": _of_status,
+    "omp_cluster": _of_cluster,
     "omp_check": _of_check,
     "omp_explain": _of_explain,
     "omp_guard": lambda _, options: ["warn", "raise", "off", "status", *options],

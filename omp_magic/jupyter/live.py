@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _thread
 import logging
-import sys
 import threading
 import time
 from collections import deque
@@ -27,7 +26,7 @@ from ..probes.live.pulse import SHORTEST_S, Pulse
 from ..rules import judge
 from ..rules.judgement import ranked
 from ..views.panel.sending import unparented
-from .mainthread import MainThread
+from .mainthread import MainThread, sends_by_itself
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -97,8 +96,7 @@ class Live:
         self.stopped = ""
         """Why the thread has stopped by itself, or ""."""
         self.in_kernel = hasattr(shell, "kernel")
-        self.threaded = self.in_kernel and "google.colab" not in sys.modules
-        """Whether a thread's messages are shown: not in a terminal, nor in Colab (#3373)."""
+        self.threaded = sends_by_itself(shell)
         self._pulse, self._made_s = Pulse(HERE.observer.machine), time.monotonic()
         self._snapshot: Snapshot | None = None
         self.labels: dict[str, str] = {}

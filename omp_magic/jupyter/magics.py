@@ -277,7 +277,8 @@ class OmpMagics(Measuring, Telling, Magics):
 
     def end(self) -> None:
         """Take back what the magics hold."""
-        if self.live is not None:
-            self.live.end()
+        for each in (self.live, self.clusters):
+            if each is not None:
+                each.end()
         if self.session is not None:
             self.session.end()

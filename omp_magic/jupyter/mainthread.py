@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 import threading
 import time
 from collections import deque
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _LOG = logging.getLogger("omp_magic")
+
+
+def sends_by_itself(shell: InteractiveShell) -> bool:
+    """Tell whether a thread's messages are shown: not in a terminal, nor in Colab (#3373)."""
+    return hasattr(shell, "kernel") and "google.colab" not in sys.modules
 
 
 class MainThread:

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .clusterlive import ClusterLive
+    from .live import Live
     from .magics import OmpMagics
     from .watch import Watch
 
 NAMES = {
     "line": (
         *("omp_status", "omp_explain", "omp_limit", "omp_guard", "omp_check", "omp_dashboard"),
-        *("omp_report", "omp_plan", "omp_env", "omp_postmortem"),
+        *("omp_report", "omp_plan", "omp_env", "omp_postmortem", "omp_cluster"),
     ),
     "cell": ("omp_limit", "omp_status", "omp_sweep", "omp_watch"),
 }
@@ -57,23 +59,27 @@ class Magics:
     def take_over(self, before: Magics) -> None:
         """Go on with what other magics held, that are removed: the limit and the panels."""
         old = before._real
-        if old is not None and (old.session is not None or old.live is not None):
+        if old is not None and (old.session or old.live or old.clusters):
             real = self.real()
-            real.session, real.live = old.session, old.live
+            real.session, real.live, real.clusters = old.session, old.live, old.clusters
 
     def listen(self) -> None:
         """Have the panels told of cells after all else that is."""
-        if self._real is not None and self._real.live is not None:
-            self._real.live.main.listen()
+        for each in self._panels():
+            each.main.listen()
 
     def held(self) -> tuple[str, ...]:
         """Say what is held, in words: the session's limit, the panels."""
         session = self._real.session if self._real is not None else None
-        live = self._real.live if self._real is not None else None
         limit = session.limit if session is not None else ""
-        panels = len(live.panels) if live is not None else 0
+        panels = sum(len(each.panels) for each in self._panels())
         found = (limit, f"{panels} panel{'s' if panels > 1 else ''}" if panels else "")
         return tuple(each for each in found if each)
+
+    def _panels(self) -> list[Live | ClusterLive]:
+        """Give what the panels of each kind share, where there are any."""
+        real = self._real
+        return [] if real is None else [e for e in (real.live, real.clusters) if e is not None]
 
     def real(self) -> OmpMagics:
         """Give the real magics, put in the place of the stand-ins."""

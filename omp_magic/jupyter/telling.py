@@ -11,15 +11,22 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from .asking import parsed
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ..facts.clustersnapshots import ClusterSnapshot
     from ..facts.deaths import Deaths
     from ..starting import Environment
+    from .clusterlive import ClusterLive, ClusterPanel
     from .watch import Watch
 
 
 class Telling:
     """Adds its magics to the class that inherits it."""
 
+    _shell: InteractiveShell
     _watch: Watch
+    clusters: ClusterLive | None = None
+    """The live panels of clusters, from the first one on."""
 
     @magic_arguments()
     @argument("file", nargs="*", help="ends in .html, .txt, .md or .json")
@@ -104,3 +111,38 @@ class Telling:
             print(found.to_json())
             return None
         return None if line.rstrip().endswith(";") else found
+
+    @magic_arguments()
+    @argument("client", nargs="*", help="a client, or an expression that gives one: rc[:]")
+    @argument("--limit", metavar="SPEC", help="set this on every worker: 2, auto, blas=1; or off")
+    @argument("--timeout", type=float, metavar="S", help="seconds that each worker has, 10")
+    @argument("--live", action="store_true", help="a panel that looks again and again")
+    @argument("--json", action="store_true", help="print it as JSON")
+    @argument("-h", "--help", action="store_true", help=SUPPRESS)
+    @line_magic
+    def omp_cluster(self, line: str) -> ClusterSnapshot | ClusterPanel | None:
+        """Show every worker of a Dask or ipyparallel cluster: its runtimes, threads and CPUs.
+
+        Workers that are alike stand in one row. With ``--limit auto`` each gets its share of the
+        CPUs of its host; ``--limit off`` gives back what it had::
+
+            %omp_cluster client
+            %omp_cluster rc[:] --limit auto
+            %omp_cluster client --live
+
+        It gives a ClusterSnapshot; `to_frame()` has a row a worker.
+        """
+        from .clusters import ACCEPTED, EXAMPLE, clustered  # noqa: PLC0415 - as above
+
+        options = parsed(self.omp_cluster, line, ACCEPTED, EXAMPLE)
+        if options is None:
+            return None
+        found = clustered(self._shell, options, self._made_clusters)
+        return None if line.rstrip().endswith(";") else found
+
+    def _made_clusters(self) -> ClusterLive:
+        from .clusterlive import ClusterLive  # noqa: PLC0415 - as above
+
+        if self.clusters is None:
+            self.clusters = ClusterLive(self._shell)
+        return self.clusters

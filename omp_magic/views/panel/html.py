@@ -26,6 +26,7 @@ from .names import clipped, pool_label
 from .now import verdict_now
 from .squares import squares
 from .text import static_text
+from .twins import hiding_dead, hiding_saved
 
 __all__ = [
     "MOST_BYTES",
@@ -77,14 +78,7 @@ def style_html(ident: str = "") -> str:
     ident
         Of the panel whose saved twin is hidden while the panel itself shows.
     """
-    page = _render("panel_style.html")
-    if ident:
-        live, saved = f".omp-dash-{ident} .omp-grid", f".omp-saved-{ident}"
-        page += (
-            f"<style>body:has({live}) .jp-OutputArea-child:has({saved}),"
-            f"body:has({live}) {saved}{{display:none}}</style>"
-        )
-    return page
+    return _render("panel_style.html") + (hiding_saved(ident) if ident else "")
 
 
 def live_html(facts: PanelFacts) -> str:
@@ -156,6 +150,7 @@ def static_html(facts: PanelFacts, ident: str = "") -> str:
         findings=Markup(findings_html(facts)),  # noqa: S704 - escaped by its template
         folded=folded_words(facts),
         ident=ident,
+        hiding=Markup(hiding_dead(ident)),  # noqa: S704 - of our own letters
         guard=clipped(facts.guard),
         message=clipped(facts.message, 200).rstrip("."),
     )

@@ -1,0 +1,183 @@
+"""%omp_cluster in a real kernel, over a real LocalCluster."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from live import Kernel
+
+pytest.importorskip("distributed", reason="distributed is not here")
+
+START = """
+%load_ext omp_magic
+import dask, os, time
+dask.config.set({"distributed.worker.daemon": True})
+from distributed import Client, LocalCluster
+cluster = LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None)
+client = Client(cluster)
+threads = {"a b": client}
+from omp_magic.facts.clustersnapshots import ClusterSnapshot
+ClusterSnapshot.renderers.setdefault("html", lambda s: "<p>stub")
+for kind in ("text", "display"): ClusterSnapshot.renderers.setdefault(kind, lambda s: "stub")
+"""
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Kernel]:
+    """A kernel with a cluster of two workers with two threads each."""
+    started = Kernel()
+    reply = started.run(START)
+    assert reply.status == "ok", reply.traceback
+    yield started
+    started.run("client.close(); cluster.close()")
+    started.close()
+
+
+def test_it_shows_every_worker(session: Kernel) -> None:
+    shown = session.run("found = %omp_cluster client\nfound")
+    assert shown.status == "ok", shown.traceback
+    assert session.value("[len(found.workers), found.known, found.engine]") == [2, 2, "dask"]
+    assert session.value("[w.tasks for w in found.workers]") == [2, 2]
+    assert "text/html" in shown.result
+    assert session.run("%omp_cluster client ;").result == {}
+    told = json.loads(session.run("%omp_cluster client --json").stdout)
+    assert len(told["workers"]) == 2
+
+
+def test_the_client_is_an_expression(session: Kernel) -> None:
+    for line in ("threads['a b']", "cluster", "cluster.get_client()", 'threads["a b"] --timeout 5'):
+        reply = session.run(f"found = %omp_cluster {line}\nprint(found.known)")
+        assert reply.stdout == "2\n", (line, reply.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "found no CLIENT"),
+        ("clent", "found 'clent' (NameError: name 'clent' is not defined)"),
+        ("client[", "found 'client['"),
+        ("1/0", "(ZeroDivisionError: division by zero)"),
+        ("threads", "found 'threads', builtins.dict"),
+        ("client --timeout 0", "found --timeout 0"),
+        ("client --timeout soon", "invalid float value: 'soon'"),
+        ("client --limit to", "found 'to'"),
+        ("client --limti 2", "did you mean --limit?"),
+        ("client --live --json", "found --json with --live"),
+    ],
+)
+def test_what_is_wrong_is_one_line(session: Kernel, line: str, said: str) -> None:
+    reply = session.run(f"%omp_cluster {line}")
+    assert reply.status == "error"
+    assert said in reply.stderr
+    assert reply.stderr.startswith("UsageError: omp_cluster: ")
+    assert "accepted: " in reply.stderr
+    assert "%omp_cluster client" in reply.stderr
+    assert len(reply.stderr.splitlines()) == 1
+
+
+def test_a_name_that_was_meant_is_told(session: Kernel) -> None:
+    assert "did you mean client?" in session.run("%omp_cluster clent").stderr
+
+
+def test_clients_options_and_limits_are_completed(session: Kernel) -> None:
+    assert session.complete("%omp_cluster cl") == ["client", "cluster"]
+    assert session.complete("x = %omp_cluster cli") == ["client"]
+    assert session.complete("%omp_cluster client --l") == ["--limit", "--live"]
+    assert "auto" in session.complete("%omp_cluster client --limit a")
+    assert session.complete("%omp_cluster client --limit of") == ["off"]
+    assert "omp_cluster" in "".join(session.complete("%omp_clus"))
+
+
+PAGES = "omp-cluster-test"
+
+
+def pages_while(kernel: Kernel, code: str) -> tuple[list[float], int]:
+    """Run a cell; give when new pages came meanwhile, and how many other comm messages did."""
+    message = kernel.client.execute(code)
+    pages, others = [], 0
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            got = kernel.client.get_iopub_msg(timeout=1)
+        except queue.Empty:
+            continue
+        if got["msg_type"] == "comm_msg":
+            state: dict[str, Any] = got["content"]["data"].get("state", {})
+            if "looked at" in str(state.get("value")):
+                pages.append(got["header"]["date"].timestamp())
+            else:
+                others += 1
+        mine = got["parent_header"].get("msg_id") == message
+        if mine and got["msg_type"] == "status" and got["content"]["execution_state"] == "idle":
+            break
+    kernel.client.get_shell_msg(timeout=10)
+    return pages, others
+
+
+WIDGETS = "len(__import__('ipywidgets').widgets.widget._instances)"
+
+
+@pytest.fixture
+def panel(session: Kernel) -> Iterator[Kernel]:
+    reply = session.run("panel = %omp_cluster client --live")
+    assert reply.status == "ok", reply.traceback
+    assert session.value("isinstance(panel.snapshot.known, int)")
+    yield session
+    assert session.run("panel.close()").status == "ok"
+    assert session.value(WIDGETS) == 0
+
+
+def test_a_live_panel_sends_a_page_a_second_at_most(panel: Kernel) -> None:
+    # Four looks, however long they take where others are busy too; the cell asks the cluster
+    # meanwhile by the same client.
+    code = "n = panel.looks + 4\nwhile panel.looks < n:\n    client.submit(abs, n).result()"
+    pages, others = pages_while(panel, code)
+    assert len(pages) >= 3
+    assert others == 0
+    assert min(b - a for a, b in zip(pages, pages[1:], strict=False)) >= 0.9
+
+
+def test_a_cell_that_is_run_again_has_one_panel(session: Kernel) -> None:
+    reply = session.run("panel = %omp_cluster client --live\npanel")
+    assert len([each for each in reply.displays if "widget-view" in str(list(each))]) == 1
+    assert (
+        session.value(
+            "len(get_ipython().magics_manager.magics['line']['omp_cluster']"
+            ".__self__.clusters.panels)"
+        )
+        == 1
+    )
+    session.run("panel.close()")
+
+
+def test_the_notebook_keeps_what_was_seen_last(session: Kernel) -> None:
+    reply = session.run("panel = %omp_cluster client --live")
+    (kept,) = [each for each in reply.displays if "omp-saved-" in str(each.get("text/html"))]
+    assert "looked at" in kept["text/html"]
+    session.run("panel.close()")
+
+
+def test_the_panel_ends_with_its_client(session: Kernel) -> None:
+    session.run("other = Client(cluster)\npanel = %omp_cluster other --live")
+    session.run("other.close()")
+    told = session.run(
+        "t = time.monotonic()\n"
+        "while 'stopped' not in panel._page and time.monotonic() < t + 30: time.sleep(0.1)\n"
+        "print(panel._page)"
+    )
+    assert "stopped, since" in told.stdout
+    session.run("panel.close()")
+    assert session.value(WIDGETS) == 0
+
+
+def test_the_panel_ends_with_the_extension(session: Kernel) -> None:
+    session.run("panel = %omp_cluster client --live")
+    assert session.run("%unload_ext omp_magic").status == "ok"
+    assert session.value(WIDGETS) == 0
+    assert session.value("panel._ended.is_set()")
+    assert session.run("%load_ext omp_magic").status == "ok"
