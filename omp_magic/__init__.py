@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .api import check, explain, limit, report, snapshot
     from .clustering import cluster
+    from .clusters.daskplugin import dask_plugin
     from .eachworker import worker_limits
     from .errors import DuplicateRuntimeWarning, UnsafeForkWarning, UnsendableFunctionWarning
     from .inquest import postmortem
@@ -38,6 +39,7 @@ __all__ = [
     "UnsendableFunctionWarning",
     "check",
     "cluster",
+    "dask_plugin",
     "environment",
     "explain",
     "limit",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 _PLACES = {
     "cluster": "clustering",
+    "dask_plugin": "clusters.daskplugin",
     "environment": "starting",
     "log_status": "servers.logstatus",
     "metrics": "servers.metrics",

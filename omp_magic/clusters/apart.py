@@ -1,7 +1,7 @@
 """A client for looking again and again, beside the user's own conversation with the cluster.
 
 Dask's synchronous client may be called from any thread, and keeps nothing of a look. ipyparallel's
-numbers what it sends in `Client.history`, where ``rc.get_result(-1)`` finds the user's last task,
+notes what it sends in `Client.history`, where ``rc.get_result(-1)`` finds the user's last task,
 and `Client.wait` waits for all of it: a thread that looks has a client of its own there.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RequestError
@@ -27,14 +27,14 @@ class Apart:
     client
         What is asked.
     closed
-        Tells whether the user has closed his.
+        Tells whether the user's is closed, where asking would not say it.
     own
         What is closed with it; None when it is the user's.
     """
 
     client: Any
-    closed: Callable[[], bool]
-    own: Any = field(default=None)
+    closed: Callable[[], bool] = bool
+    own: Any = None
 
     def check(self) -> None:
         """Find out that the user's client is closed.
@@ -67,18 +67,41 @@ def apart(client: Any) -> Apart:
     RequestError
         When a second one cannot be made: ipyparallel's over ssh.
     """
-    ipyparallel = sys.modules.get("ipyparallel")
-    if ipyparallel is None or not isinstance(
-        client, (ipyparallel.Client, ipyparallel.client.view.View)
-    ):
-        return Apart(client, lambda: getattr(client, "status", "") in ("closed", "closing"))
-    users = client if isinstance(client, ipyparallel.Client) else client.client
+    for module, make in (("distributed", _of_dask), ("ipyparallel", _of_ipyparallel)):
+        found = make(client) if module in sys.modules else None
+        if found is not None:
+            return found
+    return Apart(client)
+
+
+def _of_dask(client: Any) -> Apart | None:
+    """Give one for a cluster without a client: a look would make one each time."""
+    import distributed  # noqa: PLC0415 - it is there already
+    from distributed.deploy.cluster import Cluster  # noqa: PLC0415 - as above
+
+    if not isinstance(client, Cluster):
+        return None
+    own = distributed.Client(client, set_as_default=False)  # type: ignore[no-untyped-call]  # as it is
+    return Apart(own, lambda: getattr(client.status, "name", "") != "running", own)
+
+
+def _of_ipyparallel(client: Any) -> Apart | None:
+    from ipyparallel import Client  # type: ignore[import-untyped]  # noqa: PLC0415 - it is there already
+    from ipyparallel.client.view import (  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+        View,
+        ViewExecutor,
+    )
+
+    view = client.view if isinstance(client, ViewExecutor) else client
+    users = view.client if isinstance(view, View) else view
+    if not isinstance(users, Client):
+        return None
     if users._ssh:  # noqa: SLF001 - it is told nowhere else
-        raise RequestError(
-            "a client over ssh", "--live where the controller is reached", "%omp_cluster rc"
-        )
-    own = ipyparallel.Client(_connection(users))
-    looking = own if users is client else own[client.targets]
+        accepted = "--live with one that reaches its controller itself"
+        raise RequestError("a client over ssh", accepted, "%omp_cluster rc")
+    own = Client(_connection(users))
+    targets = getattr(view, "targets", None)
+    looking = own if targets is None else own[list(own.ids) if targets == "all" else targets]
     return Apart(looking, lambda: bool(users._closed), own)  # noqa: SLF001 - as above
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..bars import Bar
-from ..facts.clusterhosts import ClusterHost, hosts_of
+from ..facts.clusterhosts import hosts_of
 from ..facts.clusters import ClusterWorker
 from ..facts.clustersnapshots import ClusterSnapshot
-from ..facts.cpus import cpus_words
 from ..facts.gaps import Gap
 from ..facts.workerstate import LIMIT
 from .answers import lacks_us, worker_of
 from .carried import carrying_text_of, text_of
 from .port import Answer, Engine, Seat
+from .shares import AUTO, share_on
 
-OFF, AUTO = "off", "auto"
-"""Limits that mean the cluster: none any more, and each host's CPUs for what runs there at once."""
+OFF = "off"
+"""The limit that gives back what each worker had."""
 EXAMPLE = "omp_magic.cluster(client, {})"
 
 _INTERRUPTED = "not waited for: interrupted"
@@ -162,20 +161,8 @@ def _calls(limit: str, workers: tuple[ClusterWorker, ...]) -> dict[str, _Call]:
         if host.cpus is not None
         for worker in host.workers
         if worker.gap is None
-        for threads, why in [_share(host, host.cpus, worker)]
+        for threads, why in [share_on(host, worker)]
     }
-
-
-def _share(host: ClusterHost, cpus: float, worker: ClusterWorker) -> tuple[int, str]:
-    """Give the threads that each task of a worker may have on its host, and why."""
-    own = worker.state.budget_cpus if worker.state is not None else cpus
-    why = f"{cpus_words(cpus)} of {host.name}, {host.tasks} tasks at once"
-    each = cpus / host.tasks
-    if own / worker.tasks < each:
-        each = own / worker.tasks
-        why = f"{cpus_words(own)} of its own, {worker.tasks} tasks at once"
-    # A thousandth: 2.9999999 CPUs of a quota are three.
-    return max(1, math.floor(each + 1e-3)), why
 
 
 def _unsure(worker: ClusterWorker, gap: Gap) -> ClusterWorker:

@@ -24,6 +24,8 @@ OURS = __name__.partition(".")[0]
 OLDEST = (3, 10)
 """The oldest Python that omp_magic runs on."""
 
+ROOTS = ("atworker", "clusters.daskplugin")
+"""What is called at a worker: all of it is one package there, with one list of limits."""
 TOO_OLD, LACKING, FAULT = "python", "lacking", "fault"
 """What an answer says that has no facts: ``("omp_magic", 0, one of these, text)``."""
 
@@ -48,6 +50,17 @@ _INSTALLED = f"""\
 """
 _AGAIN = 'sys.modules.get("{name}.atworker")'
 """What was brought by an earlier question."""
+_EITHER = f"""\
+    import importlib
+    try:
+        from omp_magic.facts.packed import WIRE
+        if WIRE != {WIRE}:
+            raise ImportError("another version of omp_magic")
+        module = importlib.import_module("omp_magic.{{module}}")
+    except Exception:
+        module = bring({{name!r}}, {{packed!r}}, "{{module}}")
+    return module.{{call}}
+"""
 _CARRIED = f"""\
     try:
         atworker = bring({{name!r}}, {{packed!r}}, "atworker")
@@ -84,15 +97,49 @@ def carrying_text_of(call: str) -> str:
         When this omp_magic has no sources, only what was compiled of them.
     """
     name, packed = _package()
-    known = _source(f"{__package__}.unpacking")
     carried = _CARRIED.format(name=name, packed=packed)
-    return _EVALUATED.format((known or ("", ""))[1] + _BEGIN + carried + _END.format(call=call))
+    return _EVALUATED.format(
+        source_of(f"{__package__}.unpacking") + _BEGIN + carried + _END.format(call=call)
+    )
+
+
+def bringing_text_of(module: str, call: str) -> str:
+    """Give the text of a call that brings our own sources where they are needed.
+
+    It is for what cannot be asked twice, and whoever evaluates it takes what it raises.
+
+    Parameters
+    ----------
+    module
+        One of `ROOTS`.
+    call
+        As in `text_of`.
+
+    Raises
+    ------
+    OSError
+        When this omp_magic has no sources, only what was compiled of them.
+    """
+    name, packed = _package()
+    either = _EITHER.format(name=name, packed=packed, module=module, call=call)
+    return _EVALUATED.format(source_of(f"{__package__}.unpacking") + _BEGIN + either)
+
+
+def source_of(module: str) -> str:
+    """Give the source of a module of ours.
+
+    Raises
+    ------
+    OSError
+        When it has none.
+    """
+    return (_source(module) or ("", ""))[1]
 
 
 @lru_cache(1)
 def _package() -> tuple[str, str]:
     """Give the name and the packed sources of what travels."""
-    sources = _sources_of(f"{OURS}.atworker")
+    sources = _sources_of(*(f"{OURS}.{module}" for module in ROOTS))
     digest = hashlib.sha256(json.dumps(sources).encode("ascii")).hexdigest()[:8]
     name = f"{OURS}_carried_{digest}"
     renamed = {name + module.removeprefix(OURS): each for module, each in sources.items()}
@@ -100,10 +147,10 @@ def _package() -> tuple[str, str]:
     return name, base64.b85encode(packed).decode("ascii")
 
 
-def _sources_of(start: str) -> dict[str, tuple[bool, str]]:
-    """Give (whether it is a package, its source) of a module and all of ours that it imports."""
+def _sources_of(*starts: str) -> dict[str, tuple[bool, str]]:
+    """Give (whether it is a package, its source) of modules and all of ours that it imports."""
     found: dict[str, tuple[bool, str]] = {}
-    coming = [start]
+    coming = [*starts]
     while coming:
         module = coming.pop()
         known = None if module in found else _source(module)

@@ -161,7 +161,7 @@ class ClusterPanel:
             began_s = time.thread_time()
             try:
                 self._client.check()
-                found = cluster(self._client.client, None, self._timeout_s)
+                found = cluster(self._client.client, None, self._timeout_s, progress=False)
             except Exception as error:  # noqa: BLE001 - whatever it is, the panel says it and stays
                 if not self._ended.is_set():
                     self._stopped(f"{type(error).__name__}: {error}")
