@@ -86,8 +86,8 @@ def _of_dask(client: Any) -> Apart | None:
 
 
 def _of_ipyparallel(client: Any) -> Apart | None:
-    from ipyparallel import Client  # type: ignore[import-untyped]  # noqa: PLC0415 - it is there already
-    from ipyparallel.client.view import (  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+    from ipyparallel import Client  # noqa: PLC0415 - it is there already
+    from ipyparallel.client.view import (  # noqa: PLC0415 - as above
         View,
         ViewExecutor,
     )

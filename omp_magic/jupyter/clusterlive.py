@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clustering import cluster
 from ..clusters.apart import Apart, apart
-from ..views.panel.clusterbox import ClusterBox, page_html, saved_html
+from ..views.panel.clusterbox import ClusterBox, line_html, saved_html
 from ..views.panel.sending import unparented
 from ..views.words import counted
 from .mainthread import MainThread, sends_by_itself
@@ -136,10 +136,11 @@ class ClusterPanel:
         self._ended = threading.Event()
         self._ident = uuid.uuid4().hex[:8]
         self._shown: list[list[Any]] = []
-        self._kept = ""
-        self._page = self._drawn("")
+        self._page, self._line = _html(found), self._told()
+        self._kept = self._page + self._line
+        self._page_is_due = self._page_was_sent = False
         self._box = unparented(
-            lambda: ClusterBox(self._ident, self._page, lambda: live.close(self))
+            lambda: ClusterBox(self._ident, self._page, self._line, lambda: live.close(self))
         )
 
     def begin(self) -> None:
@@ -168,9 +169,9 @@ class ClusterPanel:
                 return
             # A silent worker answers all that it was asked once it can: it is asked less and less.
             slow_s = LEAST_S if found.known == len(found.workers) else min(2 * slow_s, _MOST_S)
+            self._page_is_due |= found != self.snapshot
             self.snapshot, self.looks = found, self.looks + 1
-            told = f"every {slow_s:g} s" if slow_s > LEAST_S else ""
-            self._show(self._drawn(told))
+            self._show(f"every {slow_s:g} s" if slow_s > LEAST_S else "")
             rest_s = max(slow_s, _SHARE * (time.thread_time() - began_s))
 
     def _stopped(self, why: str) -> None:
@@ -178,19 +179,28 @@ class ClusterPanel:
         _LOG.info("omp_magic: the panel of %s has stopped (%s)", self._name, why)
         self._ended.set()
         self._client.close()
-        self._show(self._drawn(f"stopped, since {why}"))
+        self._line = self._told(f"stopped, since {why}")
+        self._box.line.value = self._line
 
-    def _show(self, page: str) -> None:
-        """Show a page: one message, and none where it is the same."""
-        if page != self._page:
-            self._page = page
-            self._box.page.value = page
+    def _show(self, more: str) -> None:
+        """Show what is new by one message: what is there, or else when that was seen last.
 
-    def _drawn(self, told: str) -> str:
+        Where both change at each look they take turns.
+        """
+        self._line = self._told(more)
+        self._page_was_sent = self._page_is_due and not self._page_was_sent
+        if self._page_was_sent:
+            self._page_is_due = False
+            self._page = _html(self.snapshot)
+            self._box.page.value = self._page
+        else:
+            self._box.line.value = self._line
+
+    def _told(self, more: str = "") -> str:
         found = self.snapshot
         known = f"{found.known} of {counted(len(found.workers), 'worker')} answered"
-        words = (self._name, time.strftime("looked at %H:%M:%S"), known, told)
-        return page_html(_html(found), " \u00b7 ".join(filter(None, words)))
+        words = (self._name, time.strftime("looked at %H:%M:%S"), known, more)
+        return line_html(" \u00b7 ".join(filter(None, words)))
 
     def put(self) -> None:
         """Show it below the cell that runs, and beside it what is kept of it."""
@@ -203,8 +213,8 @@ class ClusterPanel:
 
     def keep(self) -> None:
         """Bring what is kept in the notebook up to date; at the end of each cell."""
-        if self._page != self._kept:
-            self._kept = self._page
+        if self._page + self._line != self._kept:
+            self._kept = self._page + self._line
             still = self._still()
             for *_, kept in self._shown:
                 kept.update(still, raw=True)
@@ -224,7 +234,7 @@ class ClusterPanel:
             unparented(self._box.close)
 
     def _still(self) -> dict[str, str]:
-        html = saved_html(self._page, self._ident)
+        html = saved_html(self._page, self._line, self._ident)
         return {"text/html": html, "text/plain": str(self.snapshot)}
 
     def __repr__(self) -> str:

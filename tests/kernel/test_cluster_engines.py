@@ -16,8 +16,6 @@ import time, warnings
 import ipyparallel
 cluster = ipyparallel.Cluster(n=2, log_level=40)
 rc = cluster.start_and_connect_sync(activate=True)
-from omp_magic.facts.clustersnapshots import ClusterSnapshot
-for kind in ("text", "display", "html"): ClusterSnapshot.renderers.setdefault(kind, lambda s: "stub")
 """
 
 

@@ -1,4 +1,7 @@
-"""A cluster's live panel as core ipywidgets: one text that changes, and a button."""
+"""A cluster's live panel as core ipywidgets: what is there, how it is looked at, and a button.
+
+What is there has a widget of its own: one that is set anew folds up what a person has unfolded.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,28 @@ from .twins import hiding_dead, hiding_saved
 
 
 class ClusterBox:
-    """The widgets of one panel; each new page is one message.
+    """The widgets of one panel; each text that is set is one message.
 
     Parameters
     ----------
     ident
         Names the panel in the page.
-    page
+    page, line
         What it shows first, as HTML.
     closed
         Called when a person has pressed the button.
     """
 
-    def __init__(self, ident: str, page: str, closed: Callable[[], None]) -> None:
+    def __init__(self, ident: str, page: str, line: str, closed: Callable[[], None]) -> None:
         import ipywidgets  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; 35 ms, for those who ask
 
         style = ipywidgets.HTML(hiding_saved(ident), layout={"margin": "0"})
         self.page = ipywidgets.HTML(page, layout={"margin": "0"})
+        self.line = ipywidgets.HTML(line, layout={"margin": "0"})
         why = "stop looking, and leave what was seen last here"
         button = ipywidgets.Button(description="close", tooltip=why, layout={"width": "auto"})
         button.on_click(lambda _: closed())
-        grid = ipywidgets.VBox([self.page, button])
+        grid = ipywidgets.VBox([self.page, self.line, button])
         grid.add_class("omp-grid")
         self.root = ipywidgets.VBox([style, grid])
         for name in ("omp-magic", f"omp-dash-{ident}"):
@@ -48,12 +52,11 @@ class ClusterBox:
         close(self.root)
 
 
-def page_html(shown: str, told: str) -> str:
-    """Give what the panel shows: the cluster's HTML, and a line on how it looks at it."""
-    line = Markup('<div class="omp omp-magic" style="opacity:.75">{}</div>').format(told)
-    return shown + str(line)
+def line_html(text: str) -> str:
+    """Give the line on how the cluster is looked at."""
+    return str(Markup('<div class="omp omp-magic" style="opacity:.75">{}</div>').format(text))
 
 
-def saved_html(page: str, ident: str) -> str:
-    """Give the page as it stays in the notebook."""
-    return f'{hiding_dead(ident)}<div class="omp-saved-{ident}">{page}</div>'
+def saved_html(page: str, line: str, ident: str) -> str:
+    """Give both as they stay in the notebook."""
+    return f'{hiding_dead(ident)}<div class="omp-saved-{ident}">{page}{line}</div>'
