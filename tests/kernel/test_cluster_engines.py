@@ -65,7 +65,7 @@ def test_the_panel_ends_with_the_client(session: Kernel) -> None:
     session.run("other.close()")
     told = session.run(
         "t = time.monotonic()\n"
-        "while 'stopped' not in panel._page and time.monotonic() < t + 30: time.sleep(0.1)\n"
-        "print(panel._page)"
+        "while 'stopped' not in panel._line and time.monotonic() < t + 30: time.sleep(0.1)\n"
+        "print(panel._line)"
     )
     assert "stopped, since" in told.stdout
