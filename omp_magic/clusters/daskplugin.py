@@ -19,14 +19,16 @@ _ASKING = 'omp_magic.dask_plugin("{}")'
 _MAKING = "(lambda names: (exec({!r}, names), names['made']())[1])({{'__name__': {!r}}})"
 _WITHOUT = """
 def made():
+    import logging
+    from distributed import WorkerPlugin
     try:
-        return {text}
+        found = {text}
     except Exception as error:
-        import logging
-        from distributed import WorkerPlugin
-        said = "omp_magic: no limit here (%s: %s)"
-        logging.getLogger("omp_magic").warning(said, type(error).__name__, error)
-        return WorkerPlugin()
+        found = "%s: %s" % (type(error).__name__, error)
+    if isinstance(found, WorkerPlugin):
+        return found
+    logging.getLogger("omp_magic").warning("omp_magic: no limit here (%s)", found)
+    return WorkerPlugin()
 """
 """A worker that cannot load its plugin does not start, so this gives one that does nothing."""
 
@@ -58,6 +60,8 @@ def dask_plugin(spec: str | SupportsIndex | Mapping[str, SupportsIndex | str] = 
         At once, here, when `spec` is no limit. What fails at a worker is logged there, in a line.
     ModuleNotFoundError
         When distributed is not installed.
+    OSError
+        When this omp_magic has no sources that could be sent.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,19 @@ def test_a_worker_without_omp_magic_is_limited_too_also_when_it_starts_anew(
 def test_what_is_no_limit_is_refused_here() -> None:
     with pytest.raises(LimitError, match="dask_plugin"):
         dask_plugin("to")
+
+
+def test_a_worker_that_cannot_load_it_gets_one_that_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else it would not start: distributed/worker.py, `plugin_add`."""
+    from distributed import WorkerPlugin
+
+    made = dask_plugin(2)
+    for fault in ("1 / 0", "('omp_magic', 0, 'python', '3.9.1')"):
+        monkeypatch.setattr(
+            "omp_magic.clusters.carried.bringing_text_of", lambda *_, fault=fault: fault
+        )
+        read = pickle.loads(pickle.dumps(made))
+        assert type(read) is WorkerPlugin
+        assert caplog.records.pop().getMessage().startswith("omp_magic: no limit here (")
