@@ -197,6 +197,10 @@ def test_the_panel_ends_with_its_client(session: Kernel) -> None:
 
 def test_the_panel_ends_with_the_extension(session: Kernel) -> None:
     session.run("panel = %omp_cluster client --live")
+    assert session.run("%reload_ext omp_magic").status == "ok"
+    assert session.value(WIDGETS) == [0]
+    going = "n = panel.looks\nwhile panel.looks == n: time.sleep(0.05)"
+    assert session.run(going).status == "ok"
     assert session.run("%unload_ext omp_magic").status == "ok"
     assert session.value(WIDGETS) == []
     assert session.value("panel._ended.is_set()")
