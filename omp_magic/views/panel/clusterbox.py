@@ -34,13 +34,13 @@ class ClusterBox:
         self.page = ipywidgets.HTML(page, layout={"margin": "0"})
         self.line = ipywidgets.HTML(line, layout={"margin": "0"})
         why = "stop looking, and leave what was seen last here"
-        button = ipywidgets.Button(description="close", tooltip=why, layout={"width": "auto"})
+        alone = {"width": "auto", "align_self": "flex-start"}
+        button = ipywidgets.Button(description="close", tooltip=why, layout=alone)
         button.on_click(lambda _: closed())
         grid = ipywidgets.VBox([self.page, self.line, button])
         grid.add_class("omp-grid")
         self.root = ipywidgets.VBox([style, grid])
-        for name in ("omp-magic", f"omp-dash-{ident}"):
-            self.root.add_class(name)
+        self.root.add_class(f"omp-dash-{ident}")
 
     def bundle(self) -> dict[str, Any]:
         """Give what a front-end with widgets shows."""
@@ -54,7 +54,7 @@ class ClusterBox:
 
 def line_html(text: str) -> str:
     """Give the line on how the cluster is looked at."""
-    return str(Markup('<div class="omp omp-magic" style="opacity:.75">{}</div>').format(text))
+    return str(Markup('<div style="opacity:.75;padding:0 2px">{}</div>').format(text))
 
 
 def saved_html(page: str, line: str, ident: str) -> str:
