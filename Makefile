@@ -195,7 +195,7 @@ docs: $(VENV)/.docs
 	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/.test
-	@missed=0; for name in bench limits quota sweep plans workers watch threads outside guard imports distributions pulse dashboard testing starts recorder sections clusters; do \
+	@missed=0; for name in bench limits quota sweep plans workers watch threads outside guard imports distributions pulse dashboard testing starts recorder sections clusters clustercalls; do \
 	  $(BIN)/python benchmarks/$$name.py || missed=1; done; exit $$missed
 
 lint: $(VENV)/.dev

@@ -18,7 +18,8 @@ from typing import Any
 from ..errors import ParseError
 
 WIRE = 1
-"""Form of what is packed; raised when an older reader would take it for something else."""
+"""Form of what is packed, and of what `atworker` is called with; raised when an older one would
+take it for something else."""
 
 _CLASS, _SET = "", "set"
 _MOST_BYTES = 64 << 20
