@@ -14,6 +14,7 @@ from .errors import RequestError
 from .facts.clustersnapshots import ClusterSnapshot
 from .facts.gaps import Gap
 from .limits.spec import parse_limit
+from .onlooking import seen_outside
 from .rules.clustered import judge_cluster
 from .views import renderers
 
@@ -31,13 +32,15 @@ def cluster(
 
     Each worker looks at itself: nothing is loaded, started or set there. One without omp_magic is
     brought ours for it, in memory. One that does not answer is a gap with its address, and keeps
-    back no other.
+    back no other; a process of this machine is looked at from outside then.
 
     Parameters
     ----------
     client
         A client of Dask's distributed, or one of its clusters; ipyparallel's ``Client``, or one of
-        its views for the engines of that view.
+        its views for the engines of that view; the module ``ray``, an actor's handle or several; a
+        ``joblib.Parallel``, or ``joblib`` for the backend that is active; a pool of processes or
+        threads of `concurrent.futures` or `multiprocessing`. No worker is started for a look.
     limit
         Also limit every pool of every worker until ``"off"``, which gives back what each had:
         ``"auto"`` is each host's CPUs divided by the tasks that run there at once; anything else is
@@ -71,7 +74,7 @@ def cluster(
     each_s = _checked(timeout_s)
     engine = engine_of(client)
     try:
-        seen = Asking(engine, each_s, Bar(progress)).snapshot(asked)
+        seen = Asking(engine, each_s, Bar(progress), seen_outside).snapshot(asked)
     finally:
         close = getattr(engine, "close", None)
         if close is not None:

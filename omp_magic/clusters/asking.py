@@ -20,10 +20,11 @@ from .shares import AUTO, share_on
 
 OFF = "off"
 """The limit that gives back what each worker had."""
+HOLD = "hold"
 EXAMPLE = "omp_magic.cluster(client, {})"
 
 _INTERRUPTED = "not waited for: interrupted"
-_NOT_ASKED = "not asked of {} of which nothing is known: there it is as it was"
+_NOT_ASKED = "not asked of {} without an answer: there it is as it was"
 _UNSURE = "not known whether it is in force there: {}"
 
 _Call = tuple[str | float, ...]
@@ -41,10 +42,18 @@ class Asking:
         Seconds that each worker has for each question.
     bar
         Shows how many have answered.
+    outside
+        Gives what can be known of a worker of this machine that has not answered.
     """
 
-    def __init__(self, engine: Engine, each_s: float, bar: Bar) -> None:
-        self._engine, self._each_s, self._bar = engine, each_s, bar
+    def __init__(
+        self,
+        engine: Engine,
+        each_s: float,
+        bar: Bar,
+        outside: Callable[[ClusterWorker], ClusterWorker] = lambda worker: worker,
+    ) -> None:
+        self._engine, self._each_s, self._bar, self._outside = engine, each_s, bar, outside
         self._began_s = time.monotonic()
         self._token = uuid.uuid4().hex
         self._lacking: set[str] = set()
@@ -71,6 +80,9 @@ class Asking:
             workers = self._ask(("look", self._token), seats, "looks")
             if self._cut and all(each.gap is not None for each in workers.values()):
                 raise KeyboardInterrupt
+            for seat in seats:
+                if seat.beside and workers[seat.address].gap is not None and not self._cut:
+                    workers[seat.address] = self._outside(workers[seat.address])
             if limit is not None:
                 gaps = self._limit(_calls(limit, tuple(workers.values())), seats, workers)
         finally:
@@ -102,6 +114,11 @@ class Asking:
             for address, now in told.items():
                 before = workers[address]
                 workers[address] = now if now.gap is None else _unsure(before, now.gap)
+            for seat in those:
+                if seat.passing and call[0] == HOLD:
+                    gap = Gap(what=LIMIT, why=seat.passing, where=seat.address)
+                    worker = workers[seat.address]
+                    workers[seat.address] = replace(worker, gaps=(*worker.gaps, gap))
         left = len(workers) - len(calls)
         if not left:
             return ()
@@ -154,9 +171,9 @@ def _calls(limit: str, workers: tuple[ClusterWorker, ...]) -> dict[str, _Call]:
         return {each.address: ("release",) for each in known}
     set_by = EXAMPLE.format(f"limit={limit!r}")
     if limit != AUTO:
-        return {each.address: ("hold", limit, set_by) for each in known}
+        return {each.address: (HOLD, limit, set_by) for each in known}
     return {
-        worker.address: ("hold", str(threads), f"{set_by}: {why}")
+        worker.address: (HOLD, str(threads), f"{set_by}: {why}")
         for host in hosts_of(workers)
         if host.cpus is not None
         for worker in host.workers

@@ -9,13 +9,22 @@ from typing import Any
 from ..errors import RequestError
 from .port import Engine
 
-ROWS: tuple[tuple[str, str], ...] = (("distributed", "dask"), ("ipyparallel", "ipyparallel"))
+ROWS: tuple[tuple[str, str], ...] = (
+    ("distributed", "dask"),
+    ("ipyparallel", "ipyparallel"),
+    ("ray", "ray"),
+    ("joblib", "joblib"),
+    ("multiprocessing.pool", "executors"),
+    ("concurrent.futures", "executors"),
+)
 """The module that the client's class is from, and the adapter, a file of this room.
 
 An adapter has `engine_of(client) -> Engine | None`.
 """
 
-_ACCEPTED = "a client of Dask's distributed or ipyparallel"
+_ACCEPTED = (
+    "a client of Dask's distributed or ipyparallel, ray, joblib, a pool of processes or threads"
+)
 _EXAMPLE = "omp_magic.cluster(distributed.Client())"
 
 

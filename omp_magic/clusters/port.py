@@ -42,6 +42,11 @@ class Seat:
         Its process; None when the engine does not know.
     tasks
         Tasks that it runs at once, each in a thread of its own.
+    beside
+        Whether `pid` is a process of this machine, as this process numbers them: one that does not
+        answer can be looked at from outside.
+    passing
+        Why a limit there does not last, and what does, in one line; "" where it lasts.
     """
 
     address: str
@@ -49,6 +54,8 @@ class Seat:
     host: str = ""
     pid: int | None = None
     tasks: int = 1
+    beside: bool = False
+    passing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ SHIPPERS: dict[str, str] = {
 _SERVING = re.compile(
     r"pyzmq|zeromq|libsodium"  # 4 threads for sockets in each kernel (pyzmq 27)
     r"|grpcio(-\w+)*|libgrpc"  # 6 for sockets and timers (grpcio 1.8x)
+    r"|ray"  # 19 for sockets and its object store in each worker (ray 2.60)
     r"|watchfiles"  # 1 for changed files
     r"|debugpy|tornado|uvloop|gevent|jupyter(-\w+)*|ipykernel"
     r"|(pyqt|pyside)\d(-\w+)*|shiboken\d|qt\d?(-\w+)*"

@@ -85,6 +85,7 @@ def test_what_is_no_stranger() -> None:
     assert stranger_of("fastlib", "_core.so") is None
     assert serves("pyzmq", "libzmq-1ee1e5b9.so.5.2.5")
     assert serves(None, "libzmq.so.5")
+    assert serves("ray", "_raylet.so")
     assert serves("PySide6_Essentials", "libQt6Core.so.6")
     assert not serves("fastlib", "_core.so")
     assert module_of("polars-runtime-32") == "polars"
