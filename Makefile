@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 NOTEBOOKS_VENV ?= .venv-notebooks
 
 .PHONY: help demo environment chromium test test-pure test-thorough test-matrix test-matrix-all test-vm test-browser
-.PHONY: test-foreign record-foreign test-wine test-servers test-ipython lab notebooks notebooks-save test-notebooks in-lab in-notebooks in-notebooks-save in-test-notebooks binder-check
+.PHONY: test-foreign record-foreign test-wine test-servers test-clusters test-ipython lab notebooks notebooks-save test-notebooks in-lab in-notebooks in-notebooks-save in-test-notebooks binder-check
 .PHONY: package screenshots docs bench lint format clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test-ipython run IPython's own tests with the extension and without, and compare"
 	@echo "make test-foreign compare what is recorded of macOS' and Windows' wheels with the wheels (7 GB)"
 	@echo "make test-servers run a server of PyTorch and FAISS below gunicorn and pm2, before and after"
+	@echo "make test-clusters ask real pools and a session of Ray (its wheel is large), limit, kill and stop workers"
 	@echo "make test-wine    run a real CPython for Windows and real wheels under Wine (Debian, root)"
 	@echo "make lab          open JupyterLab on the notebooks"
 	@echo "make docs         write docs/findings, reference/pools.md and words.md, build the site in docs/_build/html"
@@ -52,6 +53,10 @@ $(VENV)/.test: pyproject.toml
 
 $(VENV)/.browser: pyproject.toml
 	$(INSTALL) --editable '.[test,browser]'
+	@touch $@
+
+$(VENV)/.clusters: pyproject.toml
+	$(INSTALL) --editable '.[test,ray]'
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml
@@ -149,6 +154,10 @@ test-wine: $(VENV)/.test
 # PyTorch, FAISS and gunicorn, and pm2 where npm is; benchmarks/servers.py measures the same servers.
 test-servers: $(VENV)/.test
 	SERVER_TESTS=1 $(TEST) tests/embedding $(ARGS)
+
+# Ray's wheel is large, so that its tests are skipped elsewhere, and say so.
+test-clusters: $(VENV)/.clusters
+	$(TEST) tests/cluster $(ARGS)
 
 # After a change of what is read of wheels, or of tests/data/foreign/reports.json.
 record-foreign: $(VENV)/.test

@@ -63,6 +63,15 @@ def test_each_worker_is_told_with_what_it_has(kernel: ClusterKernel) -> None:
     assert kernel.value("[len(seen.hosts), len(seen.groups)]") == [1, 1]
 
 
+def test_its_executor_and_the_backend_of_joblib_are_the_same_cluster(kernel: ClusterKernel) -> None:
+    told = kernel.value("omp_magic.cluster(client.get_executor()).title")
+    assert told == kernel.value("omp_magic.cluster(client).title")
+    kernel.done("import joblib")
+    with_it = "with joblib.parallel_config('dask'): seen = omp_magic.cluster(joblib)"
+    kernel.done(with_it)
+    assert kernel.value("[seen.engine, seen.title]") == ["dask", told]
+
+
 def _threads(told: dict[str, Any]) -> dict[str, list[int]]:
     return {address: sorted(ident for ident, *_ in of) for address, (_, of) in told.items()}
 

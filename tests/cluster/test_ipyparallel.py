@@ -88,6 +88,11 @@ def test_each_engine_is_told_and_what_it_lacks_comes_with_the_question(
     assert kernel.value("everyone.apply_sync(marks)") == marks
 
 
+def test_the_executor_of_a_view_is_its_engines(kernel: ClusterKernel) -> None:
+    rows = kernel.rows("omp_magic.cluster(client[:2].executor)")
+    assert [row["address"] for row in rows] == ["engine 0", "engine 1"]
+
+
 def test_an_engine_without_omp_magic_still_has_none(kernel: ClusterKernel) -> None:
     kernel.rows("omp_magic.cluster(client)")
     reply = kernel.run("client[3].apply_sync(eval, \"__import__('omp_magic')\")")
