@@ -23,7 +23,9 @@ import json, os, sys, time
 ENV = {name: "4" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 def limits(dask_worker):
-    at = dask_worker.plugins["omp_magic"]._at
+    at = getattr(dask_worker.plugins.get("omp_magic"), "_at", None)
+    if at is None:
+        return []  # a worker that has only just come
     here = sys.modules[type(at).__module__.partition(".")[0] + ".here"].HERE
     return [each.spec for each in here.limits]
 
