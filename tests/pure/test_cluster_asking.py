@@ -144,7 +144,7 @@ def test_auto_divides_a_host_among_all_that_run_there_also_the_silent_ones() -> 
     assert "8 CPUs of b, 2 tasks at once" in holds["tcp://b:1",]
     assert holds["tcp://a:1",].startswith("'2', ")
     assert [gap.what for gap in seen.gaps] == ["limit"]
-    assert "1 worker of which nothing is known" in seen.gaps[0].why
+    assert "not asked of 1 worker without an answer" in seen.gaps[0].why
 
 
 def test_a_worker_whose_own_quota_is_less_gets_no_more() -> None:
