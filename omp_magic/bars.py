@@ -22,6 +22,7 @@ class Bar:
     def __init__(self, shown: bool | None) -> None:
         self._shown = (_in_kernel() or _is_terminal()) if shown is None else shown
         self._drawn: Any = None
+        self._place: Any = None
 
     def tell(self, done: int, total: int, label: str, right: str) -> None:
         """Draw how far it is.
@@ -36,7 +37,10 @@ class Bar:
         if not self._shown:
             return
         try:
-            drawn = self._drawn = _made() if self._drawn is None else self._drawn
+            if self._drawn is None:
+                self._drawn = _made()
+                self._place = _placed(self._drawn)
+            drawn = self._drawn
             drawn.total, drawn.n = total, done
             drawn.bar_format = _form(f"{label} ", right)
             drawn.refresh()
@@ -52,6 +56,10 @@ class Bar:
                 # A bar that is not full is left on the page, in red, as if something had failed.
                 self._drawn.n = self._drawn.total
                 self._drawn.close()
+        if self._place is not None:
+            with suppress(Exception):
+                # A notebook that is opened again shows an error for a widget that is gone.
+                self._place.update({"text/plain": ""}, raw=True)
 
 
 def _made() -> Any:
@@ -61,7 +69,25 @@ def _made() -> Any:
     class Drawn(tqdm):  # type: ignore[type-arg]  # tqdm.auto's class is made while it runs
         monitor_interval = 0
 
-    return Drawn(total=1, leave=False, bar_format=_form("", ""))
+    options: dict[str, Any] = {"total": 1, "leave": False, "bar_format": _form("", "")}
+    if _is_widget(Drawn):
+        options["display"] = False
+    return Drawn(**options)
+
+
+def _is_widget(kind: type[Any]) -> bool:
+    """Tell whether a bar is a widget: tqdm.auto's is one where a kernel has ipywidgets."""
+    widgets = getattr(sys.modules.get("tqdm.notebook"), "tqdm", None)
+    return widgets is not None and issubclass(kind, widgets)
+
+
+def _placed(drawn: Any) -> Any:
+    """Show a bar that is a widget, and give its place among a cell's outputs; else None."""
+    if not _is_widget(type(drawn)):
+        return None
+    from IPython.display import display  # noqa: PLC0415 - a kernel has it
+
+    return display(drawn.container, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types here
 
 
 def _form(label: str, right: str) -> str:

@@ -60,6 +60,7 @@ class Reply:
     stderr: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     displays: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
     ename: str = ""
     evalue: str = ""
     traceback: str = ""
@@ -155,6 +156,8 @@ class Kernel:
             reply.result = content["data"]
         elif got["msg_type"] == "display_data":
             reply.displays.append(content["data"])
+        elif got["msg_type"] == "update_display_data":
+            reply.updates.append(content["data"])
         elif got["msg_type"] == "error":
             reply.ename, reply.evalue = content["ename"], content["evalue"]
             reply.traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
