@@ -40,6 +40,11 @@ class ClusterHost:
     demand: int
 
     @property
+    def located(self) -> bool:
+        """Whether it is known which machine this is; else its workers may be on any other."""
+        return any(each.host or each.machine or host_in(each.address) for each in self.workers)
+
+    @property
     def silent(self) -> int:
         """How many of its workers have not answered."""
         return sum(each.state is None for each in self.workers)

@@ -27,6 +27,9 @@ class EngineWords(NamedTuple):
         What ends a worker that does not answer; ``{address!r}`` is filled in.
     source
         Where the engine says so.
+    absent
+        What is done about one that its engine has no address of; ``{number}`` is how many workers
+        there should be.
     """
 
     threads: tuple[str, ...]
@@ -36,9 +39,11 @@ class EngineWords(NamedTuple):
     loaded: tuple[str, ...]
     silent: tuple[str, ...]
     source: str
+    absent: tuple[str, ...] = ()
 
 
 _AUTO = "In the workers that run: %omp_cluster {} --limit auto"
+_NANNY = "Before the cluster starts, if its nannies' own environment does not set it"
 
 _ENGINES = {
     # Not DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON__OMP_NUM_THREADS: dask.config.collect_env makes
@@ -47,8 +52,13 @@ _ENGINES = {
     "dask": EngineWords(
         threads=(
             _AUTO.format("client"),
+            # Also without a nanny, and where its environment has the variables already.
             (
-                "Before the cluster starts: import dask, distributed; dask.config.set({{"
+                "In those that come later, too: import omp_magic; "
+                "client.register_plugin(omp_magic.dask_plugin())"
+            ),
+            (
+                f"{_NANNY}: import dask, distributed; dask.config.set({{{{"
                 "'distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS': {threads}, "
                 "'distributed.nanny.pre-spawn-environ.MKL_NUM_THREADS': {threads}, "
                 "'distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS': {threads}}})"
@@ -66,7 +76,7 @@ _ENGINES = {
         ),
         variables=(
             (
-                "Before the cluster starts: import dask, distributed; dask.config.set({{"
+                f"{_NANNY}: import dask, distributed; dask.config.set({{{{"
                 "'distributed.nanny.pre-spawn-environ.{name}': {value!r}}})"
             ),
             (
@@ -85,6 +95,8 @@ _ENGINES = {
         loaded=("Load it in all, before the first task: client.run(exec, 'import {module}')",),
         silent=("Let its nanny start it anew: client.restart_workers([{address!r}])",),
         source="https://docs.dask.org/en/latest/configuration.html (distributed.nanny)",
+        # `restart_workers` takes addresses alone, and this one has none.
+        absent=("It may be starting, wait for it: client.wait_for_workers({number}, timeout=60)",),
     ),
     "ipyparallel": EngineWords(
         threads=(

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from ..facts.clusterdiffs import Difference, called
-from ..facts.clusterhosts import ClusterHost
+from ..facts.clusterhosts import ClusterHost, host_in
 from ..facts.clusters import ClusterWorker, at_once
 from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
 from ..facts.cpus import cpus_words
@@ -16,9 +16,13 @@ from .told_clusters import ONE_ENVIRONMENT as ONE_ENVIRONMENT  # noqa: PLC0414 -
 
 _MOST = 4
 """Workers, values and hosts that one finding names."""
-_MODULES: dict[str, str] = {"scikit-learn": "sklearn"}
-_IMPORTED = ("numpy", "scipy", "torch", "xgboost", "lightgbm", *_MODULES)
-"""Distributions whose module's name is known."""
+_MODULES: dict[str, str] = {
+    **{each: each for each in ("numpy", "torch", "xgboost", "lightgbm")},
+    # scipy itself loads its OpenBLAS with the first of its modules that needs one.
+    "scipy": "scipy.linalg",
+    "scikit-learn": "sklearn",
+}
+"""What is imported so that a distribution's runtimes are loaded."""
 
 
 def many(number: int) -> str:
@@ -130,12 +134,10 @@ def _has_two(group: ClusterGroup, name: str) -> bool:
 
 def runtime_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...]:
     """Give what mends runtimes that differ: one environment, and the same loaded in all."""
-    owners = (each.name.rpartition("(")[2].rstrip(")") for each in found)
-    known = next((each for each in owners if each in _IMPORTED), None)
-    if known is None:
+    modules = modules_of([each.name.rpartition("(")[2].rstrip(")") for each in found])
+    if not modules:
         return (ONE_ENVIRONMENT,)
-    module = _MODULES.get(known, known)
-    loaded = tuple(each.format(module=module) for each in words_of(engine).loaded)
+    loaded = tuple(each.format(module=modules) for each in words_of(engine).loaded)
     return (
         (ONE_ENVIRONMENT, *loaded)
         if any(map(is_another_build, found))
@@ -144,6 +146,17 @@ def runtime_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...
             ONE_ENVIRONMENT,
         )
     )
+
+
+def modules_of(owners: Sequence[str]) -> str:
+    """Give what is imported so that the runtimes of distributions are loaded; "" for none known.
+
+    Examples
+    --------
+    >>> modules_of(["scipy", "scikit-learn", "another"])
+    'scipy.linalg, sklearn'
+    """
+    return ", ".join(_MODULES[each] for each in dict.fromkeys(owners) if each in _MODULES)
 
 
 def is_set_by_imports(name: str) -> bool:
@@ -177,16 +190,20 @@ def silent_evidence(silent: Sequence[ClusterWorker]) -> tuple[str, ...]:
     return (*told, f"and {more} more") if more > 0 else told
 
 
-def silent_remedies(silent: Sequence[ClusterWorker], engine: str) -> tuple[str, ...]:
-    """Give what to do about workers that do not answer."""
+def silent_remedies(silent: Sequence[ClusterWorker], engine: str, number: int) -> tuple[str, ...]:
+    """Give what to do about workers that do not answer, of so many."""
     seen = next((each.pid for each in silent if each.pid is not None), None)
     look = (
         ()
         if seen is None
         else (f"See on its host what its threads wait for: !omp-magic status --pid {seen}",)
     )
-    ended = tuple(each.format(address=silent[0].address) for each in words_of(engine).silent)
-    return (*look, *ended)
+    told = words_of(engine)
+    there = next((each for each in silent if host_in(each.address)), None)
+    if told.absent and there is None:  # its engine has no address of it
+        return (*look, *(each.format(number=number) for each in told.absent))
+    address = (there or silent[0]).address
+    return (*look, *(each.format(address=address) for each in told.silent))
 
 
 def hosts_evidence(hosts: Sequence[ClusterHost]) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ def _crowded(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> 
     engine = words_of(cluster.engine)
     workers = max(1, min(len(worst.workers), int(cpus)))
     given = {"threads": threads_for_each(worst), "workers": workers, "tasks": 1}
-    single = worst.demand <= worst.tasks  # no pool adds a thread: there are too many tasks
+    known = sum(each.tasks for each in worst.workers if each.state is not None)
+    single = worst.demand <= known  # no pool adds a thread: there are too many tasks
     told = engine.tasks if single else engine.threads
     if not single and worst.tasks > cpus:
         told = (*told, *engine.tasks)
@@ -62,9 +63,9 @@ def _crowded(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> 
         why=(
             "More tasks run at once than there are CPUs, each with one thread."
             if single
-            else "Each worker sizes its pools as if it were alone on its host. Threads of one team "
-            "wait for each other, and most have no CPU to run on: small operations become many "
-            "times slower."
+            else "A pool is sized as if its worker were alone on its host, and ran one task at a "
+            "time. Threads of one team wait for each other, and some have no CPU to run on: small "
+            "operations become many times slower."
         ),
         evidence=words.hosts_evidence(over),
         remedies=tuple(each.format(**given) for each in told),
@@ -160,7 +161,7 @@ def _silent(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> I
             "sent. Its tasks do not end, and nothing is known of its runtimes."
         ),
         evidence=words.silent_evidence(silent),
-        remedies=words.silent_remedies(silent, cluster.engine),
+        remedies=words.silent_remedies(silent, cluster.engine, total),
     )
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from .story import Story
 
 _DASK = (
-    "In Dask, before the cluster starts: import dask, distributed; dask.config.set({"
+    "In Dask, before nannies start the workers: import dask, distributed; dask.config.set({"
     "'distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS': 1})"
+)
+_PLUGIN = (
+    "In Dask, in those that come later, too: import omp_magic; "
+    "client.register_plugin(omp_magic.dask_plugin())"
 )
 _IPYPARALLEL = (
     "In ipyparallel, before the engines start: import ipyparallel; "
@@ -31,6 +35,7 @@ STORIES: dict[str, Story] = {
         "the same time is not seen, nor what else runs on the host.",
         (
             "In the workers that run, for each its host's number: %omp_cluster client --limit auto",
+            _PLUGIN,
             _DASK,
             _IPYPARALLEL,
             _RAY,

@@ -114,7 +114,7 @@ def verdict_of(cluster: ClusterSnapshot) -> Verdict:
         return Verdict(none, "unknown")
     demand = sum(host.demand for host in cluster.hosts)
     cpus = sum(host.cpus or 0 for host in cluster.hosts)
-    many = f"{counted(cluster.known, 'worker')} on {counted(len(cluster.hosts), 'host')}"
+    many = _where(cluster.known, cluster)
     return Verdict(
         f"{many}: up to {counted(demand, 'thread')} at once on {cpus_words(cpus)}", "fine"
     )
@@ -124,13 +124,19 @@ def _about(cluster: ClusterSnapshot) -> str:
     silent = len(cluster.workers) - cluster.known
     parts = [
         clipped(cluster.title or cluster.engine),
-        f"{counted(len(cluster.workers), 'worker')} on {counted(len(cluster.hosts), 'host')}",
+        _where(len(cluster.workers), cluster),
         *([f"{silent} without an answer"] if silent else []),
         counted(sum(each.state is not None for each in cluster.groups), "kind"),
         f"asked in {cluster.took_s:.2g} s" if cluster.took_s < 10 else f"{cluster.took_s:.0f} s",
         *([f"limit {cluster.limit}"] if cluster.limit else []),
     ]
     return " \N{MIDDLE DOT} ".join(parts)
+
+
+def _where(workers: int, cluster: ClusterSnapshot) -> str:
+    """Give how many workers there are, on how many hosts; one of no known host is on any."""
+    hosts = sum(host.located for host in cluster.hosts)
+    return counted(workers, "worker") + (f" on {counted(hosts, 'host')}" if hosts else "")
 
 
 def _differ(differences: Sequence[Difference], known: int) -> Iterator[str]:

@@ -93,7 +93,8 @@ def needed(request: pytest.FixtureRequest) -> None:
 
 
 def test_dask_variables_of_the_nanny() -> None:
-    threads, variables = lines("dask", "threads")[0], lines("dask", "variables")[0]
+    _, threads = lines("dask", "threads")
+    (variables,) = lines("dask", "variables")
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
     told = say(f"[list(client.run(seen, name).values()) for name in {names}]")
     assert run(threads, _LOCAL, told, _DASK_END) == [["2"], ["2"], ["65536"]]
@@ -107,6 +108,26 @@ def test_dask_lowers_the_case_of_its_variables() -> None:
     assert run(lowered, _LOCAL, told, _DASK_END) == ["1"]
     plain = "os.environ['OMP_NUM_THREADS'] = '3'"  # as a shell of a host sets it
     assert run(plain, _LOCAL, told, _DASK_END) == ["3"]
+
+
+def test_dask_plugin_without_a_nanny_and_where_a_variable_is_set() -> None:
+    plugin, _ = lines("dask", "threads")
+    threads = "os.environ['OMP_NUM_THREADS'] = '64'; import numpy, threadpoolctl"
+    local = _LOCAL.replace("n_workers", "processes=False, n_workers").replace("er=1", "er=2")
+    told = "[each['num_threads'] for each in threadpoolctl.threadpool_info()]"
+    before, cpus = f"before = {told}", "len(os.sched_getaffinity(0))"
+    after = say(f"[before != {told}, max({told}) <= max(1, {cpus} // 2)]")
+    assert run(threads, local, before, plugin, after, _DASK_END) == [True, True]
+
+
+def test_importing_a_module_loads_its_runtime() -> None:
+    """What OMP402 says is to be imported."""
+    from omp_magic.rules.cluster_words import modules_of
+
+    for owner in filter(find_spec, ("numpy", "scipy")):
+        code = f"import {modules_of([owner])}; import threadpoolctl"
+        told = say(f"any('{owner}.libs' in e['filepath'] for e in threadpoolctl.threadpool_info())")
+        assert run(code, told) is True
 
 
 def test_dask_tasks_loading_versions_and_a_worker_started_anew() -> None:

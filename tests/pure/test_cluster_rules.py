@@ -62,6 +62,20 @@ def test_omp401_names_the_worst_host_and_counts_the_others() -> None:
     assert "may run at least 8 threads" in silent_too.title
 
 
+def test_omp401_does_not_take_tasks_of_silent_workers_for_threads_that_it_knows() -> None:
+    beside = silent(8, host="node-1", tasks=4)
+    case = found(worker(SKLEARN, tasks=2), beside)["OMP401"]
+    assert "1 worker" not in case.title
+    assert "may run at least 4 threads" in case.title
+    assert case.why.startswith("A pool is sized as if its worker were alone")
+
+
+def test_omp401_has_a_remedy_for_dask_workers_without_a_nanny() -> None:
+    told = found(*alike(1, NUMPY, tasks=2))["OMP401"].remedies
+    assert told[1].endswith("client.register_plugin(omp_magic.dask_plugin())")
+    assert "nannies" in told[2]
+
+
 def _built(state: WorkerState, **facts: Any) -> WorkerState:
     """Give a state whose first library is another one."""
     return replace(state, libraries=(replace(state.libraries[0], **facts), *state.libraries[1:]))
@@ -91,7 +105,8 @@ def test_omp402_another_build_and_a_second_copy_are_warnings() -> None:
 def test_omp402_is_a_note_where_workers_have_only_not_imported_it_yet() -> None:
     case = found(*alike(3, SKLEARN), worker(NUMPY, 9))["OMP402"]
     assert case.severity == "info"
-    assert "client.run(exec, 'import scipy')" in case.remedies[0]
+    # scipy itself loads no OpenBLAS, and one line is for all that is lacking.
+    assert "client.run(exec, 'import scipy.linalg, sklearn')" in case.remedies[0]
 
 
 def test_omp403_versions() -> None:
@@ -133,6 +148,10 @@ def test_omp405_a_silent_worker() -> None:
         "Let its nanny start it anew: client.restart_workers(['tcp://10.0.0.7:40007'])",
     )
     assert "--pid 12" in found(*alike(1), silent(7, pid=12))["OMP405"].remedies[0]
+    absent = silent(0, address="worker 0", host="")
+    waited = "It may be starting, wait for it: client.wait_for_workers(2, timeout=60)"
+    assert found(*alike(1), absent)["OMP405"].remedies == (waited,)
+    assert "40007" in found(*alike(1), absent, silent(7))["OMP405"].remedies[0]
     none = found(*(silent(n) for n in range(9)))["OMP405"]
     assert none.title == "None of 9 workers has answered"
     assert none.evidence[-1] == "and 5 more"

@@ -88,6 +88,12 @@ def test_what_is_not_known_is_told_with_who() -> None:
     assert said[1].endswith(" and 5 more)")
 
 
+def test_a_worker_that_is_nowhere_is_on_no_host_of_its_own() -> None:
+    nowhere = silent(0, address="worker 0", host="")
+    assert "2 workers on 1 host \N{MIDDLE DOT}" in table_of(cluster([worker(), nowhere])).about
+    assert "1 worker \N{MIDDLE DOT}" in table_of(cluster([nowhere])).about
+
+
 def evil() -> ClusterSnapshot:
     state = state_of(SKLEARN)
     libraries = tuple(
