@@ -200,6 +200,8 @@ def engine_of(client: Any) -> Dask | None:
     ------
     RequestError
         When it is closed, or of an event loop that this thread would wait for itself.
+    ClusterError
+        When it has lost its scheduler, and tries to find it again.
     """
     # They are there already, and the client with them.
     from distributed import Client  # noqa: PLC0415 - as above
@@ -232,6 +234,8 @@ def _usable(client: Any) -> Any:
         found = f"an asynchronous {name}"
         raise RequestError(found, "one made with asynchronous=False, outside its loop", _EXAMPLE)
     status = getattr(client.status, "name", client.status)
+    if status == "connecting":  # as it is for a while after its scheduler has gone
+        raise ClusterError(f"Dask, by a {name}", "it is connecting to its scheduler")
     if status != "running":
         raise RequestError(f"a {name} that is {status}", "a running one", _EXAMPLE)
     return client

@@ -41,6 +41,18 @@ def unquoted(text: str | None) -> str | None:
     return text
 
 
+def as_written(line: str, words: list[str]) -> str:
+    """Give words of a magic's line with the spaces that stand between them there.
+
+    Examples
+    --------
+    >>> as_written("clients['a  b'] --limit 1", ["clients['a", "b']"])
+    "clients['a  b']"
+    """
+    found = re.search(r"\s+".join(map(re.escape, words)), line)
+    return " ".join(words) if found is None else found[0]
+
+
 def wrong_use(name: str, found: str, accepted: str, example: str, near: str = "") -> str:
     """Give a sentence in one line about a wrong use of a magic."""
     return f"{name}: {wrong(' '.join(found.split()), accepted, example, near)}"

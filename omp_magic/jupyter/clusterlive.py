@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..clustering import cluster
 from ..clusters.apart import Apart, apart
+from ..clusters.port import ClusterError
+from ..errors import RequestError
 from ..views.panel.clusterbox import ClusterBox, line_html, saved_html
 from ..views.panel.sending import unparented
 from ..views.words import counted
@@ -136,6 +138,7 @@ class ClusterPanel:
         self._ended = threading.Event()
         self._ident = uuid.uuid4().hex[:8]
         self._shown: list[list[Any]] = []
+        self._at = time.strftime("%H:%M:%S")
         self._page, self._line = _html(found), self._told()
         self._kept = self._page + self._line
         self._page_is_due = self._page_was_sent = False
@@ -163,43 +166,60 @@ class ClusterPanel:
             try:
                 self._client.check()
                 found = cluster(self._client.client, None, self._timeout_s, progress=False)
+            except ClusterError as error:
+                # A scheduler that is too busy to answer is there again later.
+                slow_s = rest_s = min(2 * slow_s, _MOST_S)
+                self._put_line(f"{error}; asked again every {slow_s:g} s")
+                continue
             except Exception as error:  # noqa: BLE001 - whatever it is, the panel says it and stays
                 if not self._ended.is_set():
-                    self._stopped(f"{type(error).__name__}: {error}")
+                    self._stopped(_words_of(error))
                 return
             # A silent worker answers all that it was asked once it can: it is asked less and less.
             slow_s = LEAST_S if found.known == len(found.workers) else min(2 * slow_s, _MOST_S)
             self._page_is_due |= found != self.snapshot
             self.snapshot, self.looks = found, self.looks + 1
-            self._show(f"every {slow_s:g} s" if slow_s > LEAST_S else "")
+            self._at = time.strftime("%H:%M:%S")
+            more = f"every {slow_s:g} s" if slow_s > LEAST_S else ""
+            self._show(more)
             rest_s = max(slow_s, _SHARE * (time.thread_time() - began_s))
+            if self._page_was_sent and rest_s >= 2 * LEAST_S:
+                # The line would say for long what is not so any more.
+                if self._ended.wait(LEAST_S):
+                    return
+                self._put_line(more)
+                rest_s -= LEAST_S
+
+    def _put_line(self, more: str) -> None:
+        """Show how the cluster is looked at, by a message."""
+        self._line = self._told(more)
+        self._page_was_sent = False
+        self._box.line.value = self._line
 
     def _stopped(self, why: str) -> None:
         # No warning: it would be printed into the cell that runs.
         _LOG.info("omp_magic: the panel of %s has stopped (%s)", self._name, why)
         self._ended.set()
         self._client.close()
-        self._line = self._told(f"stopped, since {why}")
-        self._box.line.value = self._line
+        self._put_line(f"stopped, since {why}")
 
     def _show(self, more: str) -> None:
         """Show what is new by one message: what is there, or else when that was seen last.
 
         Where both change at each look they take turns.
         """
+        if not self._page_is_due or self._page_was_sent:
+            self._put_line(more)
+            return
         self._line = self._told(more)
-        self._page_was_sent = self._page_is_due and not self._page_was_sent
-        if self._page_was_sent:
-            self._page_is_due = False
-            self._page = _html(self.snapshot)
-            self._box.page.value = self._page
-        else:
-            self._box.line.value = self._line
+        self._page_is_due, self._page_was_sent = False, True
+        self._page = _html(self.snapshot)
+        self._box.page.value = self._page
 
     def _told(self, more: str = "") -> str:
         found = self.snapshot
         known = f"{found.known} of {counted(len(found.workers), 'worker')} answered"
-        words = (self._name, time.strftime("looked at %H:%M:%S"), known, more)
+        words = (self._name, f"looked at {self._at}", known, more)
         return line_html(" \u00b7 ".join(filter(None, words)))
 
     def put(self) -> None:
@@ -245,6 +265,13 @@ class ClusterPanel:
         run = self._live.main.place()[1]
         if not run or run != self.place[1]:  # the magic has shown it in its own cell
             self.put()
+
+
+def _words_of(error: Exception) -> str:
+    """Say in few words why a cluster cannot be looked at."""
+    if isinstance(error, RequestError):
+        return f"it is {error.found}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _html(found: ClusterSnapshot) -> str:

@@ -35,7 +35,7 @@ _NO_PANEL = (
 
 
 def clustered(
-    shell: InteractiveShell, options: Namespace, live: Callable[[], ClusterLive]
+    shell: InteractiveShell, text: str, options: Namespace, live: Callable[[], ClusterLive]
 ) -> ClusterSnapshot | ClusterPanel | None:
     """Look at the cluster of a client, and set a limit where one is asked for.
 
@@ -45,6 +45,8 @@ def clustered(
     ----------
     shell
         Whose names the client is among.
+    text
+        The client, as an expression.
     options
         The magic's line, parsed.
     live
@@ -64,7 +66,7 @@ def clustered(
         accepted = f"seconds that each worker has, more than 0 and up to {_LONGEST_S:g}"
         example = "%omp_cluster client --timeout 5"
         raise UsageError(wrong_use(_NAME, told, accepted, example))
-    client, text = client_named(shell, " ".join(options.client)), " ".join(options.client)
+    client = client_named(shell, text)
     timeout = {} if options.timeout is None else {"timeout_s": options.timeout}
     try:
         if options.live:
@@ -75,6 +77,7 @@ def clustered(
         found = cluster(client, limit, **timeout)
     except RequestError as error:
         near = error.near or _any_of(shell)
+        near = "" if near == text else near
         told = wrong(f"found {text!r}, {error.found}", error.accepted, EXAMPLE, near)
         raise UsageError(f"{_NAME}: {told}") from None
     except OmpMagicError as error:
@@ -134,6 +137,6 @@ def _limit(text: str | None) -> str | None:
     if text is None or text == "off":
         return text
     try:
-        return parse_limit(text, asking="%omp_cluster client --limit {}", also=("off",)).text
+        return parse_limit(text, asking='%omp_cluster client --limit "{}"', also=("off",)).text
     except LimitError as error:
         raise UsageError(f"{_NAME}: {error}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from IPython.core.magic import line_magic
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from .asking import parsed
+from .asking import as_written, parsed
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -137,7 +137,8 @@ class Telling:
         options = parsed(self.omp_cluster, line, ACCEPTED, EXAMPLE)
         if options is None:
             return None
-        found = clustered(self._shell, options, self._made_clusters)
+        text = as_written(line, options.client)
+        found = clustered(self._shell, text, options, self._made_clusters)
         return None if line.rstrip().endswith(";") else found
 
     def _made_clusters(self) -> ClusterLive:

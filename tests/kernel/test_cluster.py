@@ -22,7 +22,7 @@ dask.config.set({"distributed.worker.daemon": True})
 from distributed import Client, LocalCluster
 cluster = LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None)
 client = Client(cluster)
-threads = {"a b": client}
+threads, spaces = {"a b": client}, {"a  b": client}
 """
 
 
@@ -49,7 +49,13 @@ def test_it_shows_every_worker(session: Kernel) -> None:
 
 
 def test_the_client_is_an_expression(session: Kernel) -> None:
-    for line in ("threads['a b']", "cluster", "cluster.get_client()", 'threads["a b"] --timeout 5'):
+    for line in (
+        "threads['a b']",
+        "spaces['a  b']",
+        "cluster",
+        "cluster.get_client()",
+        'threads["a b"] --timeout 5',
+    ):
         reply = session.run(f"found = %omp_cluster {line}\nprint(found.known)")
         assert reply.stdout == "2\n", (line, reply.stderr)
 
@@ -76,6 +82,7 @@ def test_a_limit_is_set_on_every_worker_and_given_back(session: Kernel) -> None:
         ("client --timeout 0", "found --timeout 0"),
         ("client --timeout soon", "invalid float value: 'soon'"),
         ("client --limit to", "found 'to'"),
+        ("client --limit 0", 'example: %omp_cluster client --limit "blas=1 openmp=2"'),
         ("client --limti 2", "did you mean --limit?"),
         ("client --live --json", "found --json with --live"),
     ],
@@ -88,6 +95,12 @@ def test_what_is_wrong_is_one_line(session: Kernel, line: str, said: str) -> Non
     assert "accepted: " in reply.stderr
     assert "%omp_cluster client" in reply.stderr
     assert len(reply.stderr.splitlines()) == 1
+
+
+def test_the_example_of_a_limit_is_taken(session: Kernel) -> None:
+    reply = session.run('found = %omp_cluster client --limit "blas=1 openmp=2"\nprint(found.limit)')
+    assert reply.stdout == "blas=1 openmp=2\n", reply.stderr
+    session.run("%omp_cluster client --limit off ;")
 
 
 def test_a_name_that_was_meant_is_told(session: Kernel) -> None:
@@ -164,9 +177,55 @@ def test_a_live_panel_sends_a_message_a_second_at_most(panel: Kernel) -> None:
     assert all(len(state) == 1 for _, state in sent)
 
 
+def test_what_is_there_and_its_line_do_not_differ_for_long(panel: Kernel) -> None:
+    # A worker that is silent: it is looked less and less often, and the line would stay.
+    code = (
+        "from dataclasses import replace\n"
+        "from omp_magic.facts.gaps import Gap\n"
+        "from omp_magic.jupyter import clusterlive\n"
+        "real, n = clusterlive.cluster, panel.looks\n"
+        "def silent(*given, **named):\n"
+        "    found = real(*given, **named)\n"
+        "    gap = Gap(what='worker', why=f'hangs {panel.looks}')\n"
+        "    last = replace(found.workers[-1], state=None, gap=gap)\n"
+        "    return replace(found, workers=(*found.workers[:-1], last))\n"
+        "clusterlive.cluster = silent\n"
+        "try:\n"
+        "    while panel.looks < n + 3: time.sleep(0.05)\n"
+        "finally:\n"
+        "    clusterlive.cluster = real"
+    )
+    values = [state["value"] for _, state in sent_while(panel, code)]
+    pages = [place for place, value in enumerate(values) if "hangs" in value]
+    assert pages
+    assert "1 of 2 workers answered" in values[pages[0] + 1]
+
+
+def test_the_panel_goes_on_when_its_scheduler_answers_again(panel: Kernel) -> None:
+    told = panel.run(
+        "from omp_magic.clusters.port import ClusterError\n"
+        "from omp_magic.jupyter import clusterlive\n"
+        "real = clusterlive.cluster\n"
+        "def busy(*given, **named): raise ClusterError('Dask', 'no answer in 10 s')\n"
+        "clusterlive.cluster = busy\n"
+        "while 'no answer' not in panel._line: time.sleep(0.05)\n"
+        "print(panel._line)\n"
+        "clusterlive.cluster, n = real, panel.looks\n"
+        "while panel.looks == n: time.sleep(0.05)"
+    )
+    assert "Dask: no answer in 10 s; asked again every 2 s" in told.stdout
+
+
+def test_a_bar_leaves_no_widget_in_the_notebook(session: Kernel) -> None:
+    reply = session.run("%omp_cluster client")
+    assert reply.status == "ok", reply.traceback
+    assert [each for each in reply.displays if VIEW in each]
+    # Opened again, a widget that is gone is an error on the page.
+    assert reply.updates[-1] == {"text/plain": ""}
+
+
 def test_a_cell_that_is_run_again_has_one_panel(session: Kernel) -> None:
     reply = session.run("panel = %omp_cluster client --live\npanel")
-    # tqdm's bar has a text of its own.
     assert [each.get("text/plain") for each in reply.displays if VIEW in each].count("") == 1
     assert (
         session.value(
@@ -194,7 +253,7 @@ def test_the_panel_ends_with_its_client(session: Kernel) -> None:
         "while 'stopped' not in panel._line and time.monotonic() < t + 30: time.sleep(0.1)\n"
         "print(panel._line)"
     )
-    assert "stopped, since" in told.stdout
+    assert "stopped, since it is a Client that is closed" in told.stdout
     session.run("panel.close()")
     assert session.value(WIDGETS) == []
 

@@ -34,10 +34,11 @@ class ClusterBox:
         self.page = ipywidgets.HTML(page, layout={"margin": "0"})
         self.line = ipywidgets.HTML(line, layout={"margin": "0"})
         why = "stop looking, and leave what was seen last here"
-        alone = {"width": "auto", "align_self": "flex-start"}
+        alone = {"width": "auto", "flex": "0 0 auto"}
         button = ipywidgets.Button(description="close", tooltip=why, layout=alone)
         button.on_click(lambda _: closed())
-        grid = ipywidgets.VBox([self.page, self.line, button])
+        beside = {"justify_content": "space-between", "align_items": "center"}
+        grid = ipywidgets.VBox([self.page, ipywidgets.HBox([self.line, button], layout=beside)])
         grid.add_class("omp-grid")
         self.root = ipywidgets.VBox([style, grid])
         self.root.add_class(f"omp-dash-{ident}")
