@@ -100,6 +100,7 @@ def _of_ipyparallel(client: Any) -> Apart | None:
         accepted = "--live with one that reaches its controller itself"
         raise RequestError("a client over ssh", accepted, "%omp_cluster rc")
     own = Client(_connection(users))
+    own.cluster = users.cluster  # it knows how many engines there should be
     targets = getattr(view, "targets", None)
     looking = own if targets is None else own[list(own.ids) if targets == "all" else targets]
     return Apart(looking, lambda: bool(users._closed), own)  # noqa: SLF001 - as above

@@ -24,6 +24,9 @@ _HUB_S = 2.0
 _LATE = "the process is stopped, or native code holds its GIL"
 _BUSY = "it is busy with a cell or a task, and does one thing at a time"
 _GONE = "it has ended"
+_ABSENT = (
+    "its cluster has started it and its controller does not know it: it starts, or it has ended"
+)
 _EXAMPLE = "omp_magic.cluster(ipyparallel.Client())"
 
 _Open = dict[str, Any]
@@ -47,6 +50,7 @@ class IPyParallel:
     def __init__(self, client: Any, engines: Sequence[int] | None = None) -> None:
         self._client = client
         self._engines = engines
+        self._absent: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
@@ -55,10 +59,14 @@ class IPyParallel:
         return f"ipyparallel, profile {profile}"
 
     def seats(self) -> tuple[Seat, ...]:
-        """Give the engines that the controller knows."""
+        """Give the engines that the controller knows, and how many its cluster has besides."""
         ids = self._client.ids
         meant = ids if self._engines is None else self._engines
-        return tuple(Seat(address=f"engine {each}") for each in meant)
+        missing = _started(self._client) - len(ids) if self._engines is None else 0
+        # Which of them it was, nobody knows: one that is started anew has a number of its own.
+        absent = tuple(Seat(address=f"absent engine {each + 1}") for each in range(missing))
+        self._absent = frozenset(each.address for each in absent)
+        return (*(Seat(address=f"engine {each}") for each in meant), *absent)
 
     def ask(
         self,
@@ -73,6 +81,9 @@ class IPyParallel:
         asked: dict[str, Any] = {}
         try:
             for seat in seats:
+                if seat.address in self._absent:
+                    handing.put(seat.address, error=_ABSENT)
+                    continue
                 before = opened.get(seat.address)
                 if before is None or before.done():
                     asked[seat.address] = self._send(text, seat.address, opened, handing)
@@ -139,6 +150,17 @@ class IPyParallel:
             for number, counts in tuple(told.items())
             if isinstance(counts, dict) and counts.get("queue", 0) + counts.get("tasks", 0) > 1
         )
+
+
+def _started(client: Any) -> int:
+    """Give how many engines the client's cluster has started, 0 where it has none that tells it.
+
+    As `Client.wait_for_engines` counts them (ipyparallel/client/client.py).
+    """
+    sets = getattr(getattr(client, "cluster", None), "engines", None) or {}
+    with suppress(TypeError, AttributeError):  # one that is not started yet has no number
+        return sum(each.n for each in tuple(sets.values()))
+    return 0
 
 
 def _number(address: str) -> int:

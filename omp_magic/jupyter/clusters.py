@@ -26,8 +26,10 @@ _NAME = "omp_cluster"
 EXAMPLE = "%omp_cluster client --limit auto"
 ACCEPTED = "CLIENT, --limit SPEC|auto|off, --timeout SECONDS, --live, --json"
 _CLIENT = "a client of a running cluster, or an expression that gives one: client, rc[:]"
-_CLASSES = ("Client", "Cluster", "View", "Executor", "Parallel")
+_CLASSES = ("Client", "Cluster", "View", "Executor", "Parallel", "Pool")
 """Classes of engines that are, or whose subclasses are, what a line may name."""
+_NO_CLIENT = ("ipyparallel", "Cluster")
+"""It has engines and no connection to them; a client of it has."""
 _LONGEST_S = 3600.0
 _NO_PANEL = (
     "omp_cluster: --live needs a notebook whose kernel may send by itself; this is the cluster now"
@@ -121,10 +123,10 @@ def clients_in(shell: InteractiveShell) -> list[str]:
 
 
 def _is_client(kind: type) -> bool:
-    own = {row[0] for row in ROWS}
-    return any(
-        each.__module__.partition(".")[0] in own and each.__name__ in _CLASSES
-        for each in kind.__mro__
+    own = {row[0].partition(".")[0] for row in ROWS}
+    names = [(each.__module__.partition(".")[0], each.__name__) for each in kind.__mro__]
+    return _NO_CLIENT not in names and any(
+        module in own and name in _CLASSES for module, name in names
     )
 
 

@@ -38,6 +38,8 @@ def test_a_client_and_a_view_of_it(session: Kernel) -> None:
             "ipyparallel",
         ]
     assert session.complete("%omp_cluster r") == ["rc"]
+    # A Cluster of ipyparallel's has no connection: it would be refused.
+    assert "cluster" not in session.complete("%omp_cluster c")
 
 
 def test_px_goes_on_beside_a_live_panel(session: Kernel) -> None:
