@@ -80,7 +80,7 @@ _ENGINES = {
                 "'distributed.nanny.pre-spawn-environ.{name}': {value!r}}})"
             ),
             (
-                "In a shell of each host: {name}={quoted} dask worker --scheduler-file "
+                "In a POSIX shell of each host: {name}={quoted} dask worker --scheduler-file "
                 "scheduler.json"
             ),
         ),
