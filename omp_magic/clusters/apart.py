@@ -45,7 +45,11 @@ class Apart:
             When it is.
         """
         if self.closed():
-            raise RequestError("a client that is closed", "one that is open", "%omp_cluster client")
+            raise RequestError(
+                f"a {type(self.client).__name__} that is closed",
+                "one that is open",
+                "%omp_cluster client",
+            )
 
     def close(self) -> None:
         """Let go of it."""
@@ -75,10 +79,12 @@ def apart(client: Any) -> Apart:
 
 
 def _of_dask(client: Any) -> Apart | None:
-    """Give one for a cluster without a client: a look would make one each time."""
+    """Give the user's, or one for a cluster without: a look would make one each time."""
     import distributed  # noqa: PLC0415 - it is there already
     from distributed.deploy.cluster import Cluster  # noqa: PLC0415 - as above
 
+    if isinstance(client, distributed.Client):
+        return Apart(client, lambda: client.status in ("closing", "closed"))
     if not isinstance(client, Cluster):
         return None
     own = distributed.Client(client, set_as_default=False)  # type: ignore[no-untyped-call]  # as it is

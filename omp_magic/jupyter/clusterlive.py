@@ -161,7 +161,7 @@ class ClusterPanel:
     def _run(self) -> None:
         """Look again and again, in the thread, until the panel is closed."""
         rest_s, slow_s = LEAST_S, LEAST_S
-        while not self._ended.wait(rest_s):
+        while not self._rested(rest_s):
             began_s = time.thread_time()
             try:
                 self._client.check()
@@ -190,9 +190,17 @@ class ClusterPanel:
                 self._put_line(more)
                 rest_s -= LEAST_S
 
-    def _put_line(self, more: str) -> None:
+    def _rested(self, rest_s: float) -> bool:
+        """Rest, no longer than the user's client is open; tell whether the panel was closed."""
+        while rest_s > 0 and not self._client.closed():
+            if self._ended.wait(min(LEAST_S, rest_s)):
+                return True
+            rest_s -= LEAST_S
+        return self._ended.is_set()
+
+    def _put_line(self, more: str, faint: str = "") -> None:
         """Show how the cluster is looked at, by a message."""
-        self._line = self._told(more)
+        self._line = self._told(more, faint)
         self._page_was_sent = False
         self._box.line.value = self._line
 
@@ -201,7 +209,7 @@ class ClusterPanel:
         _LOG.info("omp_magic: the panel of %s has stopped (%s)", self._name, why)
         self._ended.set()
         self._client.close()
-        self._put_line(f"stopped, since {why}")
+        self._put_line(f"stopped, since {why}", faint=self._ident)
 
     def _show(self, more: str) -> None:
         """Show what is new by one message: what is there, or else when that was seen last.
@@ -216,11 +224,11 @@ class ClusterPanel:
         self._page = _html(self.snapshot)
         self._box.page.value = self._page
 
-    def _told(self, more: str = "") -> str:
+    def _told(self, more: str = "", faint: str = "") -> str:
         found = self.snapshot
         known = f"{found.known} of {counted(len(found.workers), 'worker')} answered"
         words = (self._name, f"looked at {self._at}", known, more)
-        return line_html(" \u00b7 ".join(filter(None, words)))
+        return line_html(" \u00b7 ".join(filter(None, words)), faint)
 
     def put(self) -> None:
         """Show it below the cell that runs, and beside it what is kept of it."""

@@ -254,6 +254,7 @@ def test_the_panel_ends_with_its_client(session: Kernel) -> None:
         "print(panel._line)"
     )
     assert "stopped, since it is a Client that is closed" in told.stdout
+    assert "opacity:.5}" in told.stdout  # what was seen last does not look as if it were so now
     session.run("panel.close()")
     assert session.value(WIDGETS) == []
 

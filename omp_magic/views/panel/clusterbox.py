@@ -13,6 +13,9 @@ from markupsafe import Markup
 from .sending import close
 from .twins import hiding_dead, hiding_saved
 
+_FAINT = "{opacity:.5}"
+"""Of a page that is not kept up to date any more."""
+
 
 class ClusterBox:
     """The widgets of one panel; each text that is set is one message.
@@ -30,7 +33,8 @@ class ClusterBox:
     def __init__(self, ident: str, page: str, line: str, closed: Callable[[], None]) -> None:
         import ipywidgets  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; 35 ms, for those who ask
 
-        style = ipywidgets.HTML(hiding_saved(ident), layout={"margin": "0"})
+        gone = f"<style>.omp-dash-{ident}.jupyter-widgets-disconnected .omp-magic{_FAINT}</style>"
+        style = ipywidgets.HTML(hiding_saved(ident) + gone, layout={"margin": "0"})
         self.page = ipywidgets.HTML(page, layout={"margin": "0"})
         self.line = ipywidgets.HTML(line, layout={"margin": "0"})
         why = "stop looking, and leave what was seen last here"
@@ -53,9 +57,19 @@ class ClusterBox:
         close(self.root)
 
 
-def line_html(text: str) -> str:
-    """Give the line on how the cluster is looked at."""
-    return str(Markup('<div style="opacity:.75;padding:0 2px">{}</div>').format(text))
+def line_html(text: str, faint: str = "") -> str:
+    """Give the line on how the cluster is looked at.
+
+    Parameters
+    ----------
+    text
+        What it says.
+    faint
+        The panel whose page is not kept up to date any more, and shows so; "" for none.
+    """
+    pages = f".omp-dash-{faint} .omp-magic,.omp-saved-{faint} .omp-magic"
+    style = f"<style>{pages}{_FAINT}</style>" if faint else ""
+    return style + str(Markup('<div style="opacity:.75;padding:0 2px">{}</div>').format(text))
 
 
 def saved_html(page: str, line: str, ident: str) -> str:
