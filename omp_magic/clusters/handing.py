@@ -43,8 +43,26 @@ class Handing:
         """Bring an answer, in any thread; a second one of a seat is left."""
         self._came.put((address, value, error, time.monotonic() - self._began_s))
 
-    def over(self, arrived: Callable[[Answer], None], until_s: float) -> tuple[Seat, ...]:
+    def wake(self) -> None:
+        """Let `over` take its next turn now, in any thread."""
+        self.put("")
+
+    def over(
+        self,
+        arrived: Callable[[Answer], None],
+        until_s: float,
+        turn: Callable[[], object] = lambda: None,
+    ) -> tuple[Seat, ...]:
         """Hand over what comes, until all have, or for so many seconds since the beginning.
+
+        Parameters
+        ----------
+        arrived
+            Takes an answer, in this thread.
+        until_s
+            Those seconds.
+        turn
+            Called in this thread before each wait.
 
         Returns
         -------
@@ -55,6 +73,7 @@ class Handing:
             left_s = self._began_s + until_s - time.monotonic()
             if left_s <= 0 and self._came.empty():
                 break
+            turn()
             try:
                 came = self._came.get(timeout=min(max(left_s, 0.001), _TURN_S))
             except Empty:

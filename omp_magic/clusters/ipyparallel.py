@@ -79,15 +79,23 @@ class IPyParallel:
         handing = Handing(seats)
         opened = _OPEN.setdefault(self._client, {})
         asked: dict[str, Any] = {}
+        waiting = [seat.address for seat in seats if seat.address not in self._absent]
+
+        def send() -> None:
+            """Ask those that have no other question open, in this thread as all that is sent."""
+            for address in tuple(waiting):
+                if address not in opened:
+                    waiting.remove(address)
+                    asked[address] = self._send(text, address, opened, handing)
+
+        for seat in seats:
+            before = opened.get(seat.address)
+            if before is not None:
+                before.add_done_callback(lambda _: handing.wake())
         try:
-            for seat in seats:
-                if seat.address in self._absent:
-                    handing.put(seat.address, error=_ABSENT)
-                    continue
-                before = opened.get(seat.address)
-                if before is None or before.done():
-                    asked[seat.address] = self._send(text, seat.address, opened, handing)
-            silent = handing.over(arrived, each_s)
+            for address in self._absent:
+                handing.put(address, error=_ABSENT)
+            silent = handing.over(arrived, each_s, send)
         except BaseException:
             self._abort(asked)
             raise

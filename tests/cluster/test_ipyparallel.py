@@ -126,6 +126,14 @@ def test_a_view_of_the_user_stays_as_it_is_and_px_works(kernel: ClusterKernel) -
     assert "42" in reply.stdout + str(reply.displays)
 
 
+def test_an_engine_that_becomes_free_answers_the_look_that_waits(kernel: ClusterKernel) -> None:
+    kernel.done("busy = client[0].apply_async(time.sleep, 3); time.sleep(0.3)")
+    [row] = kernel.rows("omp_magic.cluster(client[0], timeout_s=1)")
+    assert "it is busy" in row["gap"]["why"]
+    [row] = kernel.rows("omp_magic.cluster(client[0], timeout_s=30)")
+    assert row["gap"] is None
+
+
 def test_a_busy_engine_and_a_stopped_one_are_told_and_neither_runs_it_later(
     kernel: ClusterKernel,
 ) -> None:
