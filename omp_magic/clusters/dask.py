@@ -25,6 +25,7 @@ KIND = "dask"
 _AT_ONCE = 128
 """Questions on their way at once; a client has 512 connections (`Client`, connection_limit)."""
 _SCHEDULER_S = 10.0
+_KNOWN_S = 1.0
 _LATE = "its event loop is blocked: the process is stopped, or native code holds its GIL"
 _GONE = "its scheduler reaches it no more: it has ended, or its network is cut"
 _ABSENT = "its cluster wants it and its scheduler does not know it: it starts, or it has ended"
@@ -104,7 +105,7 @@ class Dask:
         going = self._in_loop(self._ask_all(text, asked, each_s, handing))
         try:
             # Each has its limit in the loop; this one is for a loop that is blocked itself.
-            for seat in handing.over(arrived, (turns + 1) * each_s):
+            for seat in handing.over(arrived, (turns + 1) * (each_s + _KNOWN_S)):
                 why = "the event loop of this client is blocked"
                 arrived(Answer(seat=seat, error=late(each_s, why)))
         finally:
@@ -123,13 +124,25 @@ class Dask:
     ) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
         opened = _OPEN.setdefault(self._client, {})
+        known: list[asyncio.Task[Any]] = []
+
+        async def silence(address: str) -> str:
+            """Give why there is no answer: a worker that has ended is asked until it times out."""
+            if not known:
+                known.append(asyncio.ensure_future(_identity(self._client)))
+                known[0].add_done_callback(_heard)
+            await asyncio.wait(known, timeout=_KNOWN_S)
+            heard = known[0].done() and known[0].exception() is None
+            if heard and address not in known[0].result()["workers"]:
+                return _GONE
+            return late(each_s, _LATE)
 
         async def one(address: str) -> None:
             async with gate:
                 try:
                     value = await self._answer(text, address, each_s, opened)
                 except _TIMEOUTS:
-                    handing.put(address, error=late(each_s, _LATE))
+                    handing.put(address, error=await silence(address))
                 except OSError:
                     handing.put(address, error=_GONE)
                 except Exception as error:  # noqa: BLE001 - whatever its engine says of it
@@ -160,6 +173,10 @@ class Dask:
 def _forget(opened: _Open, address: str, done: asyncio.Task[Any]) -> None:
     if opened.get(address) is done:
         del opened[address]
+    _heard(done)
+
+
+def _heard(done: asyncio.Task[Any]) -> None:
     if not done.cancelled():
         done.exception()  # else asyncio says that nobody has asked for it
 
@@ -201,7 +218,7 @@ def engine_of(client: Any) -> Dask | None:
     RequestError
         When it is closed, or of an event loop that this thread would wait for itself.
     ClusterError
-        When it has lost its scheduler, and tries to find it again.
+        When it has lost its scheduler, or that of a cluster does not answer.
     """
     # They are there already, and the client with them.
     from distributed import Client  # noqa: PLC0415 - as above
@@ -211,7 +228,7 @@ def engine_of(client: Any) -> Dask | None:
     made: Any = Client
     if isinstance(client, Cluster):
         found = _client_of(client, made)
-        return found or Dask(made(client, set_as_default=False), owned=True)
+        return found or Dask(_connected(client, made), owned=True)
     if isinstance(client, ClientExecutor):
         client = client._client  # noqa: SLF001 - it has no public one
     return Dask(_usable(client)) if isinstance(client, Client) else None
@@ -224,6 +241,15 @@ def _client_of(cluster: Any, kind: Any) -> Dask | None:
         if each.cluster is cluster and each.status == "running" and not each.asynchronous:
             return Dask(each)
     return None
+
+
+def _connected(cluster: Any, kind: Any) -> Any:
+    """Give a client of our own for a cluster."""
+    try:
+        return kind(cluster, set_as_default=False, timeout=_SCHEDULER_S)
+    except (OSError, *_TIMEOUTS) as error:
+        title = f"Dask, scheduler at {cluster.scheduler_address}"
+        raise ClusterError(title, str(error) or f"no answer in {_SCHEDULER_S:g} s") from error
 
 
 def _usable(client: Any) -> Any:

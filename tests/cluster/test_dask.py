@@ -196,6 +196,41 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
 
 
 @pytest.mark.thorough
+def test_a_worker_that_ends_between_its_look_and_its_limit_is_told(kernel: ClusterKernel) -> None:
+    address, pid = next(iter(kernel.value("client.run(os.getpid)").items()))
+    kernel.done(
+        "from omp_magic.clusters.asking import Asking\n"
+        "plain = Asking._limit\n"
+        "def killing(*arguments):\n"
+        f"    os.kill({pid}, signal.SIGKILL); time.sleep(1)\n"
+        "    return plain(*arguments)\n"
+        "Asking._limit = killing"
+    )
+    rows = kernel.rows('omp_magic.cluster(client, limit="1", timeout_s=2)')
+    kernel.done("Asking._limit = plain")
+    [why] = [gap["why"] for row in rows if row["address"] == address for gap in row["gaps"]]
+    assert "its scheduler reaches it no more" in why
+    kernel.done("client.wait_for_workers(2, timeout=60)")
+    kernel.know("list(client.run(load).values())")
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+@pytest.mark.thorough
+def test_a_cluster_whose_scheduler_has_ended_is_one_line(kernel: ClusterKernel) -> None:
+    kernel.done(
+        "from distributed.deploy.subprocess import SubprocessCluster\n"
+        "from omp_magic.clusters import dask as adapter\n"
+        "adapter._SCHEDULER_S, usual_s = 2.0, adapter._SCHEDULER_S\n"
+        "dead = SubprocessCluster(n_workers=0, scheduler_kwargs={'dashboard': False})\n"
+        "os.kill(dead.scheduler.process.pid, signal.SIGKILL)"
+    )
+    reply = kernel.run("omp_magic.cluster(dead)")
+    kernel.run("adapter._SCHEDULER_S = usual_s; dead.close(timeout=1)")
+    assert reply.ename == "ClusterError", reply.traceback
+    assert "\n" not in reply.evalue
+
+
+@pytest.mark.thorough
 def test_workers_whose_environment_has_no_omp_magic(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(BLOCK, "ascii")
     kernel = ClusterKernel(START.replace("n_workers=2", "n_workers=0"))
