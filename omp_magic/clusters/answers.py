@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +14,17 @@ from ..facts.packed import WIRE, unpack, unpack_once
 from .carried import FAULT, LACKING, OLDEST, TOO_OLD
 from .port import Answer
 
+_OURS = "omp_magic"
 WORKER = "worker"
 """`Gap.what` of a worker of which nothing is known."""
 
 
 def lacks_us(answer: Answer) -> bool:
     """Tell whether the seat has no omp_magic that could answer, and would take one."""
+    # Each is of a type before it is compared: what else may come has an == of its own.
     match answer.value:
-        case ("omp_magic", 0, str(kind), _):
-            return kind == LACKING
-        case ("omp_magic", int(wire), str(), _):
-            return wire != WIRE
+        case (str(ours), int(wire), str(kind), _) if ours == _OURS:
+            return kind == LACKING if wire == 0 else wire != WIRE
     return False
 
 
@@ -54,15 +55,17 @@ class _Told(Exception):  # noqa: N818 - an answer of a worker, which is no fault
 
 def _decoded(value: object) -> ClusterWorker:
     match value:
-        case ("omp_magic", 0, str(kind), str(text)):
+        case (str(ours), int(wire), str(kind), str(text)) if ours == _OURS and wire == 0:
             raise _Told(_reason(kind, text))
-        case ("omp_magic", int(wire), str(version), _) if wire != WIRE:
+        case (str(ours), int(wire), str(version), _) if ours == _OURS and wire != WIRE:
             raise _Told(f"omp_magic {version} there, which this one does not understand")
-        case ("omp_magic", int(), str(), (bytes(worker), bytes(state), *more)):
+        case (str(ours), int(), str(), (bytes(worker), bytes(state), *more)) if ours == _OURS:
             match more:
                 case [bytes(findings), bytes(gaps), bytes(whole)]:
                     return _worker(unpack(worker), state, findings, gaps, whole)
-    raise ParseError("its answer", ascii(value)[:60], "what omp_magic.atworker gives")
+    # It shortens before it writes, and an object whose repr fails is written all the same.
+    found = ascii(reprlib.repr(value))
+    raise ParseError("its answer", found, "what omp_magic.atworker gives")
 
 
 def _worker(who: Any, *parts: bytes) -> ClusterWorker:

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import ParseError
+from .fitting import Fits, fits
 
 WIRE = 1
 """Form of what is packed, and of what `atworker` is called with; raised when an older one would
@@ -101,12 +102,16 @@ def _facts(value: Any) -> Any:
     if name == _SET:
         return frozenset(map(_facts, value["items"]))
     kind, known = _kind(name)
-    return kind(**{key: _facts(own) for key, own in value.items() if key in known})
+    given = {key: _facts(own) for key, own in value.items() if key in known}
+    for key, own in given.items():
+        if not known[key](own):
+            raise TypeError(f"{name}: {key} is a {type(own).__name__} that it cannot be")
+    return kind(**given)
 
 
 @lru_cache(256)
-def _kind(name: Any) -> tuple[type[Any], frozenset[str]]:
-    """Give a class of facts and the fields that it is made of; no other class is ever made."""
+def _kind(name: Any) -> tuple[type[Any], dict[str, Fits]]:
+    """Give a class of facts and what its fields may be; no other class is ever made."""
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise TypeError(f"{name!r} is no class of facts")
     module, _, own = name.partition(".")
@@ -120,4 +125,4 @@ def _kind(name: Any) -> tuple[type[Any], frozenset[str]]:
         or not is_dataclass(kind)
     ):
         raise TypeError(f"{name} is no class of facts")
-    return kind, frozenset(each.name for each in fields(kind) if each.init)
+    return kind, {each.name: fits(str(each.type)) for each in fields(kind) if each.init}

@@ -103,6 +103,18 @@ def test_only_who_lacks_omp_magic_is_brought_ours() -> None:
     ]
 
 
+class Unequal:
+    """What cannot be compared, as an array, nor written."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError(other)
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+    __hash__ = object.__hash__
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -116,6 +128,8 @@ def test_only_who_lacks_omp_magic_is_brought_ours() -> None:
         (("omp_magic", WIRE, "1", told()[3][:4]), "cannot be read"),
         (("omp_magic", WIRE, "1", (*told()[3][:2], pack((1,)), *told()[3][3:])), "cannot be read"),
         (("omp_magic", WIRE, "1", ("text",) * 5), "cannot be read"),
+        ((Unequal(), 0, "lacking", ""), "cannot be read"),
+        (("omp_magic", Unequal(), "1", ()), "cannot be read"),
     ],
 )
 def test_one_that_cannot_be_read_is_a_gap_and_the_others_are_right(value: Any, why: str) -> None:

@@ -80,6 +80,15 @@ def test_what_another_version_has_besides_is_left_out_and_what_it_lacks_has_its_
         {"what": "a"},
         {"": "set", "items": [{"": "set"}]},
         {"": "set", "items": 3},
+        {"": "gaps.Gap", "what": 3, "why": "b"},
+        {"": "gaps.Gap", "what": "a", "why": {"": "gaps.Gap", "what": "a", "why": "b"}},
+        {"": "clusters.ClusterWorker", "address": "a", "pid": "x"},
+        {"": "clusters.ClusterWorker", "address": "a", "pid": 10**4000},
+        {"": "clusters.ClusterWorker", "address": "a", "affinity": 3},
+        {"": "clusters.ClusterWorker", "address": "a", "affinity": ["0"]},
+        {"": "clusters.ClusterWorker", "address": "a", "quota_cpus": float("nan")},
+        {"": "clusters.ClusterWorker", "address": "a", "gap": "x"},
+        {"": "settings.Reading", "reader": "a", "family": "b", "state": "c", "by": ["x"]},
     ],
 )
 def test_what_is_no_fact_is_refused(told: dict[str, Any]) -> None:
