@@ -160,5 +160,7 @@ def _told(notes: Iterable[str] = ()) -> Told:
 def _parts(facts: Snapshot) -> tuple[bytes, ...]:
     """Pack what many workers have alike apart, so that it is read once."""
     worker = probe_worker(HERE.observer.machine, facts.budget, _SEEN)
-    whole = (worker, state_of(facts), facts.findings, facts.gaps, facts)
+    # A limit is told once, as one: where shares differ, so would a dozen variables.
+    own = {name: HERE.own_variable(name) for name in HERE.altered}
+    whole = (worker, state_of(facts, own), facts.findings, facts.gaps, facts)
     return tuple(map(pack, whole))

@@ -64,7 +64,7 @@ class WorkerState:
     pools
         Their pools, and those of packages, without live threads.
     variables
-        Those of our tables that are set there.
+        Those of our tables that are set there, as they are without the limits.
     limits
         The limits that omp_magic holds there.
     codes

@@ -67,11 +67,9 @@ def _of(node: ast.expr) -> Fits:
         case ast.Subscript(value=ast.Name(id="frozenset"), slice=inside):
             each = _of(inside)
             return lambda value: isinstance(value, frozenset) and all(map(each, value))
-        case ast.Subscript(value=kind):
-            return _of(kind)
-        case ast.Name(id=name):
+        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)):
             return _PLAIN.get(name) or _named(name)
-    return lambda _: False
+    raise TypeError(f"{ast.unparse(node)} is no type of a fact")
 
 
 def _tuple(inside: ast.expr) -> Fits:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .clusters import WorkerState
 from .libraries import Library, Pool
+from .settings import EnvSetting
 from .snapshots import Snapshot
 
 LIMIT = "limit"
 """`Gap.what` of what a limit could not do at a worker."""
 
 
-def state_of(facts: Snapshot) -> WorkerState:
-    """Give what a process is like, without what is its own: numbers of files, live threads."""
+def state_of(facts: Snapshot, own: Mapping[str, str | None] | None = None) -> WorkerState:
+    """Give what a process is like, without what is its own: numbers of files, live threads.
+
+    Parameters
+    ----------
+    facts
+        The process.
+    own
+        Variables that limits have set there, with the values that they have without them.
+    """
     budget = facts.budget
+    own = own or {}
     return WorkerState(
         python=facts.python,
         system=facts.system,
@@ -29,12 +40,16 @@ def state_of(facts: Snapshot) -> WorkerState:
         variables=tuple(
             (each.name, value)
             for each in facts.environment
-            if (value := each.native if each.python is None else each.python) is not None
+            if (value := own.get(each.name) if each.name in own else _value(each)) is not None
         ),
         limits=tuple(each.spec for each in facts.limits),
         codes=tuple(dict.fromkeys(each.code for each in facts.findings)),
         unknown=tuple(dict.fromkeys(each.what for each in facts.gaps)),
     )
+
+
+def _value(setting: EnvSetting) -> str | None:
+    return setting.native if setting.python is None else setting.python
 
 
 def _library(library: Library) -> Library:

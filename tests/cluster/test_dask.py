@@ -98,6 +98,26 @@ def test_a_limit_is_in_each_thread_of_each_worker_and_goes_again(kernel: Cluster
     assert [row["gaps"] for row in rows] == [[], []]
 
 
+def test_limits_that_differ_are_told_as_limits_and_no_variable_of_theirs(
+    kernel: ClusterKernel,
+) -> None:
+    address = kernel.value("list(client.run(os.getpid))")
+    before = {row["address"]: row["state"] for row in kernel.rows("omp_magic.cluster(client)")}
+    kernel.done(
+        "from omp_magic.clusters.carried import text_of\n"
+        f"client.run(eval, text_of(\"hold('1')\"), workers=[{address[0]!r}])"
+    )
+    rows = kernel.rows("omp_magic.cluster(client)")
+    assert {row["address"]: row["state"]["limits"] for row in rows} == {
+        address[0]: ["1"],
+        address[1]: [],
+    }
+    for row in rows:
+        assert row["state"]["variables"] == before[row["address"]]["variables"]
+    assert kernel.value("'OMP404' in [each.code for each in seen.findings]") is False
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
 def test_auto_is_the_hosts_share(kernel: ClusterKernel) -> None:
     rows = kernel.rows('omp_magic.cluster(client, limit="auto")')
     share = str(max(1, len(os.sched_getaffinity(0)) // 4))
