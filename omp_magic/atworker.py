@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from .errors import LimitError
@@ -146,8 +146,8 @@ def _told(notes: Iterable[str] = ()) -> Told:
     with HERE.lock:
         facts = HERE.observer.take(limits=HERE.limits, altered=HERE.altered)
         facts = replace(facts, overruns=HERE.overruns)
-    for note in notes:
-        facts = facts.with_gap(Gap(what=LIMIT, why=note))
+    for gap in (*_unsized(facts), *(Gap(what=LIMIT, why=note) for note in notes)):
+        facts = facts.with_gap(gap)
     try:
         facts = facts.with_findings(judge(facts))
     except Exception as error:  # noqa: BLE001 - what was read is told all the same
@@ -155,6 +155,15 @@ def _told(notes: Iterable[str] = ()) -> Told:
         facts = facts.with_gap(Gap(what="findings", why=why))
     version = str(vars(sys.modules[_PACKAGE])["__version__"])
     return "omp_magic", WIRE, version, _parts(facts)
+
+
+def _unsized(facts: Snapshot) -> Iterator[Gap]:
+    """Give the pools of libraries whose sizes are not known: a cluster's sums lack them."""
+    notes = {each.path: each.note for each in facts.libraries}
+    for pool in facts.pools:
+        if pool.library in notes and not (pool.size or pool.lender or pool.for_io):
+            why = pool.note or notes[pool.library] or "it was not asked"
+            yield Gap(what=f"threads of {pool.name}", why=why)
 
 
 def _parts(facts: Snapshot) -> tuple[bytes, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import SupportsIndex
@@ -13,6 +13,7 @@ from .clusters.engines import engine_of
 from .errors import RequestError
 from .facts.clustersnapshots import ClusterSnapshot
 from .facts.gaps import Gap
+from .here import HERE
 from .limits.spec import parse_limit
 from .onlooking import seen_outside
 from .rules.clustered import judge_cluster
@@ -79,6 +80,9 @@ def cluster(
         close = getattr(engine, "close", None)
         if close is not None:
             close()
+        if asked is not None:
+            # A worker may be a thread of this process, and only a thread itself sets its counts.
+            HERE.sync()
     try:
         return seen.with_findings(judge_cluster(seen))
     except Exception as error:  # noqa: BLE001 - what was seen is told all the same
@@ -97,7 +101,8 @@ def _asked(limit: object) -> str | None:
 
 def _checked(timeout_s: object) -> float:
     ok = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
-    if not ok or not 0 < timeout_s < math.inf:  # type: ignore[operator]  # a number, as was seen
+    # An int may be more than a float can hold.
+    if not ok or not 0 < timeout_s <= sys.float_info.max:  # type: ignore[operator]  # a number, as was seen
         accepted = "a number of seconds above 0 as timeout_s"
         raise RequestError(repr(timeout_s), accepted, EXAMPLE.format("timeout_s=30"))
     return float(timeout_s)  # type: ignore[arg-type]  # as above

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .clusters import ClusterWorker
+from .clusters import ClusterWorker, at_once
 from .cpus import cpus_words, threads_for
 
 _MOST_NAMES = 3
@@ -48,6 +48,11 @@ class ClusterHost:
     def silent(self) -> int:
         """How many of its workers have not answered."""
         return sum(each.state is None for each in self.workers)
+
+    @property
+    def at_least(self) -> bool:
+        """Whether `demand` may be more: workers are silent, or have pools whose size is unknown."""
+        return any(each.state is None or not each.state.all_sized for each in self.workers)
 
     @property
     def tasks(self) -> int:
@@ -119,8 +124,29 @@ def _host(workers: list[ClusterWorker], name: str) -> ClusterHost:
         workers=tuple(workers),
         cpus=cpus,
         why=why,
-        demand=sum(each.demand or 0 for each in known),
+        demand=_demand(known),
     )
+
+
+def _demand(workers: Sequence[ClusterWorker]) -> int:
+    """Give the threads that may work at once; a pool counts once for all that are one process.
+
+    ``LocalCluster(processes=False)`` has such workers: ``inproc://host/pid/number``
+    (distributed/comm/inproc.py).
+    """
+    shared: dict[int, list[ClusterWorker]] = {}
+    alone = []
+    for each in workers:
+        if each.pid is not None and each.address.startswith("inproc://"):
+            shared.setdefault(each.pid, []).append(each)
+        else:
+            alone.append(each.demand or 0)
+    together = [
+        at_once(of[0].state.pools, sum(each.tasks for each in of))
+        for of in shared.values()
+        if of[0].state is not None
+    ]
+    return sum((*alone, *together))
 
 
 def _cpus_of(workers: Sequence[ClusterWorker]) -> tuple[float, str]:

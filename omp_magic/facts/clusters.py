@@ -88,6 +88,11 @@ class WorkerState:
     codes: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
+    @property
+    def all_sized(self) -> bool:
+        """Whether the size of each pool that computes is known."""
+        return all(pool.size or pool.lender or pool.for_io for pool in self.pools)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterWorker:

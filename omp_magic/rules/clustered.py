@@ -57,7 +57,7 @@ def _crowded(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> 
     yield Case(
         title=(
             f"{words.many(len(worst.workers))} on {worst.name} may run "
-            f"{'at least ' * bool(worst.silent)}{worst.demand} threads at once on "
+            f"{'at least ' * worst.at_least}{worst.demand} threads at once on "
             f"{cpus_words(cpus)}{words.and_hosts(rest)}"
         ),
         why=(

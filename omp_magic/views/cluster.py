@@ -189,7 +189,7 @@ def _which(place: int, groups: Sequence[ClusterGroup], known: int) -> str:
 
 
 def _host_row(host: ClusterHost) -> tuple[str, ...]:
-    least = "at least " if host.silent and host.demand else ""
+    least = "at least " if host.at_least and host.demand else ""
     silent = f" ({host.silent} silent)" if host.silent else ""
     return (
         clipped(host.name),

@@ -186,10 +186,18 @@ def test_workers_that_are_threads_of_the_kernel_itself(kernel: ClusterKernel) ->
         "near = distributed.Client(inside, set_as_default=False); load()"
     )
     before = kernel.value("[counts(), near.submit(counts, pure=False).result()]")
+    rows = kernel.rows("omp_magic.cluster(near)")
+    assert [gap["what"].partition(" (")[0] for gap in rows[0]["gaps"]] == ["threads of GNU libgomp"]
+    assert "at least" in kernel.value("str(seen)")
     rows = kernel.rows('omp_magic.cluster(near, limit="1")')
     assert [(row["gap"], row["pid"]) for row in rows] == [(None, kernel.value("os.getpid()"))]
     assert kernel.value("near.submit(counts, pure=False).result()") == ONE
-    kernel.done('seen = omp_magic.cluster(inside, limit="off")')
+    kernel.done(
+        "with omp_magic.limit(1):\n"
+        "    seen = omp_magic.cluster(near, limit='1')\n"
+        "seen = omp_magic.cluster(inside, limit='off'); back = counts()"
+    )
+    assert kernel.value("back") == before[0]  # in the same cell
     assert kernel.value("[counts(), near.submit(counts, pure=False).result()]") == before
     kernel.done("near.close(); inside.close()")
 
@@ -309,6 +317,7 @@ def test_an_interrupt_gives_what_has_answered(kernel: ClusterKernel) -> None:
     [
         ("omp_magic.cluster(client, limit='opnblas=1')", "did you mean openblas"),
         ("omp_magic.cluster(client, timeout_s=0)", "timeout_s"),
+        ("omp_magic.cluster(client, timeout_s=10**400)", "timeout_s"),
         ("omp_magic.cluster('tcp://127.0.0.1:8786')", "accepted: a client of"),
         ("omp_magic.cluster(distributed.Client(cluster, asynchronous=True))", "asynchronous"),
     ],

@@ -242,3 +242,19 @@ def test_repr_is_one_line() -> None:
         r"<ClusterSnapshot dask workers=2 known=1 findings=\d>",
         repr(cluster([worker(), silent(1)])),
     )
+
+
+def test_workers_that_are_one_process_have_its_pools_once_and_unknown_sizes_are_at_least() -> None:
+    def demand(*addresses: str) -> int:
+        workers = [
+            worker(NUMPY, state=sized(state_of(NUMPY), 4), address=each, tasks=2)
+            for each in addresses
+        ]
+        [host] = cluster(workers).hosts
+        assert not host.at_least
+        return host.demand
+
+    assert demand("inproc://10.0.0.7/9/1", "inproc://10.0.0.7/9/2") == 4 + 3
+    assert demand("tcp://10.0.0.7:1", "tcp://10.0.0.7:2") == 2 * (4 + 1)
+    unknown = replace(sized(state_of(NUMPY), 4), pools=sized(state_of(NUMPY), 0).pools)
+    assert cluster([worker(NUMPY, state=unknown)]).hosts[0].at_least
