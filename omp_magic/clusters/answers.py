@@ -15,6 +15,7 @@ from .carried import FAULT, LACKING, OLDEST, TOO_OLD
 from .port import Answer
 
 _OURS = "omp_magic"
+_LONGEST = 1000
 WORKER = "worker"
 """`Gap.what` of a worker of which nothing is known."""
 
@@ -45,8 +46,14 @@ def worker_of(answer: Answer) -> ClusterWorker:
             why = f"what it says cannot be read: {error}"
         except _Told as told:
             why = str(told)
-    gap = Gap(what=WORKER, why=why, where=seat.address)
+    gap = Gap(what=WORKER, why=_line(why), where=seat.address)
     return ClusterWorker(host=seat.host, pid=seat.pid, gap=gap, **known)
+
+
+def _line(why: str) -> str:
+    """Give a reason as one line: an engine's error may bring a whole argument along."""
+    line = " ".join(why[: 2 * _LONGEST].split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 class _Told(Exception):  # noqa: N818 - an answer of a worker, which is no fault here

@@ -25,6 +25,7 @@ EXAMPLE = "omp_magic.cluster(client, {})"
 
 _INTERRUPTED = "not waited for: interrupted"
 _NOT_ASKED = "not asked of {} without an answer: there it is as it was"
+_CUT = "not asked of {}, interrupted: there it is as it was"
 _UNSURE = "not known whether it is in force there: {}"
 
 _Call = tuple[str | float, ...]
@@ -107,7 +108,11 @@ class Asking:
         for seat in seats:
             if seat.address in calls:
                 by_call.setdefault(calls[seat.address], []).append(seat)
+        cut = 0
         for call, those in by_call.items():
+            if self._cut:
+                cut += len(those)
+                continue
             # A worker that gets it later, when nobody waits any more, leaves everything as it is.
             within_s = time.monotonic() - self._began_s + self._each_s
             told = self._ask((*call, self._token, round(within_s, 3)), those, "limits")
@@ -119,10 +124,12 @@ class Asking:
                     gap = Gap(what=LIMIT, why=seat.passing, where=seat.address)
                     worker = workers[seat.address]
                     workers[seat.address] = replace(worker, gaps=(*worker.gaps, gap))
-        left = len(workers) - len(calls)
-        if not left:
-            return ()
-        return (Gap(what=LIMIT, why=_NOT_ASKED.format(f"{left} worker{'' if left == 1 else 's'}")),)
+        left = (_NOT_ASKED, len(workers) - len(calls)), (_CUT, cut)
+        return tuple(
+            Gap(what=LIMIT, why=why.format(f"{number} worker{'' if number == 1 else 's'}"))
+            for why, number in left
+            if number
+        )
 
     def _ask(self, call: _Call, seats: Sequence[Seat], doing: str) -> dict[str, ClusterWorker]:
         """Ask seats, those without omp_magic a second time; a worker for each, in their order."""
@@ -139,10 +146,9 @@ class Asking:
         name, *arguments = call
         written = f"{name}({', '.join(map(repr, arguments))})"
         try:
-            if not self._cut:
-                self._bar.tell(0, len(seats), doing, f"{len(seats)} workers")
-                self._engine.ask(text_of(written), seats, self._each_s, arrived)
-                self._bring(written, [each for each in seats if each.address not in found], arrived)
+            self._bar.tell(0, len(seats), doing, f"{len(seats)} workers")
+            self._engine.ask(text_of(written), seats, self._each_s, arrived)
+            self._bring(written, [each for each in seats if each.address not in found], arrived)
         except KeyboardInterrupt:
             self._cut = True
         cut = (Answer(seat=each, error=_INTERRUPTED) for each in seats if each.address not in found)

@@ -202,9 +202,20 @@ def test_an_interrupt_leaves_what_came_and_a_second_question_is_not_put() -> Non
         "not waited for: interrupted"
     ] * 2
     assert len(engine.calls) == 1
-    assert "not known whether" in seen.workers[0].gaps[0].why
+    assert seen.workers[0].gaps == ()
+    assert [gap.why.partition(":")[0] for gap in seen.gaps] == [
+        "not asked of 2 workers without an answer",
+        "not asked of 1 worker, interrupted",
+    ]
     with pytest.raises(KeyboardInterrupt):
         asked(Made({"a": [KeyboardInterrupt()]}))
+
+
+def test_an_error_of_the_engine_is_one_line_that_can_be_read() -> None:
+    [seen] = asked(Made({"a": ["x\n  y " + "z" * 100_000]})).workers
+    assert seen.gap is not None
+    assert seen.gap.why.startswith("x y zzz")
+    assert len(seen.gap.why) <= 1000
 
 
 def test_a_cluster_without_workers_is_one() -> None:
