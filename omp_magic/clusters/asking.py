@@ -15,7 +15,7 @@ from ..facts.gaps import Gap
 from ..facts.workerstate import LIMIT
 from .answers import lacks_us, worker_of
 from .carried import carrying_text_of, text_of
-from .port import Answer, Engine, Seat
+from .port import Answer, ClusterError, Engine, Seat
 from .shares import AUTO, share_on
 
 OFF = "off"
@@ -76,16 +76,20 @@ class Asking:
             When it came before any worker had answered.
         """
         seats = self._engine.seats()
+        besides = _optional(self._engine, "besides") if limit == AUTO else ()
         gaps: tuple[Gap, ...] = ()
         try:
-            workers = self._ask(("look", self._token), seats, "looks")
+            found = self._ask(("look", self._token), (*seats, *besides), "looks")
+            workers = {seat.address: found.pop(seat.address) for seat in seats}
             if self._cut and all(each.gap is not None for each in workers.values()):
                 raise KeyboardInterrupt
+            seats, gaps = self._replaced(seats, workers)
             for seat in seats:
                 if seat.beside and workers[seat.address].gap is not None and not self._cut:
                     workers[seat.address] = self._outside(workers[seat.address])
             if limit is not None:
-                gaps = self._limit(_calls(limit, tuple(workers.values())), seats, workers)
+                calls = _calls(limit, workers, found)
+                gaps = (*gaps, *self._limit(calls, seats, workers))
         finally:
             self._bar.close()
         return ClusterSnapshot(
@@ -96,6 +100,35 @@ class Asking:
             limit=limit,
             gaps=gaps,
         )
+
+    def _replaced(
+        self, seats: Sequence[Seat], workers: dict[str, ClusterWorker]
+    ) -> tuple[tuple[Seat, ...], tuple[Gap, ...]]:
+        """Ask those that came while others were asked; one may be in the place of one that ended.
+
+        Returns
+        -------
+        tuple
+            The seats that `workers` has now, and what became of those that it has no more.
+        """
+        silent = not self._cut and any(each.gap is not None for each in workers.values())
+        given = _optional(self._engine, "again") if silent else ()
+        now = {seat.address: seat for seat in given}
+        coming = [seat for address, seat in now.items() if address not in workers]
+        came = self._ask(("look", self._token), coming, "looks") if coming else {}
+        by_name = {seat.name: seat for seat in coming if seat.name}
+        gaps, places = [], []
+        for seat in seats:
+            gap = workers[seat.address].gap
+            heir = None if gap is None or seat.address in now else by_name.pop(seat.name, None)
+            places.append(heir or seat)
+            if heir is not None and gap is not None:
+                gaps.append(replace(gap, why=f"{gap.why}; {heir.address} is in its place"))
+        places += [seat for seat in coming if seat not in places]
+        found = {**workers, **came}
+        workers.clear()
+        workers.update({seat.address: found[seat.address] for seat in places})
+        return tuple(places), tuple(gaps)
 
     def _limit(
         self,
@@ -170,9 +203,30 @@ class Asking:
             self._engine.ask(text, seats, self._each_s, arrived)
 
 
-def _calls(limit: str, workers: tuple[ClusterWorker, ...]) -> dict[str, _Call]:
-    """Give what is called at each worker that has answered, by address."""
-    known = [each for each in workers if each.gap is None]
+def _optional(engine: Engine, name: str) -> tuple[Seat, ...]:
+    """Give the seats that an engine has by a method that not all have; () where it fails."""
+    give = getattr(engine, name, tuple)
+    try:
+        return tuple(give())
+    except ClusterError:
+        return ()
+
+
+def _calls(
+    limit: str, workers: Mapping[str, ClusterWorker], besides: Mapping[str, ClusterWorker]
+) -> dict[str, _Call]:
+    """Give what is called at each worker that has answered, by address.
+
+    Parameters
+    ----------
+    limit
+        As in `Asking.snapshot`.
+    workers
+        Those that are meant.
+    besides
+        Others of the same cluster: their tasks run on the same CPUs.
+    """
+    known = [each for each in workers.values() if each.gap is None]
     if limit == OFF:
         return {each.address: ("release",) for each in known}
     set_by = EXAMPLE.format(f"limit={limit!r}")
@@ -180,10 +234,10 @@ def _calls(limit: str, workers: tuple[ClusterWorker, ...]) -> dict[str, _Call]:
         return {each.address: (HOLD, limit, set_by) for each in known}
     return {
         worker.address: (HOLD, str(threads), f"{set_by}: {why}")
-        for host in hosts_of(workers)
+        for host in hosts_of((*workers.values(), *besides.values()))
         if host.cpus is not None
         for worker in host.workers
-        if worker.gap is None
+        if worker.gap is None and worker.address in workers
         for threads, why in [share_on(host, worker)]
     }
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import RequestError
+from .daskseats import absent_seats, gone, identity, known_seats
 from .handing import Handing, late
 from .port import Answer, ClusterError, Seat
 
@@ -25,9 +26,11 @@ KIND = "dask"
 _AT_ONCE = 128
 """Questions on their way at once; a client has 512 connections (`Client`, connection_limit)."""
 _SCHEDULER_S = 10.0
-_KNOWN_S = 1.0
+_WATCH_S, _MOST_WATCH_S = 0.1, 1.0
+"""Seconds until the scheduler is asked who has ended meanwhile, the first time and later ones."""
 _LATE = "its event loop is blocked: the process is stopped, or native code holds its GIL"
 _GONE = "its scheduler reaches it no more: it has ended, or its network is cut"
+_ENDED = "it has ended: its scheduler knows it no more"
 _ABSENT = "its cluster wants it and its scheduler does not know it: it starts, or it has ended"
 _EXAMPLE = "omp_magic.cluster(distributed.Client())"
 
@@ -70,7 +73,17 @@ class Dask:
         ClusterError
             When the scheduler does not answer.
         """
-        asking = self._in_loop(_identity(self._client))
+        workers = self._workers()
+        absent = absent_seats(self._client, workers)
+        self._absent = frozenset(each.address for each in absent)
+        return (*known_seats(self._client, workers), *absent)
+
+    def again(self) -> tuple[Seat, ...]:
+        """Give those that the scheduler knows now: a nanny starts one for each that ends."""
+        return known_seats(self._client, self._workers())
+
+    def _workers(self) -> dict[str, Any]:
+        asking = self._in_loop(identity(self._client))
         try:
             told = asking.result(_SCHEDULER_S)
         except (OSError, RuntimeError, *_TIMEOUTS) as error:
@@ -78,15 +91,8 @@ class Dask:
             raise ClusterError(self.title, why) from error
         finally:
             asking.cancel()
-        workers = told["workers"]
-        known = tuple(_seat(address, each) for address, each in workers.items())
-        absent = tuple(
-            Seat(address=f"worker {name}", name=name)
-            for name in _wanted(self._client)
-            if name not in {str(each.get("name")) for each in workers.values()}
-        )
-        self._absent = frozenset(each.address for each in absent)
-        return (*known, *absent)
+        workers: dict[str, Any] = told["workers"]
+        return workers
 
     def ask(
         self,
@@ -105,7 +111,7 @@ class Dask:
         going = self._in_loop(self._ask_all(text, asked, each_s, handing))
         try:
             # Each has its limit in the loop; this one is for a loop that is blocked itself.
-            for seat in handing.over(arrived, (turns + 1) * (each_s + _KNOWN_S)):
+            for seat in handing.over(arrived, (turns + 1) * (each_s + 2 * _WATCH_S)):
                 why = "the event loop of this client is blocked"
                 arrived(Answer(seat=seat, error=late(each_s, why)))
         finally:
@@ -124,33 +130,50 @@ class Dask:
     ) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
         opened = _OPEN.setdefault(self._client, {})
-        known: list[asyncio.Task[Any]] = []
-
-        async def silence(address: str) -> str:
-            """Give why there is no answer: a worker that has ended is asked until it times out."""
-            if not known:
-                known.append(asyncio.ensure_future(_identity(self._client)))
-                known[0].add_done_callback(_heard)
-            await asyncio.wait(known, timeout=_KNOWN_S)
-            heard = known[0].done() and known[0].exception() is None
-            if heard and address not in known[0].result()["workers"]:
-                return _GONE
-            return late(each_s, _LATE)
 
         async def one(address: str) -> None:
             async with gate:
                 try:
                     value = await self._answer(text, address, each_s, opened)
                 except _TIMEOUTS:
-                    handing.put(address, error=await silence(address))
+                    handing.put(address, error=late(each_s, _LATE))
                 except OSError:
-                    handing.put(address, error=_GONE)
+                    handing.put(address, error=await self._lost(address))
                 except Exception as error:  # noqa: BLE001 - whatever its engine says of it
                     handing.put(address, error=f"{type(error).__name__}: {error}")
                 else:
                     handing.put(address, value)
 
-        await asyncio.gather(*(one(seat.address) for seat in seats))
+        asking = {seat.address: asyncio.ensure_future(one(seat.address)) for seat in seats}
+        watching = asyncio.ensure_future(self._watch(asking, handing))
+        try:
+            await asyncio.gather(*asking.values(), return_exceptions=True)
+        finally:
+            watching.cancel()
+
+    async def _lost(self, address: str) -> str:
+        """Give why a worker's connection was lost; the scheduler may learn it a little later."""
+        with suppress(OSError, *_TIMEOUTS):
+            for rest_s in (0.0, _WATCH_S):
+                await asyncio.sleep(rest_s)
+                if await gone(self._client, [address]):
+                    return _ENDED
+        return _GONE
+
+    async def _watch(self, asking: dict[str, asyncio.Task[None]], handing: Handing) -> None:
+        """Tell of workers that end before they answer.
+
+        A connection that is refused is tried again and again (distributed/comm/core.py,
+        `connect`), so that the question itself would say nothing for 30 seconds.
+        """
+        rest_s = _WATCH_S
+        with suppress(OSError, *_TIMEOUTS):  # what is lost with the scheduler, each question says
+            while waiting := [address for address, task in asking.items() if not task.done()]:
+                await asyncio.sleep(rest_s)
+                rest_s = min(2 * rest_s, _MOST_WATCH_S)
+                for address in await gone(self._client, waiting):
+                    handing.put(address, error=_ENDED)
+                    asking[address].cancel()
 
     async def _answer(self, text: str, address: str, each_s: float, opened: _Open) -> Any:
         """Ask one worker, after it has answered what it was asked before."""
@@ -173,41 +196,8 @@ class Dask:
 def _forget(opened: _Open, address: str, done: asyncio.Task[Any]) -> None:
     if opened.get(address) is done:
         del opened[address]
-    _heard(done)
-
-
-def _heard(done: asyncio.Task[Any]) -> None:
     if not done.cancelled():
         done.exception()  # else asyncio says that nobody has asked for it
-
-
-async def _identity(client: Any) -> Any:
-    """Give what the scheduler says of itself and all workers; newer ones name five unasked."""
-    with suppress(TypeError):
-        return await client.scheduler.identity(n_workers=-1)
-    return await client.scheduler.identity()
-
-
-def _wanted(client: Any) -> list[str]:
-    """Give the names of workers that the client's cluster wants (distributed/deploy/spec.py)."""
-    spec = getattr(getattr(client, "cluster", None), "worker_spec", None)
-    if not isinstance(spec, dict):
-        return []
-    return [
-        f"{name}{suffix}"
-        for name, each in spec.items()
-        for suffix in (each.get("group") or ("",) if isinstance(each, dict) else ("",))
-    ]
-
-
-def _seat(address: str, told: dict[str, Any]) -> Seat:
-    name = str(told.get("name", ""))
-    return Seat(
-        address=address,
-        name="" if name == address else name,
-        host=str(told.get("host", "")),
-        tasks=int(told.get("nthreads", 1)),
-    )
 
 
 def engine_of(client: Any) -> Dask | None:

@@ -81,7 +81,13 @@ class Answer:
 
 
 class Engine(Protocol):
-    """A running cluster, as its client has it."""
+    """A running cluster, as its client has it.
+
+    Three methods more are called where an engine has them: ``again() -> tuple[Seat, ...]`` gives
+    its workers after one has not answered, where others may have come in the place of those that
+    ended; ``besides() -> tuple[Seat, ...]`` those of the same cluster that are not meant and share
+    its hosts; ``close()`` lets go of it.
+    """
 
     @property
     def kind(self) -> str:

@@ -138,7 +138,7 @@ def test_one_that_hangs_and_one_that_is_killed_are_told_and_the_cluster_lives(
         by_address = {row["address"]: row for row in rows}
         assert "no answer in 3 s" in by_address[first]["gap"]["why"]
         assert second not in by_address or by_address[second]["gap"] is not None
-        assert kernel.value("[gap.what for gap in seen.gaps]") == ["limit"]
+        assert kernel.value("[gap.what for gap in seen.gaps][-1:]") == ["limit"]
     # What nobody waits for any more sets nothing there: a limit is not in the answer.
     kernel.done("client.wait_for_workers(2, timeout=60)")
     kernel.know("list(client.run(load).values())")
@@ -147,6 +147,37 @@ def test_one_that_hangs_and_one_that_is_killed_are_told_and_the_cluster_lives(
     assert all(row["state"]["limits"] in ([], ["1"]) for row in rows)
     assert {row["address"]: row["state"]["limits"] for row in rows}[first] == []
     kernel.done('seen = omp_magic.cluster(client, limit="off")')
+
+
+def test_one_that_ends_before_it_is_asked_delays_nobody_and_its_successor_is_in_its_place(
+    kernel: ClusterKernel,
+) -> None:
+    kernel.done(
+        "from omp_magic.clusters.dask import Dask\n"
+        "engine = Dask(client); seats = engine.seats(); ended = seats[1]\n"
+        "os.kill(ended.pid, signal.SIGKILL)\n"
+        "until = time.monotonic() + 60\n"
+        "while len(client.scheduler_info()['workers']) > 1 and time.monotonic() < until:\n"
+        "    time.sleep(0.01)\n"
+        "[absent] = engine.seats()[1:]; answers = []\n"
+        "engine.ask('1 + 1', seats, 60.0, answers.append)"
+    )
+    told = kernel.value("{each.seat.address: each.error for each in answers}")
+    first, second = kernel.value("[each.address for each in seats]")
+    assert told == {first: "", second: "it has ended: its scheduler knows it no more"}
+    known = kernel.value("[absent.name, absent.host, absent.tasks]")
+    assert known == kernel.value("[ended.name, ended.host, ended.tasks]")
+    kernel.done("client.wait_for_workers(2, timeout=60)")
+    kernel.know("list(client.run(load).values())")
+    kernel.done(
+        "from unittest.mock import patch\n"
+        "with patch.object(Dask, 'seats', lambda engine: seats): seen = omp_magic.cluster(client)"
+    )
+    assert kernel.value("[each.gap for each in seen.workers]") == [None, None]
+    [gap] = kernel.value("[[gap.where, gap.why] for gap in seen.gaps]")
+    now = kernel.value("seen.workers[1].address")
+    assert gap[0] == second
+    assert gap[1].endswith(f"its scheduler knows it no more; {now} is in its place")
 
 
 def test_a_task_that_runs_meanwhile_is_told(kernel: ClusterKernel) -> None:
@@ -237,7 +268,7 @@ def test_a_worker_that_ends_between_its_look_and_its_limit_is_told(kernel: Clust
     rows = kernel.rows('omp_magic.cluster(client, limit="1", timeout_s=2)')
     kernel.done("Asking._limit = plain")
     [why] = [gap["why"] for row in rows if row["address"] == address for gap in row["gaps"]]
-    assert "its scheduler reaches it no more" in why
+    assert "it has ended" in why
     kernel.done("client.wait_for_workers(2, timeout=60)")
     kernel.know("list(client.run(load).values())")
     kernel.done('seen = omp_magic.cluster(client, limit="off")')

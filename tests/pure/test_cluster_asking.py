@@ -161,6 +161,53 @@ def test_auto_divides_a_host_among_all_that_run_there_also_the_silent_ones() -> 
     assert "not asked of 1 worker without an answer" in seen.gaps[0].why
 
 
+def test_auto_counts_those_of_its_hosts_that_are_not_meant() -> None:
+    class View(Made):
+        def seats(self) -> tuple[Seat, ...]:
+            return super().seats()[:1]
+
+        def besides(self) -> tuple[Seat, ...]:
+            return super().seats()[1:]
+
+    answers = {each: [told(8, affinity=tuple(range(8)))] for each in "abcd"}
+    engine = View(answers)
+    seen = asked(engine, "auto")
+    assert [each.address for each in seen.workers] == ["a"]
+    holds = {of: words for name, words, of in engine.calls if name == "hold"}
+    assert list(holds) == [("a",)]
+    assert holds["a",].startswith("'2', ")
+    assert seen.gaps == ()
+    engine.calls.clear()
+    asked(engine, "2")
+    assert {of for _, _, of in engine.calls} == {("a",)}
+
+
+def test_a_worker_that_came_while_others_were_asked_takes_the_place_of_the_one_that_ended() -> None:
+    class Restarting(Made):
+        """Its worker "one" has ended at "b", and is at "d"; "c" is new, and "e" hangs."""
+
+        names = {"a": "none", "b": "one", "c": "two", "d": "one", "e": "three"}  # noqa: RUF012 - a table
+
+        def _called(self, addresses: str) -> tuple[Seat, ...]:
+            return tuple(Seat(address=each, name=self.names[each]) for each in addresses)
+
+        def seats(self) -> tuple[Seat, ...]:
+            return self._called("abe")
+
+        def again(self) -> tuple[Seat, ...]:
+            return self._called("acde")
+
+    answers: dict[str, list[Any]] = {each: [told()] for each in "acd"}
+    engine = Restarting({**answers, "b": ["it has ended"], "e": ["it hangs"]})
+    seen = asked(engine, "1")
+    assert [each.address for each in seen.workers] == ["a", "d", "e", "c"]
+    assert [each.gap is None for each in seen.workers] == [True, True, False, True]
+    ended, _ = seen.gaps
+    assert (ended.where, ended.why) == ("b", "it has ended; d is in its place")
+    limited = {each for name, _, of in engine.calls if name == "hold" for each in of}
+    assert limited == {"a", "c", "d"}
+
+
 def test_a_worker_whose_own_quota_is_less_gets_no_more() -> None:
     own = told(1, affinity=(0,))
     engine = Made({"a": [own], "b": [told(8, affinity=tuple(range(8)))]})
