@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RequestError
+from .ipyparallel import connected, runs, was_stopped
+from .port import ClosedError
 
 _PORTS = ("control", "task", "mux", "iopub", "notification", "registration", "broadcast")
 
@@ -41,15 +43,11 @@ class Apart:
 
         Raises
         ------
-        RequestError
+        ClosedError
             When it is.
         """
         if self.closed():
-            raise RequestError(
-                f"a {type(self.client).__name__} that is closed",
-                "one that is open",
-                "%omp_cluster client",
-            )
+            raise ClosedError("cluster or its client", "closed", "%omp_cluster client")
 
     def close(self) -> None:
         """Let go of it."""
@@ -92,12 +90,15 @@ def _of_dask(client: Any) -> Apart | None:
 
 
 def _of_ipyparallel(client: Any) -> Apart | None:
-    from ipyparallel import Client  # noqa: PLC0415 - it is there already
+    from ipyparallel import Client, Cluster  # noqa: PLC0415 - it is there already
     from ipyparallel.client.view import (  # noqa: PLC0415 - as above
         View,
         ViewExecutor,
     )
 
+    if isinstance(client, Cluster):
+        own = connected(client)
+        return Apart(own, lambda: not runs(client), own)
     view = client.view if isinstance(client, ViewExecutor) else client
     users = view.client if isinstance(view, View) else view
     if not isinstance(users, Client):
@@ -109,7 +110,7 @@ def _of_ipyparallel(client: Any) -> Apart | None:
     own.cluster = users.cluster  # it knows how many engines there should be
     targets = getattr(view, "targets", None)
     looking = own if targets is None else own[list(own.ids) if targets == "all" else targets]
-    return Apart(looking, lambda: bool(users._closed), own)  # noqa: SLF001 - as above
+    return Apart(looking, lambda: bool(users._closed) or was_stopped(users), own)  # noqa: SLF001 - as above
 
 
 def _connection(client: Any) -> dict[str, Any]:

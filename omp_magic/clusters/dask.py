@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import RequestError
 from .daskseats import absent_seats, gone, identity, known_seats
 from .handing import Handing, late
-from .port import Answer, ClusterError, Seat
+from .port import Answer, ClosedError, ClusterError, Seat
 
 KIND = "dask"
 
@@ -145,7 +145,7 @@ class Dask:
                     handing.put(address, value)
 
         asking = {seat.address: asyncio.ensure_future(one(seat.address)) for seat in seats}
-        watching = asyncio.ensure_future(self._watch(asking, handing))
+        watching = asyncio.ensure_future(self._watch(asking, min(_WATCH_S, each_s / 4), handing))
         try:
             await asyncio.gather(*asking.values(), return_exceptions=True)
         finally:
@@ -160,13 +160,14 @@ class Dask:
                     return _ENDED
         return _GONE
 
-    async def _watch(self, asking: dict[str, asyncio.Task[None]], handing: Handing) -> None:
+    async def _watch(
+        self, asking: dict[str, asyncio.Task[None]], rest_s: float, handing: Handing
+    ) -> None:
         """Tell of workers that end before they answer.
 
         A connection that is refused is tried again and again (distributed/comm/core.py,
         `connect`), so that the question itself would say nothing for 30 seconds.
         """
-        rest_s = _WATCH_S
         with suppress(OSError, *_TIMEOUTS):  # what is lost with the scheduler, each question says
             while waiting := [address for address, task in asking.items() if not task.done()]:
                 await asyncio.sleep(rest_s)
@@ -206,7 +207,8 @@ def engine_of(client: Any) -> Dask | None:
     Raises
     ------
     RequestError
-        When it is closed, or of an event loop that this thread would wait for itself.
+        When it is of an event loop that this thread would wait for itself; a ClosedError when it
+        is closed.
     ClusterError
         When it has lost its scheduler, or that of a cluster does not answer.
     """
@@ -253,5 +255,5 @@ def _usable(client: Any) -> Any:
     if status == "connecting":  # as it is for a while after its scheduler has gone
         raise ClusterError(f"Dask, by a {name}", "it is connecting to its scheduler")
     if status != "running":
-        raise RequestError(f"a {name} that is {status}", "a running one", _EXAMPLE)
+        raise ClosedError(name, status, _EXAMPLE)
     return client

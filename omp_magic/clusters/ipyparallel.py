@@ -2,31 +2,31 @@
 
 An engine runs one thing at a time, in its main thread: a question waits behind a ``%%px`` cell.
 One that was not answered in time is aborted there, and until the engine has said so it is asked
-nothing more. Views of the user are not touched; each question has one of its own.
+nothing more. Views of the user are not touched.
 """
 
 from __future__ import annotations
 
-import threading
 import weakref
-from builtins import eval as evaluate
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..errors import RequestError
+from .engineasking import Hub, answered, sent
 from .handing import Handing, late
-from .port import Answer, Seat
+from .port import Answer, ClosedError, ClusterError, Seat
 
 KIND = "ipyparallel"
 
-_HUB_S = 2.0
+_HUB_S, _HUB_AFTER_S = 2.0, 1.0
+"""Seconds that the hub has for its answer, and until it is asked why engines are silent."""
 _LATE = "the process is stopped, or native code holds its GIL"
 _BUSY = "it is busy with a cell or a task, and does one thing at a time"
 _GONE = "it has ended"
 _ABSENT = (
     "its cluster has started it and its controller does not know it: it starts, or it has ended"
 )
+_SILENT = "its controller does not answer: it was stopped, or its machine is not reached"
 _EXAMPLE = "omp_magic.cluster(ipyparallel.Client())"
 
 _Open = dict[str, Any]
@@ -43,14 +43,20 @@ class IPyParallel:
         An open `ipyparallel.Client`.
     engines
         The engines that are meant; None for all.
+    owned
+        Whether the client was made for us, and is to be closed.
     """
 
     kind = KIND
 
-    def __init__(self, client: Any, engines: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, client: Any, engines: Sequence[int] | None = None, *, owned: bool = False
+    ) -> None:
         self._client = client
         self._engines = engines
         self._absent: frozenset[str] = frozenset()
+        self._owned = owned
+        self._heard = False
 
     @property
     def title(self) -> str:
@@ -66,7 +72,18 @@ class IPyParallel:
         # Which of them it was, nobody knows: one that is started anew has a number of its own.
         absent = tuple(Seat(address=f"absent engine {each + 1}") for each in range(missing))
         self._absent = frozenset(each.address for each in absent)
-        return (*(Seat(address=f"engine {each}") for each in meant), *absent)
+        return (*map(_seat, meant), *absent)
+
+    def besides(self) -> tuple[Seat, ...]:
+        """Give the engines that the controller knows, and that are not meant."""
+        meant = () if self._engines is None else self._engines
+        others = (each for each in self._client.ids if each not in meant)
+        return () if self._engines is None else tuple(map(_seat, others))
+
+    def close(self) -> None:
+        """Close the client, where it was made for us."""
+        if self._owned:
+            self._client.close()
 
     def ask(
         self,
@@ -75,7 +92,13 @@ class IPyParallel:
         each_s: float,
         arrived: Callable[[Answer], None],
     ) -> None:
-        """Evaluate a text on each; see `port.Engine.ask`."""
+        """Evaluate a text on each; see `port.Engine.ask`.
+
+        Raises
+        ------
+        ClusterError
+            When neither its controller answers nor any engine has, in this look.
+        """
         handing = Handing(seats)
         opened = _OPEN.setdefault(self._client, {})
         asked: dict[str, Any] = {}
@@ -88,6 +111,10 @@ class IPyParallel:
                     waiting.remove(address)
                     asked[address] = self._send(text, address, opened, handing)
 
+        def heard(answer: Answer) -> None:
+            self._heard |= not answer.error
+            arrived(answer)
+
         for seat in seats:
             before = opened.get(seat.address)
             if before is not None:
@@ -95,69 +122,69 @@ class IPyParallel:
         try:
             for address in self._absent:
                 handing.put(address, error=_ABSENT)
-            silent = handing.over(arrived, each_s, send)
+            silent, busy = self._wait(handing, heard, each_s, send)
         except BaseException:
             self._abort(asked)
             raise
         self._abort({each.address: asked[each.address] for each in silent if each.address in asked})
-        busy = self._busy() if silent else frozenset()
         for seat in silent:
-            why = _BUSY if seat.address in busy else _LATE
+            why = _BUSY if _number(seat.address) in busy else _LATE
             arrived(Answer(seat=seat, error=late(each_s, why)))
+
+    def _wait(
+        self,
+        handing: Handing,
+        heard: Callable[[Answer], None],
+        each_s: float,
+        send: Callable[[], None],
+    ) -> tuple[tuple[Seat, ...], frozenset[int]]:
+        """Hand over what comes, and give the seats that stay silent and the engines that work."""
+        hub = Hub(self._client)
+        silent = handing.over(heard, min(each_s, _HUB_AFTER_S), send)
+        if silent:
+            hub.ask()
+            # Nobody has a word to say where all of it was stopped.
+            until_s = each_s if self._heard else min(each_s, _HUB_AFTER_S + _HUB_S)
+            silent = handing.over(heard, until_s, send)
+        if silent and not (self._heard or hub.answers(_HUB_S)):
+            raise ClusterError(self.title, _SILENT)
+        silent = handing.over(heard, each_s, send)
+        return silent, hub.busy(_HUB_S) if silent else frozenset()
 
     def _send(self, text: str, address: str, opened: _Open, handing: Handing) -> Any:
         try:
-            view = self._client.direct_view(_number(address))
-            view.block = view.track = False
-            result = view.apply_async(evaluate, text)
+            future = sent(self._client, _number(address), text)
         except Exception as error:  # noqa: BLE001 - an engine that is not there, a closed socket
-            gone = isinstance(error, IndexError)
+            gone = isinstance(error, KeyError)
             handing.put(address, error=_GONE if gone else f"{type(error).__name__}: {error}")
             return None
-        opened[address] = result
-        result.add_done_callback(lambda done: self._done(address, done, opened, handing))
-        return result
+        opened[address] = future
+        future.add_done_callback(lambda done: self._done(address, done, opened, handing))
+        return future
 
     def _done(self, address: str, done: Any, opened: _Open, handing: Handing) -> None:
         """Take a result, in the client's own thread, and leave nothing of it in the client."""
         if opened.get(address) is done:
             del opened[address]
-        for each in done.msg_ids:
-            with suppress(ValueError):
-                # A client's own `get_result()` gives the last one: the user's, not ours.
-                self._client.history.remove(each)
-        error = done.exception()
-        if error is None:
-            handing.put(address, done.result())
+        with suppress(ValueError):
+            # A client's own `get_result()` gives the last one: the user's, not ours.
+            self._client.history.remove(done.msg_id)
+        value, name, error = answered(done)
+        if name == "EngineError":
+            handing.put(address, error=_GONE)
         else:
-            name = getattr(error, "ename", type(error).__name__)
-            told = _GONE if name == "EngineError" else f"{name}: {getattr(error, 'evalue', error)}"
-            handing.put(address, error=told)
+            handing.put(address, value, f"{name}: {error}" if name else "")
 
     def _abort(self, asked: dict[str, Any]) -> None:
         """Let engines drop what they have not begun; the control channel is open all the while."""
-        for address, result in asked.items():
-            if result is not None and not result.done():
+        for address, future in asked.items():
+            if future is not None and not future.done():
                 with suppress(Exception):
-                    self._client.abort(result, targets=_number(address), block=False)
+                    self._client.abort(future.msg_id, targets=_number(address), block=False)
 
-    def _busy(self) -> frozenset[str]:
-        """Give the engines that do something besides our question, as the hub knows it."""
-        told: dict[int, Any] = {}
 
-        def ask() -> None:
-            with suppress(Exception):
-                told.update(self._client.queue_status())
-
-        # A hub that does not answer is waited for without end there.
-        asking = threading.Thread(target=ask, name="omp_magic hub", daemon=True)
-        asking.start()
-        asking.join(_HUB_S)
-        return frozenset(
-            f"engine {number}"
-            for number, counts in tuple(told.items())
-            if isinstance(counts, dict) and counts.get("queue", 0) + counts.get("tasks", 0) > 1
-        )
+def _seat(engine: int) -> Seat:
+    return Seat(address=f"engine {engine}")
 
 
 def _started(client: Any) -> int:
@@ -176,17 +203,19 @@ def _number(address: str) -> int:
 
 
 def engine_of(client: Any) -> IPyParallel | None:
-    """Give the engine of a client or a view of ipyparallel's; None when it is neither.
+    """Give the engine of a client, a view or a cluster of ipyparallel's; None when it is neither.
 
     Raises
     ------
-    RequestError
-        When the client is closed.
+    ClosedError
+        When the client is closed, or its cluster does not run.
     """
     # It is there already, and the client with it.
-    from ipyparallel import Client  # noqa: PLC0415 - as above
+    from ipyparallel import Client, Cluster  # noqa: PLC0415 - as above
     from ipyparallel.client.view import View, ViewExecutor  # noqa: PLC0415 - as above
 
+    if isinstance(client, Cluster):
+        return IPyParallel(connected(client), owned=True)
     if isinstance(client, ViewExecutor):
         client = client.view
     engines = None
@@ -198,5 +227,36 @@ def engine_of(client: Any) -> IPyParallel | None:
     if not isinstance(client, Client):
         return None
     if client._closed:  # noqa: SLF001 - it has no public one
-        raise RequestError("a Client that is closed", "one that is connected", _EXAMPLE)
+        raise ClosedError("Client", "closed", _EXAMPLE)
+    if was_stopped(client):
+        raise ClosedError("Client's cluster", "stopped", _EXAMPLE)
     return IPyParallel(client, engines)
+
+
+def was_stopped(client: Any) -> bool:
+    """Tell whether the cluster that has made a client runs no more."""
+    return client.cluster is not None and not runs(client.cluster)
+
+
+def runs(cluster: Any) -> bool:
+    """Tell whether a cluster has a controller that runs, as far as this process knows."""
+    return cluster.controller is not None and cluster.controller.state != "after"
+
+
+def connected(cluster: Any) -> Any:
+    """Give a client of our own for a cluster.
+
+    Raises
+    ------
+    ClosedError
+        When the cluster does not run.
+    ClusterError
+        When its controller lets nobody connect.
+    """
+    if not runs(cluster):
+        raise ClosedError("Cluster", "not running", _EXAMPLE)
+    try:
+        return cluster.connect_client_sync()
+    except Exception as error:
+        title = f"ipyparallel, cluster {cluster.cluster_id}"
+        raise ClusterError(title, f"{type(error).__name__}: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import OmpMagicError
+from ..errors import OmpMagicError, RequestError
 
 
 class ClusterError(OmpMagicError, RuntimeError):
@@ -24,6 +24,23 @@ class ClusterError(OmpMagicError, RuntimeError):
         self.cluster = cluster
         self.why = why
         super().__init__(f"{cluster}: {why}")
+
+
+class ClosedError(RequestError):
+    """A cluster, or the client of one, that was there and runs no more.
+
+    Parameters
+    ----------
+    what, how
+        What it is, and what became of it: ``"Client"``, ``"closed"``.
+    example
+        A line that works.
+    """
+
+    def __init__(self, what: str, how: str, example: str) -> None:
+        self.why = f"the {what} is {how}"
+        """It, as a sentence."""
+        super().__init__(f"a {what} that is {how}", "a running one", example)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,12 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterKernel]:
     _old_version(other)
     started = ClusterKernel(START)
     try:
+        started.done(
+            "import sys; first = omp_magic.cluster(client[:2]); here = 'numpy' in sys.modules"
+        )
+        started.done(
+            "everyone.execute('import sys; loaded = \"numpy\" in sys.modules', block=True)"
+        )
         started.know("everyone.apply_sync(load)")
         started.done(f"client[2].apply_sync(have, {str(other)!r}); client[3].apply_sync(lack)")
         yield started
@@ -70,6 +76,14 @@ def _counts(kernel: ClusterKernel) -> Any:
     return kernel.value("everyone.apply_sync(counts)")
 
 
+def test_the_first_look_loads_no_numpy_neither_there_nor_here(kernel: ClusterKernel) -> None:
+    """An `apply` does, so a look is none."""
+    assert kernel.value("[each.gap for each in first.workers]") == [None] * 2
+    assert kernel.value("[len(each.state.libraries) for each in first.workers]") == [0] * 2
+    assert kernel.value("here") is False
+    assert kernel.value("client[:2]['loaded']") == [False] * 2
+
+
 def test_each_engine_is_told_and_what_it_lacks_comes_with_the_question(
     kernel: ClusterKernel,
 ) -> None:
@@ -88,7 +102,8 @@ def test_each_engine_is_told_and_what_it_lacks_comes_with_the_question(
     assert kernel.value("everyone.apply_sync(marks)") == marks
 
 
-def test_the_executor_of_a_view_is_its_engines(kernel: ClusterKernel) -> None:
+def test_the_executor_of_a_view_is_its_engines_and_a_cluster_is_all(kernel: ClusterKernel) -> None:
+    assert len(kernel.rows("omp_magic.cluster(cluster)")) == 4
     rows = kernel.rows("omp_magic.cluster(client[:2].executor)")
     assert [row["address"] for row in rows] == ["engine 0", "engine 1"]
 
@@ -114,6 +129,15 @@ def test_a_limit_is_on_each_engine_and_goes_again(kernel: ClusterKernel) -> None
     rows = kernel.rows('omp_magic.cluster(client.load_balanced_view(), limit="off")')
     assert [row["state"]["limits"] for row in rows] == [[]] * 4
     assert _counts(kernel) == [TWO] * 4
+
+
+def test_auto_counts_the_engines_that_are_not_meant(kernel: ClusterKernel) -> None:
+    rows = kernel.rows('omp_magic.cluster(client[:2], limit="auto")')
+    assert [row["address"] for row in rows] == ["engine 0", "engine 1"]
+    told = kernel.value("[each.snapshot.limits[0].set_by for each in seen.workers]")
+    assert all("4 tasks at once" in each for each in told)
+    assert _counts(kernel)[2:] == [TWO] * 2
+    kernel.done('seen = omp_magic.cluster(client, limit="off")')
 
 
 def test_a_view_of_the_user_stays_as_it_is_and_px_works(kernel: ClusterKernel) -> None:
@@ -168,3 +192,17 @@ def test_an_engine_that_is_killed_is_told_and_the_others_are_right(kernel: Clust
     assert [row["gap"] for row in known] == [None] * 3
     assert absent["address"] == "absent engine 1"
     assert absent["gap"]["why"].endswith("it starts, or it has ended")
+
+
+def test_a_cluster_that_was_stopped_is_one_line(kernel: ClusterKernel) -> None:
+    kernel.done("other = ipyparallel.Client(cluster_id=cluster.cluster_id)")
+    kernel.done("cluster.stop_cluster_sync()")
+    for given, told in (
+        ("client[:]", "a Client's cluster that is stopped"),
+        ("cluster", "a Cluster that is not running"),
+    ):
+        reply = kernel.run(f"omp_magic.cluster({given})")
+        assert (reply.ename, told in reply.evalue) == ("ClosedError", True), reply.traceback
+    reply = kernel.run("omp_magic.cluster(other, timeout_s=60)")
+    assert reply.ename == "ClusterError", reply.traceback
+    assert "its controller does not answer" in reply.evalue
