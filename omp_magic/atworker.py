@@ -85,6 +85,8 @@ def hold(
 def release(token: str = "", within_s: float = 0) -> Told:
     """Give back what `hold` set, to the counts from before; without one nothing is done.
 
+    A limit that somebody else holds here stays, and is a gap of the answer.
+
     Parameters
     ----------
     token, within_s
@@ -95,10 +97,18 @@ def release(token: str = "", within_s: float = 0) -> Told:
     try:
         _take_over()
         ended = _LASTING.end()
-        notes = ended.afterwards if ended is not None else ()
+        notes = (*(ended.afterwards if ended is not None else ()), *_staying())
     except Exception as error:  # noqa: BLE001 - as above
         notes = (_line(error),)
     return _told(notes)
+
+
+def _staying() -> tuple[str, ...]:
+    """Give a line for each limit that others hold here, such as the plugin of Dask's workers."""
+    return tuple(
+        f"a limit to {each.spec} stays here, set by {each.set_by}; it ends with {each.undo}"
+        for each in HERE.limits
+    )
 
 
 def end() -> None:

@@ -77,6 +77,8 @@ def installed(omp_magic, LocalCluster, Client, cpus):
         lines = [line for _, line in client.get_scheduler_logs()]
         found["logged"] = sum("OMP304" in line and own in line for line in lines)
         found["at the scheduler"] = client.run_on_scheduler(plugins)
+        off = omp_magic.cluster(client, limit="off").workers
+        found["off"] = [[gap.why for gap in each.gaps] for each in off]
         client.unregister_worker_plugin("omp_magic")
         found["after"] = client.submit(count, 2).result()
         found["nothing"] = client.run_on_scheduler(plugins)
@@ -146,6 +148,14 @@ def test_tasks_have_the_limit_and_get_back_what_was(told: dict[str, Any]) -> Non
     assert told["before"]
     assert set(told["in a task"]) == {int(share(3))}
     assert told["after"] == told["before"]
+
+
+def test_off_tells_of_the_limit_that_is_the_plugins(told: dict[str, Any]) -> None:
+    [[why]] = told["off"]
+    assert why.startswith(
+        f"a limit to {share(1)} stays here, set by omp_magic.dask_plugin('auto'):"
+    )
+    assert why.endswith("; it ends with client.unregister_worker_plugin('omp_magic')")
 
 
 def test_findings_are_told_once(told: dict[str, Any]) -> None:
