@@ -33,19 +33,22 @@ def cluster(
 
     Each worker looks at itself: nothing is loaded, started or set there. One without omp_magic is
     brought ours for it, in memory. One that does not answer is a gap with its address, and keeps
-    back no other; a process of this machine is looked at from outside then.
+    back no other. It is looked at from outside then where this process has started it: by a pool,
+    a ``LocalCluster`` with nannies, or ipyparallel's ``Cluster`` once it has answered.
 
     Parameters
     ----------
     client
-        A client of Dask's distributed, or one of its clusters; ipyparallel's ``Client``, or one of
-        its views for the engines of that view; the module ``ray``, an actor's handle or several; a
-        ``joblib.Parallel``, or ``joblib`` for the backend that is active; a pool of processes or
-        threads of `concurrent.futures` or `multiprocessing`. No worker is started for a look.
+        A client of Dask's distributed, or one of its clusters; ipyparallel's ``Client`` or
+        ``Cluster``, or a view for its engines alone; the module ``ray``, an actor's handle or
+        several; a ``joblib.Parallel``, or ``joblib`` for the backend that is active; a pool of
+        processes or threads of `concurrent.futures` or `multiprocessing`. No worker is started for
+        a look.
     limit
         Also limit every pool of every worker until ``"off"``, which gives back what each had:
-        ``"auto"`` is each host's CPUs divided by the tasks that run there at once; anything else is
-        as in `omp_magic.limit`, counted at each worker. None for no change.
+        ``"auto"`` is each host's CPUs divided by the tasks that run there at once, those of engines
+        outside of a view too; anything else is as in `omp_magic.limit`, counted at each worker.
+        None for no change.
     timeout_s
         Seconds that each worker has for each question.
     progress
@@ -60,7 +63,8 @@ def cluster(
     Raises
     ------
     RequestError
-        When `client` is of no engine that is known, `limit` is none, or `timeout_s` is no time.
+        When `client` is of no engine that is known, or closed, `limit` is none, or `timeout_s` is
+        no time.
     ClusterError
         When the cluster as a whole does not answer.
 

@@ -26,7 +26,8 @@ def sent(client: Any, engine: int, text: str) -> Any:
     OSError
         When the client is closed.
     """
-    expression = f"__import__('builtins').repr(__import__('builtins').eval({text!r}, {{}}))"
+    value = f"(__import__('os').getpid(), __import__('builtins').eval({text!r}, {{}}))"
+    expression = f"__import__('builtins').repr({value})"
     content = {"code": "", "silent": True, "store_history": False, "allow_stdin": False}
     return client._send(  # noqa: SLF001 - `Client.send_execute_request` sends no expressions
         client._mux_stream,  # noqa: SLF001 - as views do
@@ -38,7 +39,7 @@ def sent(client: Any, engine: int, text: str) -> Any:
 
 
 def answered(done: Any) -> tuple[object, str, str]:
-    """Give what a reply says: the value, or the name of an error and its words."""
+    """Give what a reply says: its process and the value, or the name of an error and its words."""
     error = reply = done.result()
     if not isinstance(reply, Exception):
         try:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from .engineasking import Hub, answered, sent
+from .enginepids import note, pids_of
 from .handing import Handing, late
 from .port import Answer, ClosedError, ClusterError, Seat
 
@@ -72,7 +73,8 @@ class IPyParallel:
         # Which of them it was, nobody knows: one that is started anew has a number of its own.
         absent = tuple(Seat(address=f"absent engine {each + 1}") for each in range(missing))
         self._absent = frozenset(each.address for each in absent)
-        return (*map(_seat, meant), *absent)
+        pids = pids_of(self._client)
+        return (*(_seat(each, pids.get(each)) for each in meant), *absent)
 
     def besides(self) -> tuple[Seat, ...]:
         """Give the engines that the controller knows, and that are not meant."""
@@ -170,6 +172,9 @@ class IPyParallel:
             # A client's own `get_result()` gives the last one: the user's, not ours.
             self._client.history.remove(done.msg_id)
         value, name, error = answered(done)
+        if isinstance(value, tuple):
+            pid, value = value
+            note(self._client, _number(address), pid)
         if name == "EngineError":
             handing.put(address, error=_GONE)
         else:
@@ -183,8 +188,8 @@ class IPyParallel:
                     self._client.abort(future.msg_id, targets=_number(address), block=False)
 
 
-def _seat(engine: int) -> Seat:
-    return Seat(address=f"engine {engine}")
+def _seat(engine: int, pid: int | None = None) -> Seat:
+    return Seat(address=f"engine {engine}", pid=pid, beside=pid is not None)
 
 
 def _started(client: Any) -> int:

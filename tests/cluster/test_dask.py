@@ -137,6 +137,7 @@ def test_one_that_hangs_and_one_that_is_killed_are_told_and_the_cluster_lives(
         rows = kernel.rows('omp_magic.cluster(client, limit="1", timeout_s=3)')
         by_address = {row["address"]: row for row in rows}
         assert "no answer in 3 s" in by_address[first]["gap"]["why"]
+        assert (by_address[first]["pid"], by_address[first]["seen"]) == (hung, "outside")
         assert second not in by_address or by_address[second]["gap"] is not None
         assert kernel.value("[gap.what for gap in seen.gaps][-1:]") == ["limit"]
     # What nobody waits for any more sets nothing there: a limit is not in the answer.

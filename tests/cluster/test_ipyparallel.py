@@ -168,6 +168,10 @@ def test_a_busy_engine_and_a_stopped_one_are_told_and_neither_runs_it_later(
     gaps = [row["gap"] and row["gap"]["why"] for row in rows]
     assert gaps[0].startswith("no answer in 3 s: it is busy")
     assert gaps[1].startswith("no answer in 3 s: the process is stopped")
+    assert [(row["pid"], row["seen"]) for row in rows[:2]] == [
+        (pids[0], "outside"),
+        (pids[1], "outside"),
+    ]
     assert gaps[2:] == [None, None]
     kernel.done("busy.wait(60); client.wait(timeout=60)")
     rows = kernel.rows("omp_magic.cluster(client, timeout_s=30)")
