@@ -35,6 +35,8 @@ def seen_outside(worker: ClusterWorker) -> ClusterWorker:
         affinity=known.affinity,
         cgroup=known.cgroup,
         quota_cpus=known.quota_cpus,
+        quotas=known.quotas,
+        cgroups=known.cgroups,
         state=state_of(facts),
         findings=facts.findings,
         gaps=facts.gaps,

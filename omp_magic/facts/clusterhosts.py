@@ -85,7 +85,7 @@ def hosts_of(workers: Iterable[ClusterWorker]) -> tuple[ClusterHost, ...]:
     names = [_names(found) for found in machines.values()]
     number = Counter(names)
     return tuple(
-        _host(found, f"{name}, machine {found[0].machine[:8]}" if number[name] > 1 else name)
+        _host(found, f"{name}, {_machine_words(found)}" if number[name] > 1 else name)
         for name, found in zip(names, machines.values(), strict=True)
     )
 
@@ -106,6 +106,16 @@ def _key(worker: ClusterWorker) -> str:
     return f"machine {worker.machine}" if worker.machine else f"host {worker.host}"
 
 
+def _machine_of(workers: Sequence[ClusterWorker]) -> str:
+    """Give what a worker says that has answered; the first one may be silent."""
+    return next((each.machine for each in workers if each.machine), "")
+
+
+def _machine_words(workers: Sequence[ClusterWorker]) -> str:
+    machine = _machine_of(workers)
+    return f"machine {machine[:8]}" if machine else "not known which machine"
+
+
 def _names(workers: Sequence[ClusterWorker]) -> str:
     """Give the names of a machine: of those that told it, else as the engine calls it."""
     told = dict.fromkeys(each.host for each in workers if each.state is not None and each.host)
@@ -120,7 +130,7 @@ def _host(workers: list[ClusterWorker], name: str) -> ClusterHost:
     cpus, why = _cpus_of(known) if known else (None, "none of its workers has answered")
     return ClusterHost(
         name=name,
-        machine=workers[0].machine,
+        machine=_machine_of(workers),
         workers=tuple(workers),
         cpus=cpus,
         why=why,
@@ -152,25 +162,62 @@ def _demand(workers: Sequence[ClusterWorker]) -> int:
 def _cpus_of(workers: Sequence[ClusterWorker]) -> tuple[float, str]:
     """Give the CPUs that workers of one machine may use together, and what decides that.
 
-    The quota of a cgroup counts once, whoever is in it; quotas of different cgroups add up; who
-    has none may use all CPUs of its mask. Together they never have more than those of all masks.
-    In two containers the root of each is "/", so a cgroup is told by its host's name too.
+    The quota of a cgroup counts once, whoever is in it; quotas of different cgroups add up, to that
+    of a cgroup in which they are; who has none may use all CPUs of its mask. Together they never
+    have more than those of all masks.
     """
     machine = max(each.state.machine_cpus for each in workers if each.state is not None)
     masks = _masks(workers)
     bounds = [(float(machine), f"the machine has {cpus_words(machine)}")]
     if masks < machine:
         bounds.append((float(masks), f"their affinity is {cpus_words(masks)} of {machine}"))
-    groups: dict[tuple[str, str, float], list[ClusterWorker]] = {}
-    free = [each for each in workers if each.quota_cpus is None]
-    for each in workers:
-        if each.quota_cpus is not None:
-            groups.setdefault((each.host, each.cgroup, each.quota_cpus), []).append(each)
+    allowed = _allowed([(_quotas_of(each), each) for each in workers], 0)
+    groups = [(name, cpus) for name, cpus, _ in allowed if name]
     if groups:
-        allowed = [min(quota, _masks(of)) for (_, _, quota), of in groups.items()]
-        total = sum(allowed) + (_masks(free) if free else 0)
-        bounds.append((float(total), _quota_words(list(groups), len(free))))
+        free = [(cpus, number) for name, cpus, number in allowed if not name]
+        total = sum(cpus for _, cpus in groups) + sum(cpus for cpus, _ in free)
+        bounds.append((total, _quota_words(groups, sum(number for _, number in free))))
     return min(bounds, key=lambda bound: bound[0])
+
+
+_Group = tuple[str, str]
+"""A cgroup: where its path counts, and the path."""
+_Quotas = tuple[tuple[_Group, float], ...]
+
+
+def _quotas_of(worker: ClusterWorker) -> _Quotas:
+    """Give the quotas of a worker, from the outermost.
+
+    In two containers the root of each is "/", so that a cgroup is told by its namespace too: by the
+    host's name where that is not known.
+    """
+    quotas = worker.quotas
+    if not quotas and worker.quota_cpus is not None:
+        quotas = ((worker.cgroup, worker.quota_cpus),)
+    space = worker.cgroups or worker.host
+    return tuple(((space, path), cpus) for path, cpus in reversed(quotas))
+
+
+def _allowed(
+    inside: Sequence[tuple[_Quotas, ClusterWorker]], depth: int
+) -> list[tuple[str, float, int]]:
+    """Give what decides for workers that share so many quotas: (cgroup, CPUs, workers there).
+
+    Those in no further cgroup have their masks, by the name "".
+    """
+    own = [worker for quotas, worker in inside if len(quotas) == depth]
+    deeper: dict[_Group, list[tuple[_Quotas, ClusterWorker]]] = {}
+    for each in inside:
+        if len(each[0]) > depth:
+            deeper.setdefault(each[0][depth][0], []).append(each)
+    found = [("", float(_masks(own)), len(own))] if own else []
+    for group, members in deeper.items():
+        quota = min(quotas[depth][1] for quotas, _ in members)
+        most = min(quota, _masks([worker for _, worker in members]))
+        below = _allowed(members, depth + 1)
+        smaller = sum(cpus for _, cpus, _ in below) < most
+        found += below if smaller else [(group[1] or group[0], float(most), len(members))]
+    return found
 
 
 def _masks(workers: Sequence[ClusterWorker]) -> int:
@@ -182,14 +229,13 @@ def _masks(workers: Sequence[ClusterWorker]) -> int:
     return max(len(numbered), *blind, 1)
 
 
-def _quota_words(groups: list[tuple[str, str, float]], free: int) -> str:
-    host, cgroup, quota = groups[0]
-    if len(groups) == 1:
-        told = f"the quota of {cgroup or host} is {cpus_words(quota)}"
-    else:
-        told = (
-            f"{len(groups)} cgroups have {cpus_words(sum(each for _, _, each in groups))} together"
-        )
+def _quota_words(groups: Sequence[tuple[str, float]], free: int) -> str:
+    total = cpus_words(sum(cpus for _, cpus in groups))
+    told = (
+        f"the quota of {groups[0][0]} is {total}"
+        if len(groups) == 1
+        else f"{len(groups)} cgroups have {total} together"
+    )
     return (
         f"{told}, and {free} of its workers {'has' if free == 1 else 'have'} none" if free else told
     )

@@ -117,6 +117,12 @@ class ClusterWorker:
         The cgroup whose quota binds it; "" when none does, or when not known.
     quota_cpus
         That quota; None when there is none.
+    quotas
+        (cgroup, CPUs) of each that it is in and that has a quota, from its own one up: several
+        workers may have less together than each of them alone.
+    cgroups
+        What tells cgroups of equal paths apart: the namespace in which they count (in a container
+        each is "/"); "" when not known.
     state
         What it is like; None when it has not answered.
     findings, gaps
@@ -142,6 +148,8 @@ class ClusterWorker:
     affinity: tuple[int, ...] | None = None
     cgroup: str = ""
     quota_cpus: float | None = None
+    quotas: tuple[tuple[str, float], ...] = ()
+    cgroups: str = ""
     state: WorkerState | None = None
     findings: tuple[Finding, ...] = ()
     gaps: tuple[Gap, ...] = ()

@@ -162,11 +162,14 @@ class Machine:
         The first namespace has a fixed inode (PROC_CGROUP_INIT_INO in the kernel's
         include/linux/proc_ns.h).
         """
+        return self.cgroup_namespace() not in ("", "cgroup:[4026531835]")
+
+    def cgroup_namespace(self) -> str:
+        """Give the namespace in which the paths of cgroups count; "" when not known."""
         try:
-            link = os.readlink(self.path("/proc/self/ns/cgroup"))
+            return os.readlink(self.path("/proc/self/ns/cgroup"))
         except OSError:
-            return False
-        return link != "cgroup:[4026531835]"
+            return ""
 
     def folders(self, name: str) -> tuple[str, ...]:
         """Give the names of the folders in `name`, sorted; none when it cannot be read."""

@@ -33,6 +33,8 @@ def probe_worker(machine: Machine, budget: Budget, seen: str) -> ClusterWorker:
         affinity=_affinity(machine),
         cgroup=_cgroup(budget),
         quota_cpus=budget.quota_cpus,
+        quotas=_quotas(budget),
+        cgroups=machine.cgroup_namespace(),
         seen=seen,
     )
 
@@ -58,6 +60,13 @@ def _affinity(machine: Machine) -> tuple[int, ...] | None:
 
 def _cgroup(budget: Budget) -> str:
     """Give the group whose quota binds; in a container its path may begin at the container's."""
-    groups = [bound for bound in budget.bounds if bound.source.startswith("cgroup")]
-    tightest = min(groups, key=lambda bound: bound.cpus or float("inf"), default=None)
-    return "" if tightest is None or tightest.cpus is None else tightest.where
+    return min(_quotas(budget), key=lambda quota: quota[1], default=("", 0.0))[0]
+
+
+def _quotas(budget: Budget) -> tuple[tuple[str, float], ...]:
+    """Give the groups that have a quota, from the own one to the root."""
+    return tuple(
+        (bound.where, bound.cpus)
+        for bound in budget.bounds
+        if bound.source.startswith("cgroup") and bound.cpus is not None
+    )

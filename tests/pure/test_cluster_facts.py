@@ -81,6 +81,54 @@ def test_the_quota_of_a_group_counts_once_and_those_of_two_add_up() -> None:
     assert cpus(in_group(6, affinity=(0,)), in_group(2, "/b"))[0] == 3  # no more than its mask
 
 
+def test_a_cgroup_that_holds_others_is_told_when_it_has_less_than_they_have() -> None:
+    large = state_of(SKLEARN, machine_cpus=8, affinity_cpus=8)
+
+    def cpus(*quotas: tuple[tuple[str, float], ...], **facts: Any) -> tuple[float | None, str]:
+        every = {"state": large, "affinity": tuple(range(8)), "cgroups": "cgroup:[1]", **facts}
+        (host,) = hosts_of(worker(number=n, quotas=each, **every) for n, each in enumerate(quotas))
+        return host.cpus, host.why
+
+    a, b, slice_ = ("/p/a", 2.0), ("/p/b", 2.0), ("/p", 3.0)
+    assert cpus((a, slice_), (b, slice_)) == (3, "the quota of /p is 3 CPUs")
+    assert cpus((a, slice_), (slice_,)) == (3, "the quota of /p is 3 CPUs")
+    assert cpus((a, ("/p", 5.0)), (b, ("/p", 5.0))) == (4, "2 cgroups have 4 CPUs together")
+    inside = "the quota of /p/a is 2 CPUs, and 1 of its workers has none"
+    assert cpus((a, ("/p", 7.0)), (("/p", 7.0),), affinity=(0, 1, 2)) == (
+        3,
+        "their affinity is 3 CPUs of 8",
+    )
+    assert cpus((a, slice_), ()) == (8, "the machine has 8 CPUs")
+    assert cpus((("/p/a", 0.5), slice_), (("/p/b", 1.0), slice_), (("/q", 2.0),))[0] == 3.5
+    pinned = [worker(number=0, quotas=(a, ("/p", 7.0)), state=large, affinity=tuple(range(4, 8)))]
+    pinned.append(worker(number=1, quotas=(("/p", 7.0),), state=large, affinity=(0,)))
+    assert (hosts_of(pinned)[0].cpus, hosts_of(pinned)[0].why) == (3, inside)
+
+
+def test_containers_of_one_name_have_their_own_cgroups() -> None:
+    # A pod's containers, and all that have the host's network, have one name; each is "/".
+    large = state_of(SKLEARN, machine_cpus=8, affinity_cpus=8)
+    base = worker(state=large, affinity=tuple(range(8)), **in_group(2, "/"))
+    same, other = replace(base, cgroups="cgroup:[1]"), replace(base, cgroups="cgroup:[2]")
+    assert hosts_of([same, same])[0].cpus == 2
+    assert hosts_of([same, other])[0].cpus == 4
+
+
+def test_a_host_has_the_machine_that_somebody_there_has_told() -> None:
+    first = worker(number=1)
+    hosts = hosts_of([silent(7, host="node-1"), first, worker(number=2, machine="b2c4e6f8aa")])
+    assert [(each.machine, len(each.workers)) for each in hosts] == [
+        (first.machine, 2),
+        ("b2c4e6f8aa", 1),
+    ]
+    assert [each.name for each in hosts] == [
+        "node-1, machine a5c569be",
+        "node-1, machine b2c4e6f8",
+    ]
+    blind = hosts_of([worker(number=1, machine=""), worker(number=2)])
+    assert blind[0].name == "node-1, not known which machine"
+
+
 def test_two_names_of_one_machine_are_one_host_and_two_machines_of_one_name_are_two() -> None:
     assert two(host="pod-b").name == "node-1 = pod-b"
     hosts = hosts_of([worker(), worker(number=1, machine="b2c4e6f8aa")])
