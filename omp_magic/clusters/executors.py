@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ..errors import RequestError
@@ -166,7 +167,7 @@ class PoolCrew:
         return ""
 
     def post(self, expression: str, done: _Done) -> Any:
-        """See `Ways`: what it has taken it does not give back."""
+        """See `Ways`: what it has taken it does not give back, but nobody waits for it."""
 
         def failed(error: BaseException) -> None:
             def give() -> object:
@@ -174,7 +175,17 @@ class PoolCrew:
 
             done(give)
 
-        self._pool.apply_async(eval, (expression, {}), {}, lambda got: done(lambda: got), failed)
+        asked = self._pool.apply_async(
+            eval, (expression, {}), {}, lambda got: done(lambda: got), failed
+        )
+
+        def forgotten() -> None:
+            # What a worker had that was killed is never answered, and join() waits for all that is
+            # in there; it is told by `del` alone (multiprocessing/pool.py, _PoolCache).
+            with suppress(KeyError):
+                del self._pool._cache[asked._job]  # noqa: SLF001 - no public way
+
+        return forgotten
 
     def room(self) -> bool:
         """See `Ways`: its workers are there from the start."""

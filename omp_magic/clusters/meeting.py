@@ -27,6 +27,9 @@ _FIRST_NAP_S, _LONGEST_NAP_S = 0.002, 0.03
 _FEW = 4
 """Questions that wait for those who have not come, of many an eighth: a task waits behind them."""
 _LOOK_S = 0.05
+_REST_S = 0.15
+"""Between questions that only those take who came already: they nap, and a task of the user's waits
+meanwhile."""
 
 # What a worker gives is bytes: an exception, or a value, that cannot be unpickled here would
 # break the pool (concurrent/futures/process.py, wait_result_broken_or_wakeup).
@@ -124,7 +127,9 @@ def meet(  # noqa: PLR0913 - what a round is made of
     try:
         while (left := missing()) and time.monotonic() < end:
             allowed = left if round_.posted < most else min(left, max(_FEW, most // 8))
-            while len(round_.waiting) < allowed and ways.room():
+            # Whoever ended may have had one: multiprocessing.Pool lets it get lost.
+            allowed += max(0, most - left - round_.met)
+            while len(round_.waiting) < allowed and not round_.rests(most) and ways.room():
                 round_.post(ways)
             found = round_.next(min(_LOOK_S, max(0.0, end - time.monotonic())))
             if found is not None:
@@ -148,8 +153,9 @@ class _Round:
         self._text = text
         self._nap_s = _FIRST_NAP_S
         self._came: SimpleQueue[tuple[int, Callable[[], Any]]] = SimpleQueue()
+        self._vain, self._last_s = 0, 0.0
         self.waiting: dict[int, Any] = {}
-        self.posted = 0
+        self.posted = self.met = 0
 
     def post(self, ways: Ways) -> None:
         """Put one more.
@@ -188,7 +194,14 @@ class _Round:
             raise _LostError(line_of(error)) from error
         if heard is None:
             self._nap_s = min(_LONGEST_NAP_S, self._nap_s * 1.3)
+            self._vain, self._last_s = self._vain + 1, time.monotonic()
+        else:
+            self._vain, self.met = 0, self.met + 1
         return heard
+
+    def rests(self, most: int) -> bool:
+        """Tell whether to wait with the next one, since nobody new has come for long."""
+        return self._vain > _FEW + 2 * most and time.monotonic() < self._last_s + _REST_S
 
     def withdraw(self) -> None:
         """Take back what no worker has begun."""

@@ -83,3 +83,28 @@ def test_a_killed_worker_is_told_with_its_signal(kind: str, tmp_path: Path) -> N
     why = ("it was ended by SIG", "the pool did not take", "no answer in")
     assert isinstance(other, list) or other.startswith(why)
     assert ("a broken " in refused) == (kind != "pool")
+
+
+LOST = """
+import threading
+made = multiprocessing.get_context("spawn").Pool(2)
+made.apply(int)
+pids = [seat.pid for seat in engine_of(made).seats()]
+ends = f"(os := __import__('os')).getpid() == {pids[0]} and os.kill({pids[0]}, 9)"
+found = ask(made, text=ends)
+works = made.map(abs, [-1, -2])
+made.close()
+joined = threading.Thread(target=made.join, daemon=True)
+joined.start()
+joined.join(30)
+print(json.dumps([found[pids[0]], found[pids[1]], works, joined.is_alive()]))
+sys.stdout.flush()
+for each in multiprocessing.active_children():
+    os.kill(each.pid, signal.SIGKILL)
+os._exit(0)
+"""
+
+
+def test_a_pool_can_be_joined_after_a_worker_was_killed_at_our_question(tmp_path: Path) -> None:
+    # It waits for the answers of all tasks, also of those that will never come.
+    assert run_pools(tmp_path, LOST) == ["it was ended by SIGKILL", False, [1, 2], False]
