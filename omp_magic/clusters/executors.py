@@ -119,6 +119,11 @@ class LokyCrew(Submitting):
         flags = self._pool._flags  # noqa: SLF001 - no public way
         return _usable(self._pool, self._table(), flags.broken, flags.shutdown)
 
+    def lives(self) -> bool:
+        """Tell whether it has a worker, or had one that was killed."""
+        flags = self._pool._flags  # noqa: SLF001 - no public way
+        return bool(flags.broken or (self._table() and not flags.shutdown))
+
     def refuses(self) -> str:
         """See `Crew`."""
         alive, most = len(self._table()), self._pool._max_workers  # noqa: SLF001 - as above

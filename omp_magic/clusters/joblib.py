@@ -103,7 +103,7 @@ def _loky(executor: Any) -> Engine:
     """
     kept = sys.modules.get("joblib.externals.loky.reusable_executor")
     alive = executor or getattr(kept, "_executor", None)
-    if alive is None:
+    if alive is None or not LokyCrew(alive).lives():
         raise RequestError(
             "joblib, whose loky has no worker now",
             "joblib after a call: its workers live 300 s longer",

@@ -49,6 +49,10 @@ executor._max_workers = 2
 found.append(sorted(ask(executor)) == pids)
 executor.shutdown()
 none.append(refused(executor))
+try:
+    engine_of(joblib)
+except RequestError as error:
+    none.append(str(error))
 print(json.dumps([none, found, said, kinds, tasks, resting]))
 """
 
@@ -60,6 +64,7 @@ def test_the_workers_of_each_backend_are_met(tmp_path: Path) -> None:
     assert none[2] is None
     assert "joblib's multiprocessing outside of a call" in none[3]
     assert "that is shut down" in none[4]
+    assert none[5] == none[0]
     assert found == [True] * 5
     assert said[:2] == ["joblib", "joblib, loky"]
     assert "after 300 s of rest" in said[2]
