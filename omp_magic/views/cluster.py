@@ -7,7 +7,7 @@ there are. What differs comes before what is alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..facts.clusterdiffs import Difference, differences_of, workers_of
 from ..facts.clusterhosts import ClusterHost
@@ -21,6 +21,9 @@ from .words import DASH, counted
 
 MOST_GROUPS, MOST_HOSTS = 12, 12
 """Rows that are told; `to_frame` has all."""
+_MOST_SHARED = 60
+_MOST_SAID = 800
+"""Characters of a sentence of a finding: a variable may have 128 KB, and an address any number."""
 GROUP_COLUMNS = (">kind", ">workers", "what they are like", ">tasks", ">threads at once", ">CPUs")
 HOST_COLUMNS = ("host", ">workers", ">tasks", ">threads at once", ">CPUs", "why")
 
@@ -93,7 +96,7 @@ def table_of(cluster: ClusterSnapshot) -> ClusterTable:
         ),
         hosts=tuple((_host_row(host), host.over) for host in hosts[:MOST_HOSTS]),
         more=tuple(_more(cluster)),
-        findings=cluster.findings,
+        findings=tuple(map(_bounded, cluster.findings)),
         shared=tuple(_shared(cluster)),
         gaps=tuple(_gaps(cluster)),
     )
@@ -209,12 +212,29 @@ def _more(cluster: ClusterSnapshot) -> Iterator[str]:
         yield f"and {told}: to_frame() has each"
     if hosts > 0:
         yield f"and {counted(hosts, 'more host')}: to_frame() has each"
+    shared = len(cluster.shared) - _MOST_SHARED
+    if shared > 0:
+        yield f"and {counted(shared, 'more finding')} of single workers: to_dict() has each"
+
+
+def _bounded(finding: Finding) -> Finding:
+    """Give a finding with no sentence that is too long; half a command would do something else."""
+    return replace(
+        finding,
+        title=clipped(finding.title, _MOST_SAID),
+        evidence=tuple(clipped(each, _MOST_SAID) for each in finding.evidence),
+        remedies=tuple(
+            each if len(each) <= _MOST_SAID else f"{each[:40]}\N{HORIZONTAL ELLIPSIS}: to_dict()"
+            for each in finding.remedies
+        ),
+    )
 
 
 def _shared(cluster: ClusterSnapshot) -> Iterator[SharedLine]:
     order = {"error": 0, "warning": 1, "info": 2}
     total = len(cluster.workers)
-    for each in sorted(cluster.shared, key=lambda found: order.get(found.finding.severity, 2)):
+    ordered = sorted(cluster.shared, key=lambda found: order.get(found.finding.severity, 2))
+    for each in ordered[:_MOST_SHARED]:
         number = len(each.workers)
         which = f" ({who_of(each.workers)})" if number <= MOST_NAMED else ""
         who = "on all" if number == total else f"on {number} of {total}{which}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..facts.clusterdiffs import aspects_of
 from ..facts.clusters import ClusterWorker, WorkerState
@@ -31,11 +31,11 @@ class GroupRow:
     more: int
 
 
-def clipped(text: str) -> str:
+def clipped(text: str, most: int = _MOST_CHARS) -> str:
     """Give a text from outside, its middle left out where it is too long for a row."""
-    if len(text) <= _MOST_CHARS:
+    if len(text) <= most:
         return text
-    half = _MOST_CHARS // 2
+    half = most // 2
     return f"{text[:half]}{_ELLIPSIS}{text[-half:]}"
 
 
@@ -77,6 +77,13 @@ def row_of(number: int, group: ClusterGroup, first: ClusterGroup) -> GroupRow:
         workers=tuple(_worker_words(each) for each in group.workers[:MOST_WORKERS]),
         more=max(0, size - MOST_WORKERS),
     )
+
+
+def in_short(row: GroupRow) -> GroupRow:
+    """Give a row with less on demand."""
+    shown = row.workers[:MOST_NAMED]
+    more = row.more + len(row.workers) - len(shown)
+    return replace(row, libraries=(), workers=shown, more=more)
 
 
 def _facts_of(state: WorkerState, pools: str) -> tuple[tuple[str, str], ...]:

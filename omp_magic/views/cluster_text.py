@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..facts.clustersnapshots import ClusterSnapshot
 from . import links, words
 from .cluster import GROUP_COLUMNS, HOST_COLUMNS, ClusterTable, table_of
+from .cluster_groups import in_short
 from .finding_text import finding_lines
 from .lines import TONES, Cell, line, table, verdict_lines, wrapped
 from .plain import for_display, joined, terminal_columns
@@ -53,6 +55,8 @@ def _hosts(found: ClusterTable, width: int) -> list[Text]:
     return lines
 
 
+_MOST_BYTES = 500_000
+"""Of a page. Cells are clipped, but a character of a long name may take six of HTML's."""
 _DEMAND = HOST_COLUMNS.index(">threads at once")
 
 
@@ -80,9 +84,16 @@ def render_display(cluster: ClusterSnapshot) -> str:
 
 def render_html(cluster: ClusterSnapshot) -> str:
     """Give a cluster as one HTML fragment with its own style; every text in it is escaped."""
+    found = table_of(cluster)
+    page = _page(found)
+    if len(page.encode()) > _MOST_BYTES:
+        page = _page(replace(found, groups=tuple(map(in_short, found.groups))))
+    return page
+
+
+def _page(found: ClusterTable) -> str:
     from .html import environment  # noqa: PLC0415 - jinja2, 20 ms
 
-    found = table_of(cluster)
     template = environment().get_template("cluster.html")
     return template.render(
         found=found,

@@ -163,6 +163,46 @@ def test_a_page_of_10000_workers_is_small_and_says_what_it_leaves_out(states: in
     assert str(found).count("\n") < 150
 
 
+def test_what_a_finding_says_is_bounded_and_no_command_is_cut() -> None:
+    long = "v" * 100_000
+    states = [state_of(SKLEARN, variables=(("OMP_PLACES", f"{long}{n}"),)) for n in range(3)]
+    found = cluster(worker(number=n, state=each) for n, each in enumerate(states))
+    page, text = html_of(found), str(found)
+    assert len(page.encode()) + len(text) < 60_000
+    assert "OMP_PLACES" in text
+    assert "pre-spawn-environ.OMP_PLACES" not in text
+    assert ": to_dict()" in text
+    assert any(long in each for finding in found.findings for each in finding.remedies)
+
+
+@pytest.mark.parametrize("char", ["x", "'", "\u202e"])
+def test_a_page_is_small_whatever_workers_tell(char: str) -> None:
+    odd = char * 300
+    (library, *_) = state_of(SKLEARN).libraries
+    finding = Finding(code="", severity="warning", title=odd, why=odd)
+    workers = []
+    for n in range(60):
+        libraries = tuple(
+            replace(library, path=f"/{k}{odd}", owner=f"{n % 12}{odd}", version=f"{k}{odd}")
+            for k in range(30)
+        )
+        findings = tuple(replace(finding, code=f"OMP{k}") for k in range(500))
+        gaps = tuple(Gap(what=f"{k}", why=odd) for k in range(200))
+        facts: dict[str, Any] = {
+            "name": odd,
+            "host": f"{n}{odd}",
+            "findings": findings,
+            "gaps": gaps,
+        }
+        state = state_of(SKLEARN, libraries=libraries)
+        workers.append(worker(number=n, address=f"{n}{odd}", machine=f"{n}", state=state, **facts))
+    found = cluster(workers)
+    page = html_of(found)
+    assert len(page.encode()) <= 500_000
+    assert "440 more findings of single workers: to_dict() has each" in page
+    assert str(found).count("\n") < 500
+
+
 def test_long_names_do_not_make_a_page_large() -> None:
     workers = [
         replace(each, address=each.address + "x" * 5000, host=each.host + "y" * 5000)
