@@ -9,6 +9,7 @@ after so many tasks.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -239,6 +240,14 @@ def _usable(pool: object, table: dict[int, Any], broken: object, shut: object) -
         raise RequestError(
             f"a {title} that has no worker now",
             "a pool that has just run a task: its workers start when one comes",
+            _EXAMPLE,
+        )
+    mine = os.getpid()
+    owner = next((each._parent_pid for each in table.values()), mine)  # noqa: SLF001 - no public way
+    if owner != mine:  # Process.is_alive() refuses, and nobody here takes its answers
+        raise RequestError(
+            f"a {title} of process {owner}",
+            "a pool of this process, which was forked from that one",
             _EXAMPLE,
         )
     return tuple(table.values())

@@ -9,7 +9,7 @@ from live import LINUX
 from pools import run_pools
 
 pytestmark = pytest.mark.timeout(300)
-signals = pytest.mark.skipif(not LINUX, reason="stops a process: POSIX only")
+signals = pytest.mark.skipif(not LINUX, reason="stops and forks processes: POSIX only")
 methods = pytest.mark.parametrize(
     "method",
     [
@@ -231,3 +231,25 @@ def test_any_executor_is_asked_by_submit_alone(tmp_path: Path) -> None:
     assert own
     assert "Some: RuntimeError: cannot schedule new futures" in shut
     assert "a ProcessPoolExecutor that is shut down" in ended
+
+
+FORKED = """
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    pool.submit(int).result(60)
+    out, into = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(into, refused(pool).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    print(json.dumps([os.read(out, 2000).decode(), os.getpid(), len(ask(pool))]))
+"""
+
+
+@signals
+def test_the_pool_of_the_process_that_was_forked_is_refused(tmp_path: Path) -> None:
+    refused, pid, answers = run_pools(tmp_path, FORKED)
+    assert f"found 'a ProcessPoolExecutor of process {pid}'" in refused
+    assert answers == 1
