@@ -76,7 +76,7 @@ class ExecutorCrew(Submitting):
     def processes(self) -> tuple[Any, ...]:
         """See `Crew`."""
         broken = getattr(self._pool, "_broken", False)
-        return _usable(self._pool, self._table(), broken, self._pool._shutdown_thread)  # noqa: SLF001 - no public way
+        return _usable(self._pool, _table_of(self._pool), broken, self._pool._shutdown_thread)  # noqa: SLF001 - no public way
 
     def refuses(self) -> str:
         """See `Crew`."""
@@ -84,21 +84,17 @@ class ExecutorCrew(Submitting):
 
     def passing(self) -> str:
         """See `Crew`."""
-        if len(self._table()) >= self._pool._max_workers:  # noqa: SLF001 - as above
+        if len(_table_of(self._pool)) >= self._pool._max_workers:  # noqa: SLF001 - as above
             return ""
         return f"workers that are started later have none; for each: {_INITIALIZER}"
 
     def room(self) -> bool:
         """See `Ways`."""
-        if len(self._table()) >= self._pool._max_workers:  # noqa: SLF001 - as above
+        if len(_table_of(self._pool)) >= self._pool._max_workers:  # noqa: SLF001 - as above
             return True
         # How many submits would not start a worker.
         idle = getattr(self._pool, "_idle_worker_semaphore", None)
         return bool(getattr(idle, "_value", 0) > 0)
-
-    def _table(self) -> dict[int, Any]:
-        # None after a shutdown; Python 3.14 has the pids in public, and no exit codes.
-        return dict(getattr(self._pool, "_processes", None) or {})
 
 
 class LokyCrew(Submitting):
@@ -118,16 +114,16 @@ class LokyCrew(Submitting):
     def processes(self) -> tuple[Any, ...]:
         """See `Crew`."""
         flags = self._pool._flags  # noqa: SLF001 - no public way
-        return _usable(self._pool, self._table(), flags.broken, flags.shutdown)
+        return _usable(self._pool, _table_of(self._pool), flags.broken, flags.shutdown)
 
     def lives(self) -> bool:
         """Tell whether it has a worker, or had one that was killed."""
         flags = self._pool._flags  # noqa: SLF001 - no public way
-        return bool(flags.broken or (self._table() and not flags.shutdown))
+        return bool(flags.broken or (_table_of(self._pool) and not flags.shutdown))
 
     def refuses(self) -> str:
         """See `Crew`."""
-        alive, most = len(self._table()), self._pool._max_workers  # noqa: SLF001 - as above
+        alive, most = len(_table_of(self._pool)), self._pool._max_workers  # noqa: SLF001 - as above
         if alive >= most:
             return ""
         return f"a question would start workers: {alive} of {most} live, the others went to rest"
@@ -141,9 +137,6 @@ class LokyCrew(Submitting):
             f"a worker ends after {rest_s:g} s of rest, and the next has none; for each: "
             "joblib.parallel_config(inner_max_num_threads=1)"
         )
-
-    def _table(self) -> dict[int, Any]:
-        return dict(getattr(self._pool, "_processes", None) or {})
 
 
 class PoolCrew:
@@ -196,6 +189,11 @@ class PoolCrew:
     def room(self) -> bool:
         """See `Ways`: its workers are there from the start."""
         return True
+
+
+def _table_of(pool: object) -> dict[int, Any]:
+    # None after a shutdown; Python 3.14 has the pids in public, and no exit codes.
+    return dict(getattr(pool, "_processes", None) or {})
 
 
 def title_of(pool: object) -> str:

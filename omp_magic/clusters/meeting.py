@@ -27,6 +27,7 @@ _FIRST_NAP_S, _LONGEST_NAP_S = 0.002, 0.03
 _FEW = 4
 """Questions that wait for those who have not come, of many an eighth: a task waits behind them."""
 _LOOK_S = 0.05
+_QUIET_S = 0.5
 _REST_S = 0.15
 """Between questions that only those take who came already: they nap, and a task of the user's waits
 meanwhile."""
@@ -76,6 +77,23 @@ class Heard:
     who: Who
     value: object = None
     error: str = ""
+
+
+class Came:
+    """Who came of those that nobody has counted."""
+
+    def __init__(self) -> None:
+        self.who: list[Who] = []
+        self._last_s = time.monotonic()
+
+    def heard(self, each: Heard) -> None:
+        """Note one."""
+        self._last_s = time.monotonic()
+        self.who.append(each.who)
+
+    def are_all(self) -> bool:
+        """Tell whether somebody came, and nobody else for a while."""
+        return bool(self.who) and time.monotonic() - self._last_s > _QUIET_S
 
 
 class Ways(Protocol):

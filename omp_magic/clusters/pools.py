@@ -11,11 +11,10 @@ from typing import Any, Protocol
 from ..errors import RequestError
 from .answering import Answering
 from .handing import late
-from .meeting import BUSY, Heard, Ways, Who, here, meet
+from .meeting import BUSY, Came, Heard, Ways, Who, here, meet
 from .port import Answer, Seat
 
 _MEET_S = 2.0
-_QUIET_S = 0.5
 _ENDING_S = 2.0
 
 
@@ -187,21 +186,15 @@ class Unknown:
         RequestError
             When it takes no task.
         """
-        found: list[Who] = []
-        last = time.monotonic()
-
-        def heard(each: Heard) -> None:
-            nonlocal last
-            last = time.monotonic()
-            found.append(each.who)
+        came = Came()
+        found = came.who
 
         def missing() -> int:
-            quiet = time.monotonic() - last > _QUIET_S
-            if _is_this_one(found) or (found and quiet and not self._number):
+            if _is_this_one(found) or (came.are_all() and not self._number):
                 return 0
             return max(self._number, len(found) + (not self._number)) - len(found)
 
-        lost = meet(self._ways, "0", None, missing, heard, seconds=_MEET_S, one_clock=False)
+        lost = meet(self._ways, "0", None, missing, came.heard, seconds=_MEET_S, one_clock=False)
         if lost and not found:
             words, accepted = f"{self.title}: {lost}", "an executor that takes tasks"
             raise RequestError(words, accepted, "omp_magic.cluster(ProcessPoolExecutor(4))")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from importlib import import_module
@@ -11,12 +10,11 @@ from typing import Any
 
 from .answering import Answering
 from .handing import late
-from .meeting import Heard, Who, here, meet
+from .meeting import Came, Who, here, meet
 from .port import Answer, Seat
 
 KIND = "ray"
 _MEET_S = 3.0
-_QUIET_S = 0.5
 _PASSING = (
     "Ray starts and ends task workers as it needs them; for all that come: "
     "ray.init(runtime_env={'env_vars': {'OMP_NUM_THREADS': '1'}})"
@@ -82,19 +80,13 @@ class Tasks:
         """
         used = self._ways.count()
         total = sum(self._ways.idle.values())
-        found: list[Who] = []
-        last = time.monotonic()
-
-        def heard(each: Heard) -> None:
-            nonlocal last
-            last = time.monotonic()
-            found.append(each.who)
+        came = Came()
+        found = came.who
 
         def missing() -> int:
-            quiet = found and time.monotonic() - last > _QUIET_S
-            return 0 if quiet else total - len(found)
+            return 0 if came.are_all() else total - len(found)
 
-        meet(self._ways, "0", None, missing, heard, seconds=_MEET_S, one_clock=False)
+        meet(self._ways, "0", None, missing, came.heard, seconds=_MEET_S, one_clock=False)
         mine = node_here(self._ray)
         seats = []
         for node, pid in sorted(found):
