@@ -24,6 +24,7 @@ from omp_magic.probes.cpus.load import Sample, group_cpu_s, load_between
 from omp_magic.probes.cpus.throttling import probe_throttling
 from omp_magic.probes.live.pulse import Pulse
 from omp_magic.probes.observe import Observer
+from omp_magic.probes.seat import probe_worker
 from omp_magic.rules import judge
 
 # Captured from kernels in QEMU guests, runc containers, and the test data of other projects;
@@ -63,6 +64,15 @@ def test_the_binding_bound_names_its_file(tmp_path: Path) -> None:
     assert binding.cpus == 1.5
     assert binding.detail == "cpu.max 150000 100000"
     assert binding.file.endswith("/cpu.max")
+
+
+def test_a_worker_tells_the_quotas_of_all_its_groups(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case["name"] == "v2_parent_tighter")
+    machine = Machine(root=lay_out(tmp_path, case["files"]), affinity=4)
+    found = probe_worker(machine, probe_budget(machine), "inside")
+    assert [cpus for _, cpus in found.quotas] == [3.0, 1.5]
+    assert found.quotas[0][0].startswith(found.cgroup + "/")
+    assert (found.quota_cpus, found.cgroups) == (1.5, "")
 
 
 def test_a_limit_that_no_file_shows_is_called_visible(tmp_path: Path) -> None:
