@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from .errors import StartError, nearest
 from .facts.mime import bundle
 from .facts.settings import OURS
 from .facts.sheets import Sheet
-from .facts.starts import Start
+from .facts.starts import BY_TASKS, Start
 from .here import HERE
 from .installed.shipped import shipped
 from .knowledge.conda import ONE_OPENMP, conda_name
@@ -25,10 +24,11 @@ from .probes.cpus.budget import probe_budget
 from .probes.importable import probe_importable
 from .probes.packages.numbalayer import installed_layers
 from .reports import check_place, write_report
-from .starts.asking import Asked, asked_for, codes_in, example_of, sets_in
+from .starts.asking import asked_by, asked_for, codes_in, example_of, sets_in
 from .starts.lines import lines_of
 from .starts.making import MARK, make_start, users_own
 from .starts.readers import MODULES, readers_here
+from .starts.tasks import by_tasks
 from .views.envfiles.table import FORMATS
 from .views.starts import budget_line
 from .views.words import counted
@@ -151,7 +151,8 @@ def environment(  # noqa: PLR0913 - each is an option of its own
         Threads of each pool, as ``%omp_limit`` takes them: ``4``, ``"auto/2"``,
         ``"blas=1 openmp=2"``, or a mapping; the share of a worker when None.
     workers
-        Processes that divide the CPUs; 1 when None.
+        Processes that divide the CPUs; 1 when None. For Dask the tasks that run at once on a host:
+        as many as there are CPUs when None, so that each has one thread.
     sets
         Variables to set besides, by name, None for one that is to be taken out; or
         ``NAME=VALUE`` words.
@@ -189,8 +190,13 @@ def environment(  # noqa: PLR0913 - each is an option of its own
         layers=installed_layers() if any("212" in code for code in codes) else (),
         asking=asking,
     )
-    own, above = users_own(_own(), asked)
-    start = make_start(probe_budget(HERE.observer.machine), own, asked, above)
+    told = workers is not None
+    command, budget = asked_by(word, asked, told=told), probe_budget(HERE.observer.machine)
+    if FORMATS[word].divided == BY_TASKS:
+        asked, own, above = by_tasks(asked, budget.threads, _own(), told=told)
+    else:
+        own, above = users_own(_own(), asked)
+    start = make_start(budget, own, asked, above)
     runtimes = shipped()
     if manners_of(system).own_blas:
         runtimes.setdefault(manners_of(system).own_blas, set()).add("the system")
@@ -200,7 +206,7 @@ def environment(  # noqa: PLR0913 - each is an option of its own
         word,
         start,
         readers,
-        command=_command(word, asked),
+        command=command,
         packages=tuple(sorted(packages - _NOT_PACKAGES)),
         one_openmp=ONE_OPENMP[system],
         asking=asking,
@@ -269,16 +275,6 @@ def _format(word: str, asking: str) -> str:
         example = example_of(asking, "format", "bash")
         raise StartError(word, accepted, example, nearest(word, FORMATS))
     return word
-
-
-def _command(word: str, asked: Asked) -> str:
-    """Give the command that writes the same."""
-    parts = ["omp-magic", "env", "--format", word]
-    parts += [] if asked.spec is None else ["--threads", asked.spec.text]
-    parts += [] if asked.workers == 1 else ["--workers", str(asked.workers)]
-    parts += [part for name, value in asked.sets for part in ("--set", f"{name}={value or ''}")]
-    parts += [part for code in asked.codes for part in ("--fix", code)]
-    return shlex.join(parts)
 
 
 def _own() -> dict[str, str]:

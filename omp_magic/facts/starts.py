@@ -16,6 +16,9 @@ ABOVE = "omp-magic run above has set it"
 SET, KEPT, LEFT, OUT = "set", "kept", "left alone", "taken out"
 """States of a variable: it gets a value; it keeps the user's; it stays unset; it is taken out."""
 
+BY_WORKERS, BY_TASKS = "worker", "task"
+"""What divides the CPUs: processes, or the tasks that run at once, several in a process."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartVariable:
@@ -51,7 +54,7 @@ class Start:
     budget
         The CPUs allowed.
     workers
-        Processes that divide them.
+        Processes that divide them; or as many of what `divided` says.
     threads
         Threads for each pool of a worker: the budget, divided; at least 1.
     variables
@@ -60,6 +63,8 @@ class Start:
         What was asked for and does not hold, a line each: for people, whether they ask or not.
     counted
         Variables whose values were counted, here or by an `omp-magic run` above: no user's wish.
+    divided
+        What divides the CPUs, `BY_WORKERS` or `BY_TASKS`.
     """
 
     budget: Budget
@@ -68,6 +73,7 @@ class Start:
     variables: tuple[StartVariable, ...]
     notes: tuple[str, ...] = ()
     counted: frozenset[str] = frozenset()
+    divided: str = BY_WORKERS
 
     @property
     def left(self) -> tuple[str, ...]:

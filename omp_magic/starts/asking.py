@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import ParseError, StartError, nearest
-from ..facts.starts import OUT, SET, StartVariable
+from ..facts.starts import BY_WORKERS, OUT, SET, StartVariable
 from ..knowledge.inherited import INHERITED
 from ..knowledge.variables import VARIABLES
 from .fixes import MENDED, Around, fix
@@ -32,7 +32,7 @@ class Asked:
     Parameters
     ----------
     workers
-        Processes that divide the CPUs.
+        Processes that divide the CPUs; or as many of what `divided` says.
     spec
         The threads of pools; None for all that a worker's share has.
     sets
@@ -43,6 +43,8 @@ class Asked:
         Threading layers of numba that are installed and safe, the best first.
     notes
         Lines about them.
+    divided
+        As `Start` has it.
     """
 
     workers: int = 1
@@ -51,6 +53,7 @@ class Asked:
     codes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    divided: str = BY_WORKERS
 
     @property
     def threads(self) -> bool:
@@ -131,6 +134,18 @@ def asked_for(  # noqa: PLR0913 - each is an option of its own
         codes=tuple(dict.fromkeys(_code(each, asking) for each in codes)),
         layers=layers,
     )
+
+
+def asked_by(word: str, asked: Asked, *, told: bool) -> str:
+    """Give the command that asks for the same in a format; `told` is whether workers are named."""
+    import shlex  # noqa: PLC0415 - a server's start has no use for it
+
+    parts = ["omp-magic", "env", "--format", word]
+    parts += [] if asked.spec is None else ["--threads", asked.spec.text]
+    parts += ["--workers", str(asked.workers)] if told else []
+    parts += [part for name, value in asked.sets for part in ("--set", f"{name}={value or ''}")]
+    parts += [part for code in asked.codes for part in ("--fix", code)]
+    return shlex.join(parts)
 
 
 def sets_in(given: object) -> list[str]:

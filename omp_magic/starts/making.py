@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..facts.starts import ABOVE, KEPT, LEFT, SET, Start, StartVariable
+from ..facts.starts import ABOVE, BY_TASKS, BY_WORKERS, KEPT, LEFT, SET, Start, StartVariable
 from ..knowledge.inherited import AT_START, INHERITED, for_children
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING would cost an import, and a server waits for its start
@@ -94,8 +94,9 @@ def make_start(
     above
         Those that an `omp-magic run` above has set, and that stay; see `users_own`.
     """
-    workers = asked.workers if asked is not None else 1
+    workers, divided = (asked.workers, asked.divided) if asked is not None else (1, BY_WORKERS)
     threads = max(1, budget.threads // workers)
+    allowed = _allowed(threads, workers, divided)
     own = {name: text for name, text in environ.items() if text.strip()}
     wanted = dict(_counts(threads, asked))
     forced = dict(asked.forced(own, wanted, threads)) if asked is not None else {}
@@ -104,7 +105,8 @@ def make_start(
     weaker = _weaker(user, forced)
     notes = []
     if workers > budget.threads:
-        notes.append(f"{workers} workers are more than the CPUs: {budget.threads} would do")
+        many = _TOO_MANY[divided].format(workers)
+        notes.append(f"{many}: {budget.threads} would do")
     for name, count in wanted.items():
         if name in found:
             continue
@@ -113,7 +115,7 @@ def make_start(
             why = ABOVE if name in above else "set already"
             found[name] = StartVariable(name=name, value=user[name], state=KEPT, why=why)
             if name not in above:
-                notes += _of_kept(name, user[name], value, _allowed(threads, workers), asked)
+                notes += _of_kept(name, user[name], value, allowed, asked)
         elif name in weaker and not (weaker[name] == _FOR_ALL and _is_named(name, asked)):
             by = weaker[name]
             why = f"it would overrule {by}={_shown(_value(by, user, forced))}"
@@ -140,6 +142,7 @@ def make_start(
             for name in (*found, *above)
             if name not in forced and (name in above or found[name].state == SET)
         ),
+        divided=divided,
     )
 
 
@@ -235,9 +238,16 @@ def _most(name: str, text: str) -> int:
 _MOST_DIGITS = 9
 
 
-def _allowed(threads: int, workers: int) -> tuple[int, str]:
+_TOO_MANY = {
+    BY_WORKERS: "{} workers are more than the CPUs",
+    BY_TASKS: "{} tasks at once (workers times their threads) are more than the CPUs, with one "
+    "thread each too",
+}
+
+
+def _allowed(threads: int, workers: int, divided: str) -> tuple[int, str]:
     told = f"the {threads} thread{'s' if threads > 1 else ''} that the CPUs allow"
-    return threads, f"{told} each worker" if workers > 1 else told
+    return threads, f"{told} each {divided}" if workers > 1 else told
 
 
 _FOR_ALL = "OMP_NUM_THREADS"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import ParseError
 from ..facts.cpus import cpus_words
-from ..facts.starts import ABOVE, KEPT, LEFT, OUT, SET, Start, StartVariable
+from ..facts.starts import ABOVE, BY_TASKS, KEPT, LEFT, OUT, SET, Start, StartVariable
 from ..knowledge.envvars import threads_in
 from ..knowledge.meanings import meaning_of, problem_of, shown
 from ..knowledge.precedence import ORDERS
@@ -25,7 +25,8 @@ def budget_line(start: Start) -> str:
     """Give the CPUs allowed, what decides that, and what each worker gets of them."""
     budget = start.budget
     others = f"affinity {budget.affinity_cpus}, machine {budget.machine_words}"
-    each = f"{counted(start.workers, 'worker')} of {counted(start.threads, 'thread')}"
+    many = counted(start.workers, start.divided) + " at once" * (start.divided == BY_TASKS)
+    each = f"{many} of {counted(start.threads, 'thread')}"
     share = each if start.workers > 1 else counted(start.threads, "thread")
     decides = printable(decided_by(budget.binding))
     return f"{cpus_words(budget.cpus)}: {decides} decides ({others}); {share}"

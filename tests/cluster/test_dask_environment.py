@@ -89,3 +89,15 @@ def test_dasks_own_counts_are_taken_out_where_they_would_overrule(found: dict[st
 
 def test_a_worker_without_a_nanny_has_none(found: dict[str, Any]) -> None:
     assert "NUMBA_NUM_THREADS" not in found["none"]
+
+
+def test_without_a_number_of_tasks_no_pool_has_more_than_dask_gives_it() -> None:
+    code = (
+        "import omp_magic; made = omp_magic.environment('dask'); print(made.text, made.variables)"
+    )
+    ended = run_python(code, OMP_NUM_THREADS="8")
+    assert ended.code == 0, ended.err
+    assert "'OMP_NUM_THREADS': '1'" in ended.out
+    assert "null" not in ended.out
+    assert "wins where a nanny starts: unset OMP_NUM_THREADS" in ended.out
+    assert "env --format dask\n" in ended.out

@@ -22,6 +22,7 @@ from omp_magic.starts.fixes import MENDED
 from omp_magic.starts.lines import lines_of
 from omp_magic.starts.making import MARK, make_start, marked, users_own
 from omp_magic.starts.readers import MODULES, readers_here
+from omp_magic.starts.tasks import by_tasks
 from omp_magic.views.starts import start_lines
 
 COUNTS = (*(name for name, _ in for_children(1)), *AT_START)
@@ -403,6 +404,44 @@ def test_more_than_the_cpus_is_told() -> None:
     assert started({"OMP_NUM_THREADS": "8", "MKL_NUM_THREADS": "1"}).notes == ()
     assert started(workers=9).notes == ("9 workers are more than the CPUs: 8 would do",)
     assert started(workers=8).notes == ()
+
+
+def by_tasks_of(environ: dict[str, str] | None = None, cpus: int = 8, **asked: Any) -> Start:
+    told = "workers" in asked
+    found, own, above = by_tasks(asked_for(**asked), cpus, environ or {}, told=told)
+    return make_start(budget(cpus), own, found, above)
+
+
+def test_tasks_fill_the_cpus_where_nobody_says_how_many_there_are() -> None:
+    start = by_tasks_of()
+    assert {each.value for each in start.variables} == {"1"}
+    assert not start.notes
+    assert start_lines(start, [], {})[0].endswith("; 8 tasks at once of 1 thread")
+    assert by_tasks_of(cpus=1).threads == 1
+    assert by_tasks_of(workers=2).threads == 4
+    assert by_tasks_of(workers=1).threads == 8
+    assert dict(states(by_tasks_of(threads=4)))["OMP_NUM_THREADS"] == (SET, "4")
+
+
+def test_tasks_of_workers_are_not_called_workers() -> None:
+    (note,) = by_tasks_of(cpus=2, workers=4).notes
+    assert note.startswith("4 tasks at once (workers times their threads) are more than the CPUs")
+    assert note.endswith("2 would do")
+
+
+@pytest.mark.parametrize("asked", [{}, {"threads": 4}, {"workers": 4}])
+def test_more_than_a_tasks_share_is_not_written_for_workers(asked: dict[str, Any]) -> None:
+    """It would take out Dask's own 1 of OpenBLAS too, which yields to OMP_NUM_THREADS."""
+    own = {"OMP_NUM_THREADS": "8", "GOTO_NUM_THREADS": "6,2", "NUMBA_NUM_THREADS": "1"}
+    start = by_tasks_of(own, **asked)
+    found = states(start)
+    assert not start.left
+    assert "GOTO_NUM_THREADS" not in found
+    assert found["OMP_NUM_THREADS"][0] == found["OPENBLAS_NUM_THREADS"][0] == SET
+    assert found["OMP_NUM_THREADS"][1] in ("1", "2", "4")
+    assert found["NUMBA_NUM_THREADS"] == (KEPT, "1")
+    told = "and wins where a nanny starts: unset OMP_NUM_THREADS GOTO_NUM_THREADS"
+    assert start.notes[0].endswith(told)
 
 
 def test_the_help_has_every_name_and_an_example_is_accepted() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...facts.sheets import Sheet
+from ...facts.starts import BY_TASKS, BY_WORKERS
 from . import containers, pythons, services, shells, workers
 
 
@@ -31,6 +32,8 @@ class Format:
         How its lines end in a file.
     bom
         Whether a file that is not ASCII alone begins with a byte order mark.
+    divided
+        What divides the CPUs, as `Start` has it: an engine runs a task on each CPU by itself.
     """
 
     write: Callable[[Sheet], str]
@@ -39,6 +42,7 @@ class Format:
     beside: Callable[[Sheet], tuple[str, ...]] = _nothing
     newline: str = "\n"
     bom: bool = False
+    divided: str = BY_WORKERS
 
 
 FORMATS: dict[str, Format] = {
@@ -58,7 +62,9 @@ FORMATS: dict[str, Format] = {
     "kernelspec": Format(
         pythons.kernelspec, "kernel.json", "a kernel's spec", pythons.beside_kernelspec
     ),
-    "dask": Format(workers.dask, "omp-magic-dask.yaml", "a file of Dask's configuration"),
+    "dask": Format(
+        workers.dask, "omp-magic-dask.yaml", "a file of Dask's configuration", divided=BY_TASKS
+    ),
     "github": Format(containers.github, "env.yml", "env of a GitHub workflow"),
     "python": Format(pythons.python, "omp_env.py", "Python's first lines"),
 }

@@ -27,7 +27,8 @@ def dask(sheet: Sheet) -> str:
     told = (
         *sheet.head,
         "~/.config/dask on each host, or the folder that DASK_CONFIG names, before workers start",
-        "--workers is for all tasks at once on a host: 2 workers with --nthreads 4 are 8",
+        "--workers is for all tasks at once on a host, workers times their threads: 2 workers with",
+        "--nthreads 4 are 8; without it as many as there are CPUs, as Dask itself starts them",
         "pre-spawn-environ: environ would be set in the worker's process, which may be too late",
         "a variable that is set where a nanny starts wins over this file",
         "a worker without a nanny (--no-nanny, processes=False) has none of them",
