@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -25,15 +25,22 @@ def candidates(shell: InteractiveShell, before: str) -> list[str]:
         return []
     fragment = fragment_of(before)
     used = rest[: len(rest) - len(fragment)].split()
+    line = _Line(shell, kind, used, fragment)
+    actions = magic.parser._actions  # noqa: SLF001 - argparse has no public way
     options = [
         option
-        for action in magic.parser._actions  # noqa: SLF001 - argparse has no public way
+        for action in actions
         for option in action.option_strings
         if option not in used and option.startswith("--" if fragment != "-v" else "-")
     ]
+    for action in actions:
+        if used and used[-1] in action.option_strings and action.nargs in (None, "?"):
+            values = _VALUES[action.option_strings[-1]](line)
+            found = [*values, *(options if action.nargs else ())]
+            return [each for each in found if each.startswith(fragment)]
     words = _WORDS.get(name)
     if words is not None:
-        options = words(_Line(shell, kind, used, fragment), options)
+        options = words(line, options)
     if name == "omp_explain" and fragment.upper().startswith("OMP"):
         fragment = fragment.upper()
     return [option for option in options if option.startswith(fragment)]
@@ -55,45 +62,14 @@ class _Line(NamedTuple):
 
 
 def _of_limit(line: _Line, options: list[str]) -> list[str]:
-    from ..limits.spec import NAMES  # noqa: PLC0415 - the first completion pays
-
-    return [*(f"{name}=" for name in NAMES), "auto", *(["off"] * (line.kind == "line")), *options]
-
-
-def _of_sweep(line: _Line, options: list[str]) -> list[str]:
-    if line.used[-1:] != ["--pool"]:
-        return options
-    from ..limits.spec import NAMES  # noqa: PLC0415 - as above
-
-    return list(NAMES)
-
-
-def _of_env(line: _Line, options: list[str]) -> list[str]:
-    if line.used[-1:] != ["--format"]:
-        return options
-    from ..views.envfiles.table import FORMATS  # noqa: PLC0415 - as above
-
-    return list(FORMATS)
+    return [*_amounts(off=line.kind == "line"), *options]
 
 
 def _of_cluster(line: _Line, options: list[str]) -> list[str]:
-    if line.used[-1:] == ["--limit"]:
-        return _of_limit(line._replace(kind="line"), [])
-    if line.used[-1:] == ["--timeout"]:
-        return []
-    from .clusters import clients_in  # noqa: PLC0415 - as above
+    from .clusters import clients_in  # noqa: PLC0415 - the first completion pays
 
     named = any(not each.startswith("-") for each in line.used[:1])
     return [*([] if named else clients_in(line.shell)), *options]
-
-
-def _of_status(line: _Line, options: list[str]) -> list[str]:
-    if line.used[-1:] != ["--since"]:
-        return options
-    from ..facts.snapshots import Snapshot  # noqa: PLC0415 - as above
-
-    named = [key for key, value in line.shell.user_ns.items() if isinstance(value, Snapshot)]
-    return [*(key for key in named if not key.startswith("_")), *options]
 
 
 def _of_check(line: _Line, options: list[str]) -> list[str]:
@@ -115,9 +91,6 @@ def _of_explain(line: _Line, options: list[str]) -> list[str]:
 
 _WORDS: dict[str, Callable[[_Line, list[str]], list[str]]] = {
     "omp_limit": _of_limit,
-    "omp_sweep": _of_sweep,
-    "omp_env": _of_env,
-    "omp_status": _of_status,
     "omp_cluster": _of_cluster,
     "omp_check": _of_check,
     "omp_explain": _of_explain,
@@ -125,3 +98,68 @@ _WORDS: dict[str, Callable[[_Line, list[str]], list[str]]] = {
     "omp_dashboard": lambda _, options: ["off", *options],
 }
 """What can stand after a magic besides its options, by name: gives what is offered, in order."""
+
+
+def _amounts(*, off: bool) -> list[str]:
+    """Give the words of a limit, those that are for all pools first."""
+    from ..limits.spec import NAMES  # noqa: PLC0415 - as above
+
+    return ["auto", *(["off"] * off), *(f"{name}=" for name in NAMES)]
+
+
+def _pools(_: _Line) -> Iterable[str]:
+    from ..limits.spec import NAMES  # noqa: PLC0415 - as above
+
+    return NAMES
+
+
+def _formats(_: _Line) -> Iterable[str]:
+    from ..views.envfiles.table import FORMATS  # noqa: PLC0415 - as above
+
+    return FORMATS
+
+
+def _variables(_: _Line) -> Iterable[str]:
+    from ..starts.asking import SETTABLE  # noqa: PLC0415 - as above
+
+    return (f"{name}=" for name in SETTABLE)
+
+
+def _mended(_: _Line) -> Iterable[str]:
+    from ..starts.asking import CURED  # noqa: PLC0415 - as above
+
+    return CURED
+
+
+def _targets(_: _Line) -> Iterable[str]:
+    from ..facts.targets import TARGETS  # noqa: PLC0415 - as above
+
+    return TARGETS
+
+
+def _snapshots(line: _Line) -> Iterable[str]:
+    from ..facts.snapshots import Snapshot  # noqa: PLC0415 - as above
+
+    named = [key for key, value in line.shell.user_ns.items() if isinstance(value, Snapshot)]
+    return (key for key in named if not key.startswith("_"))
+
+
+_VALUES: dict[str, Callable[[_Line], Iterable[str]]] = {
+    "--limit": lambda _: _amounts(off=True),
+    "--threads": lambda _: _amounts(off=False),
+    "--pool": _pools,
+    "--format": _formats,
+    "--set": _variables,
+    "--fix": _mended,
+    "--target": _targets,
+    "--since": _snapshots,
+    # Of a number some that are usual: IPython lists all magics and files where nothing is offered.
+    "--timeout": lambda _: ("5", "10", "30", "60"),
+    "--interval": lambda _: ("0.2", "0.5", "1", "5"),
+    "--workers": lambda line: ("1,2,4", "1,2,4,8") if line.kind == "cell" else ("2", "4", "8"),
+    "--memory": lambda _: ("500MB", "2GB", "8GB"),
+    "--repeats": lambda _: ("3", "5", "10"),
+    # IPython's own are the files, and the session's names.
+    **dict.fromkeys(("--site", "--requirements", "--output", "--record", "--setup"), lambda _: ()),
+}
+"""What can stand after an option that takes a value, by its long name, in order."""

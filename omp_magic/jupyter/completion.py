@@ -34,6 +34,7 @@ def install(shell: InteractiveShell) -> Callable[[], None]:
             "completions": [SimpleCompletion(text=each, type="magic option") for each in found],
             "matched_fragment": fragment_of(context.text_until_cursor),
             "suppress": bool(found),
+            "ordered": True,
         }
 
     matchers = shell.Completer.custom_matchers

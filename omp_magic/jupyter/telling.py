@@ -54,7 +54,7 @@ class Telling:
         "systemd, pm2, kernelspec, dask, github, python (default: the system's shell)",
     )
     @argument("--threads", metavar="SPEC", help='as %%omp_limit: 2, auto/2, "blas=1 openmp=2"')
-    @argument("--workers", metavar="N", help="processes that divide the CPUs (default: 1)")
+    @argument("--workers", metavar="N", help="processes (dask: tasks) that divide the CPUs")
     @argument(
         "--set", dest="sets", metavar="NAME=VALUE", action="append", help="set a variable too"
     )

@@ -250,13 +250,16 @@ _GOOD = ("4", "true", "TRUE", "cores", "active", "dynamic,4", "serial", "GNU", "
 """Values for an example: each form takes one of them; a test compares."""
 
 
-_CURED = tuple(code for code, cure in MENDED.items() if not isinstance(cure, str))
+CURED = tuple(code for code, cure in MENDED.items() if not isinstance(cure, str))
+"""Codes that a variable mends."""
+SETTABLE = tuple(VARIABLES)
+"""Variables that can be set by name."""
 
 
 def _code(word: str, asking: str) -> str:
     code = word.strip().upper()
     code = code if code.startswith("OMP") else f"OMP{code}"
     if code not in MENDED:
-        accepted = f"a finding's code that a variable mends: {', '.join(_CURED)}"
+        accepted = f"a finding's code that a variable mends: {', '.join(CURED)}"
         raise StartError(word, accepted, example_of(asking, "fix", "OMP104"), nearest(word, MENDED))
     return code
