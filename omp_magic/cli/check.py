@@ -12,8 +12,8 @@ from ..errors import OmpMagicError, RequestError
 from ..facts.targets import TARGETS
 from ..knowledge.elsewhere import KEYS
 from ..rules.rule import SEVERITIES
+from ..rules.shell_words import in_shell
 from ..views.plain import write_lines
-from ..views.shell import in_shell
 from .asking import is_found, names_in
 from .commands import FINE, FOUND, WRONG_USE
 from .parser import Parser, add_fail_on

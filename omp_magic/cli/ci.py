@@ -18,8 +18,8 @@ from ..facts.snapshots import Snapshot
 from ..facts.targets import TARGETS
 from ..reports import check_report, write_report
 from ..rules.rule import SEVERITIES
+from ..rules.shell_words import in_shell
 from ..views.plain import write_lines
-from ..views.shell import in_shell
 from .asking import names_in
 from .commands import FINE, FOUND, WRONG_USE
 from .parser import Parser

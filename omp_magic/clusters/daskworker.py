@@ -26,6 +26,7 @@ from ..limits.lasting import Lasting
 from ..limits.spec import parse_limit
 from ..probes.seat import probe_worker
 from ..rules import judge
+from ..rules.shell_words import in_worker, remedies_in_worker
 from .atscheduler import ANNOUNCE, BESIDE, LEAVE, NAME
 from .shares import AUTO, share_of
 
@@ -160,15 +161,15 @@ class AtWorker:
 
 
 def _message(worker: Any, finding: Finding) -> dict[str, Any]:
-    """Give what msgpack carries."""
+    """Give what msgpack carries, in words for who has the client: a worker has no magics."""
     return {
         "worker": str(worker.address),
         "name": str(worker.name),
         "code": finding.code,
         "severity": finding.severity,
-        "title": finding.title,
-        "why": finding.why,
-        "remedies": list(finding.remedies),
+        "title": in_worker(finding.title),
+        "why": in_worker(finding.why),
+        "remedies": list(remedies_in_worker(finding.remedies)),
     }
 
 

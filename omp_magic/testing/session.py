@@ -13,8 +13,8 @@ import pytest
 from ..api import snapshot
 from ..errors import nearest, wrong
 from ..rules.rule import SEVERITIES
+from ..rules.shell_words import in_shell
 from ..views.plain import terminal_columns
-from ..views.shell import in_shell
 from ..views.words import printable
 from .looks import Looks
 from .problems import CPUS, LIMITS, NAMES, VARIABLE, Problem, problems_of, together

@@ -9,8 +9,8 @@ from __future__ import annotations
 from ..audits import findings_of
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
+from ..rules.shell_words import in_shell, remedy_in_shell
 from .concerned import lines_of
-from .shell import in_shell, remedy_in_shell
 from .words import split_remedy
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}

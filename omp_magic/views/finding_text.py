@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..facts.libraries import Finding
+from ..rules.shell_words import in_shell, remedy_in_shell
 from .lines import TONES, code, line, wrapped
-from .shell import in_shell, remedy_in_shell
 from .words import printable, shortened, split_remedy
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from ..checks import Check
 from ..facts.libraries import Finding, Gap
 from ..facts.trials import GOOD
 from ..rules.codes import CODES
+from ..rules.shell_words import in_shell, remedy_in_shell
 from .check import outcome_of, step_of
 from .links import page_of
-from .shell import in_shell, remedy_in_shell
 from .words import decided_by, printable, split_remedy
 
 _ASKED_OF_IMPORTS = ("OMP101", "OMP102", "OMP103", "OMP104", "OMP105", "OMP106", "OMP107")

@@ -12,7 +12,7 @@ from typing import Any
 from ..facts.libraries import Finding, Library
 from ..facts.plain import as_plain
 from ..facts.snapshots import Snapshot
-from .shell import in_program, remedy_in_shell
+from ..rules.shell_words import in_program, remedy_in_shell
 from .words import (
     context_of,
     counted,

@@ -12,9 +12,9 @@ from ..audits import BROKEN, findings_of
 from ..checks import Check, Checks
 from ..facts.libraries import Finding
 from ..rules.codes import CODES
+from ..rules.shell_words import in_shell, remedy_in_shell
 from .concerned import lines_of, modules_of
 from .links import page_of
-from .shell import in_shell, remedy_in_shell
 from .words import printable, split_remedy
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

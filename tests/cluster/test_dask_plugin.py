@@ -74,6 +74,7 @@ def installed(omp_magic, LocalCluster, Client, cpus):
         events = [msg for _, msg in client.get_events("omp_magic")]
         found["events"] = [msg["code"] for msg in events if msg["worker"] == own]
         found["message"] = events[0]
+        found["remedies"] = [msg["remedies"] for msg in events]
         lines = [line for _, line in client.get_scheduler_logs()]
         found["logged"] = sum("OMP304" in line and own in line for line in lines)
         found["at the scheduler"] = client.run_on_scheduler(plugins)
@@ -163,6 +164,8 @@ def test_findings_are_told_once(told: dict[str, Any]) -> None:
     assert told["events"].count("OMP304") == 1
     assert told["logged"] == 1
     assert set(told["message"]) >= {"worker", "code", "severity", "title", "why", "remedies"}
+    assert "%omp_" not in json.dumps(told["remedies"])
+    assert "kernel" not in json.dumps(told["remedies"])
 
 
 def test_the_scheduler_has_nothing_of_ours_afterwards(told: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from omp_magic.limits.spec import NAMES, parse_limit
 from omp_magic.rules import judge
 from omp_magic.rules.codes import CODES
 from omp_magic.rules.explain import explain
+from omp_magic.rules.shell_words import in_shell, in_worker, remedies_in_worker, remedy_in_shell
 from omp_magic.views.alarm import AlarmView
 from omp_magic.views.explain import Page, page_of
 from omp_magic.views.finding_text import finding_lines
@@ -34,7 +35,6 @@ from omp_magic.views.plain import (
     plain_text,
     terminal_columns,
 )
-from omp_magic.views.shell import in_shell, remedy_in_shell
 from omp_magic.views.text import layout, render_text
 from omp_magic.views.words import split_remedy
 
@@ -231,6 +231,26 @@ def test_a_shell_has_no_magics() -> None:
     for code in [rule.code for rule in CODES]:
         assert "%omp_" not in joined(page_of([code]).lines(magics=False))
     assert "%omp_" not in joined(layout(facts, magics=False))
+
+
+def test_a_worker_has_no_magics_and_no_kernel() -> None:
+    facts = replace(full(), libraries=(*full().libraries, library("openblas", inode=9, api="blas")))
+    told = [each for rule in CODES for each in _said(rule)]
+    texts = [in_worker(each) for each in told]
+    texts += [
+        text
+        for finding in judge(facts)
+        for text in (
+            in_worker(finding.title),
+            in_worker(finding.why),
+            *remedies_in_worker(finding.remedies),
+        )
+    ]
+    for text in texts:
+        assert "%omp" not in text
+        assert "omp_magic.limit" not in text
+        assert not re.search(r"\b([Tt]his|fresh|a|the) kernel\b", text)
+    assert any('omp_magic.cluster(client, limit="auto")' in text for text in texts)
 
 
 def _said(rule: Any) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
-"""What is said of magics, in the words of a shell: there are none, and `omp-magic` does most.
+"""What is said of magics, in the words of a shell or a worker: there are none.
 
-Findings are written for a notebook. JSON keeps them so; the command's text says them in this way.
+Findings are written for a notebook. JSON keeps them so; the command's text says them in a shell's
+words, where `omp-magic` does most, and a cluster's worker in those of who has its client.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _SPEC = r"(?:\S+=)?(?:auto(?:/\d+)?|\d+)"
 _LIMIT = re.compile(rf"%%?omp_limit ({_SPEC}(?: {_SPEC})*)(?![\w=])")
@@ -91,3 +93,40 @@ def in_program(text: str) -> str:
     for pattern, words in _PROGRAM:
         text = pattern.sub(words, text)
     return text
+
+
+_WORKER = (
+    (re.compile(r"\bFor this session\b"), "In the workers that run"),
+    (_LIMIT, r'omp_magic.cluster(client, limit="\1")'),
+    (re.compile(r"\bbefore the kernel starts\b"), "before its nanny starts the worker"),
+    (re.compile(r"\bBefore the kernel starts\b"), "Before its nanny starts the worker"),
+    (
+        re.compile(r"\b(a|an|fresh|this|Restart the|restart the|restart of the) kernel\b"),
+        r"\1 worker",
+    ),
+    (re.compile(r"\bThis kernel\b"), "This worker"),
+)
+
+
+def in_worker(text: str) -> str:
+    """Give a sentence that a worker says of itself, to who has the cluster's client.
+
+    Examples
+    --------
+    >>> in_worker("For this session: %omp_limit blas=1")
+    'In the workers that run: omp_magic.cluster(client, limit="blas=1")'
+    """
+    for pattern, words in _WORKER:
+        text = pattern.sub(words, text)
+    return in_program(text)
+
+
+def remedies_in_worker(remedies: Iterable[str]) -> tuple[str, ...]:
+    """Give the remedies that there are for a worker: the guard is a notebook's alone.
+
+    Examples
+    --------
+    >>> remedies_in_worker(["Use one: %omp_guard raise", "Restart the kernel"])
+    ('Restart the worker',)
+    """
+    return tuple(in_worker(each) for each in remedies if not _GUARD.search(each))
