@@ -8,21 +8,23 @@ from collections.abc import Iterable
 def nearest(found: str, choices: Iterable[str]) -> str:
     """Give the choice that somebody may have meant who wrote `found`, or "".
 
-    Upper and lower case are the same, and so are O and 0, I and 1.
+    Upper and lower case are the same, and so are O and 0, I and 1. Codes all begin alike, so that
+    one is near by its number alone.
 
     Examples
     --------
-    >>> nearest("opnblas", ("openmp", "openblas"))
-    'openblas'
-    >>> nearest("omp1O1", ("OMP101", "OMP201"))
-    'OMP101'
+    >>> [nearest(each, ("openblas", "OMP101", "OMP209")) for each in ("opnblas", "1O1", "OMP999")]
+    ['openblas', 'OMP101', '']
     """
-    from difflib import get_close_matches  # noqa: PLC0415 - only an error pays
+    import re  # noqa: PLC0415 - only an error pays
+    from difflib import get_close_matches as close_to  # noqa: PLC0415 - as above
 
     alike = str.maketrans("oilz", "0112")
     by_form = {each.lower().translate(alike): each for each in choices}
-    close = get_close_matches(found.lower().translate(alike), by_form, n=1, cutoff=0.6)
-    return by_form[close[0]] if close else ""
+    form = found.lower().translate(alike)
+    number = re.sub(r"^\D*0?[a-z]+|\D", "", form)
+    meant = [e for e in by_form if not re.match(r"0mp\d", e) or close_to(number, [e[3:]], 1, 0.8)]
+    return next((by_form[each] for each in close_to(form, meant, n=1)), "")
 
 
 def wrong(found: str, accepted: str, example: str, near: str = "") -> str:

@@ -53,7 +53,7 @@ def _run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[st
         (("status", "--thred"), "did you mean --threads?"),
         (("status", "--fail-on", "warnin"), "did you mean warning?"),
         (("explain", "OMP1O1"), "did you mean OMP101?"),
-        (("explain", "OMP999"), "did you mean OMP2"),
+        (("explain", "OMP999"), "help); example: omp-magic explain OMP101"),
         (("explain", "waitng"), "did you mean waiting?"),
         (("check", "numpi"), "numpi: no such module; did you mean numpy?"),
         (("status", "--import", "sklern"), "no such module: sklern; did you mean sklearn?"),

@@ -222,6 +222,7 @@ def test_a_failure_of_ours_breaks_no_session(tmp_path: Path) -> None:
             "did you mean --omp-check=error? example: pytest --omp-check=w",
         ),
         (("--omp-check",), "omp_check_allow = OMP10l", "did you mean OMP101?"),
+        (("--omp-check",), "omp_check_allow = OMP999", ", env; example: omp_check_allow"),
     ],
 )
 def test_what_is_wrong_is_told_and_runs_nothing(
