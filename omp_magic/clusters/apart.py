@@ -47,7 +47,7 @@ class Apart:
             When it is.
         """
         if self.closed():
-            raise ClosedError("cluster or its client", "closed", "%omp_cluster client")
+            raise ClosedError(type(self.client).__name__, "closed", "%omp_cluster client")
 
     def close(self) -> None:
         """Let go of it."""

@@ -69,7 +69,7 @@ def _of_cluster(line: _Line, options: list[str]) -> list[str]:
     from .clusters import clients_in  # noqa: PLC0415 - the first completion pays
 
     named = any(not each.startswith("-") for each in line.used[:1])
-    return [*([] if named else clients_in(line.shell)), *options]
+    return [*([] if named else sorted(clients_in(line.shell))), *options]
 
 
 def _of_check(line: _Line, options: list[str]) -> list[str]:
