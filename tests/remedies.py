@@ -24,7 +24,7 @@ NOT_RUN = {
     r"omp-magic run --workers \d+ -- (gunicorn -w \d+ server:app|python program\.py)": (
         "a line for a shell; tests/process/test_examples.py starts gunicorn so"
     ),
-    r"(\w+=\S+ )?dask worker --scheduler-file scheduler\.json( --nworkers \d+ --nthreads \d+)?": (
+    r"(\w+=\S+ )?dask worker \w+://[\w.:\[\]-]+( --nworkers \d+ --nthreads \d+)?": (
         "a line for a shell of each host of a cluster"
     ),
     r"ray list workers": "a line for a shell",

@@ -68,7 +68,7 @@ class WorkerState:
     limits
         The limits that omp_magic holds there.
     codes
-        Codes of its findings.
+        Codes of its findings, without those of a moment: `workerstate.OF_A_MOMENT`.
     unknown
         What of it could not be read: `Gap.what`.
     """

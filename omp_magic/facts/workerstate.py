@@ -10,6 +10,9 @@ from .libraries import Library, Pool
 from .settings import EnvSetting
 from .snapshots import Snapshot
 
+OF_A_MOMENT = ("OMP203", "OMP205", "OMP206", "OMP209", "OMP210", "OMP211")
+"""Codes of what passes: load, throttling, neighbours, threads that are there just now. A worker that
+had waited at one look was of another kind than its peers, and of theirs again at the next."""
 LIMIT = "limit"
 """`Gap.what` of what a limit could not do at a worker."""
 
@@ -43,7 +46,9 @@ def state_of(facts: Snapshot, own: Mapping[str, str | None] | None = None) -> Wo
             if (value := own.get(each.name) if each.name in own else _value(each)) is not None
         ),
         limits=tuple(each.spec for each in facts.limits),
-        codes=tuple(dict.fromkeys(each.code for each in facts.findings)),
+        codes=tuple(
+            dict.fromkeys(each.code for each in facts.findings if each.code not in OF_A_MOMENT)
+        ),
         unknown=tuple(dict.fromkeys(each.what for each in facts.gaps)),
     )
 

@@ -16,9 +16,11 @@ class EngineWords(NamedTuple):
     threads
         Fewer threads in each worker; ``{threads}`` is filled in.
     tasks
-        Fewer workers, or fewer tasks at once in each; ``{workers}`` and ``{tasks}`` are filled in.
+        Fewer workers, or fewer tasks at once in each; ``{workers}`` and ``{tasks}`` are filled in,
+        and ``{scheduler}``: its address, without which no such line is told.
     variables
-        One variable for all workers that start; ``{name}`` and ``{value}`` are filled in.
+        One variable for all workers that start; ``{name}``, ``{value}`` and ``{scheduler}`` are
+        filled in.
     packages
         The same packages for all; ``{package}`` is filled in.
     loaded
@@ -70,7 +72,7 @@ _ENGINES = {
                 "cluster = LocalCluster(n_workers={workers}, threads_per_worker={tasks})"
             ),
             (
-                "In a shell of each host: dask worker --scheduler-file scheduler.json "
+                "In a shell of each host: dask worker {scheduler} "
                 "--nworkers {workers} --nthreads {tasks}"
             ),
         ),
@@ -79,10 +81,7 @@ _ENGINES = {
                 f"{_NANNY}: import dask, distributed; dask.config.set({{{{"
                 "'distributed.nanny.pre-spawn-environ.{name}': {value!r}}})"
             ),
-            (
-                "In a POSIX shell of each host: {name}={quoted} dask worker --scheduler-file "
-                "scheduler.json"
-            ),
+            ("In a POSIX shell of each host: {name}={quoted} dask worker {scheduler}"),
         ),
         packages=(
             "See how they differ: client.get_versions()",

@@ -171,12 +171,45 @@ def set_by_imports(difference: Difference) -> bool:
     return is_set_by_imports(difference.name) and values <= {None, *known}
 
 
-def variable_remedies(found: Sequence[Difference], engine: str) -> tuple[str, ...]:
+def variable_remedies(found: Sequence[Difference], cluster: ClusterSnapshot) -> tuple[str, ...]:
     """Give what sets a variable for all, to the value that the most of them have that have one."""
     first = found[0]
     value = next((each for each, _ in first.values if each is not None), "1")
     given = {"name": first.name, "value": value, "quoted": shlex.quote(value)}
-    return tuple(each.format(**given) for each in words_of(engine).variables)
+    return filled(words_of(cluster.engine).variables, cluster, **given)
+
+
+def filled(told: Sequence[str], cluster: ClusterSnapshot, **given: object) -> tuple[str, ...]:
+    """Give an engine's lines with what stands for their fields, without those that lack one.
+
+    Workers join a scheduler by its address, which its title ends with; one of ``inproc://`` is
+    reached in its own process alone (distributed/comm/inproc.py).
+    """
+    scheduler = cluster.title.rpartition(" ")[2]
+    scheme = scheduler.partition("://")[0]
+    reached = scheme not in ("inproc", scheduler)
+    return tuple(
+        each.format(scheduler=shlex.quote(scheduler), **given)
+        for each in told
+        if reached or "{scheduler}" not in each
+    )
+
+
+def limits_of(host: ClusterHost) -> tuple[str, ...]:
+    """Give the limits of ours that are in force at a host's workers."""
+    states = (each.state for each in host.workers if each.state is not None)
+    return tuple(dict.fromkeys(limit for state in states for limit in state.limits))
+
+
+def limits_words(host: ClusterHost, engine: str) -> str:
+    """Give why threads are too many where limits of ours are in force."""
+    found = limits_of(host)
+    one = len(found) == 1
+    return (
+        f"The limit{'' if one else 's'} {', '.join(found[:_MOST])} in force there "
+        f"allow{'s' * one} it, task by task and worker by worker. "
+        f"What fits into the host: {_auto(engine)}"
+    )
 
 
 def silent_evidence(silent: Sequence[ClusterWorker]) -> tuple[str, ...]:
@@ -217,23 +250,34 @@ def hosts_evidence(hosts: Sequence[ClusterHost]) -> tuple[str, ...]:
 
 
 def _wanted(host: ClusterHost) -> str:
-    """Give the demand of a host by pool: ``OpenBLAS (numpy) 5 in each of 4 workers: 20``."""
-    sums: dict[str, list[tuple[int, ClusterWorker]]] = {}
+    """Give the demand of a host by pool.
+
+    ``OpenBLAS (numpy): a pool of 4 and 2 tasks at once: 5 threads in each of 4 workers: 20``.
+    """
+    sums: dict[str, list[tuple[int, int, int]]] = {}
     for each in host.workers:
         for pool in each.state.pools if each.state is not None else ():
             if pool.size and not pool.lender and not pool.for_io:
-                sums.setdefault(pool.name, []).append((at_once([pool], each.tasks), each))
+                found = (pool.size, each.tasks, at_once([pool], each.tasks))
+                sums.setdefault(pool.name, []).append(found)
     told = []
-    ordered = sorted(sums.items(), key=lambda item: -sum(number for number, _ in item[1]))
-    for name, found in ordered[:_MOST]:
-        sizes = sorted({number for number, _ in found})
-        each_words = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        total = sum(number for number, _ in found)
-        told.append(f"{name} {each_words} in each of {many(len(found))}: {total}")
+    ordered = sorted(sums.items(), key=lambda item: -sum(each[2] for each in item[1]))
+    for name, rows in ordered[:_MOST]:
+        sizes, at_a_time, threads = map(sorted, map(set, zip(*rows, strict=True)))
+        total = sum(each[2] for each in rows)
+        told.append(
+            f"{name}: a pool of {_range(sizes)}, {_range(at_a_time)} "
+            f"task{'s' * (at_a_time[-1] > 1)} at once: {_range(threads)} "
+            f"thread{'s' * (threads[-1] > 1)} in each of {many(len(rows))}: {total}"
+        )
     tasks = sorted({each.tasks for each in host.workers})
-    at = f"{tasks[0]}" if len(tasks) == 1 else f"{tasks[0]} to {tasks[-1]}"
-    head = f"{many(len(host.workers))}, {at} task{'s' * (tasks[-1] > 1)} at once"
-    return "; ".join((head, *told))
+    each_words = "" if len(host.workers) == 1 else " each"
+    head = f"{many(len(host.workers))}, {_range(tasks)} task{'s' * (tasks[-1] > 1)}{each_words}"
+    return "; ".join((f"{head}: {host.tasks} at once" if each_words else f"{head} at once", *told))
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
 _CLIENTS = {"dask": "client", "ipyparallel": "rc", "ray": "ray", "joblib": "joblib"}
@@ -241,5 +285,13 @@ _CLIENTS = {"dask": "client", "ipyparallel": "rc", "ray": "ray", "joblib": "jobl
 
 def auto_of(engine: str) -> str:
     """Give the line that sets for each host its own number."""
-    client = _CLIENTS.get(engine, "executor")
-    return f"Set for each worker what its own host has: %omp_cluster {client} --limit auto"
+    return f"Set for each worker what its own host has: {_auto(engine)}"
+
+
+def _auto(engine: str) -> str:
+    return f"%omp_cluster {client_of(engine)} --limit auto"
+
+
+def client_of(engine: str) -> str:
+    """Give what its reader calls the client of an engine."""
+    return _CLIENTS.get(engine, "executor")

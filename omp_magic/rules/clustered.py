@@ -63,12 +63,14 @@ def _crowded(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> 
         why=(
             "More tasks run at once than there are CPUs, each with one thread."
             if single
+            else words.limits_words(worst, cluster.engine)
+            if words.limits_of(worst)
             else "A pool is sized as if its worker were alone on its host, and ran one task at a "
             "time. Threads of one team wait for each other, and some have no CPU to run on: small "
             "operations become many times slower."
         ),
         evidence=words.hosts_evidence(over),
-        remedies=tuple(each.format(**given) for each in told),
+        remedies=words.filled(told, cluster, **given),
     )
 
 
@@ -144,7 +146,7 @@ def _variables(cluster: ClusterSnapshot, differences: tuple[Difference, ...]) ->
             "another size, and others wait for them."
         ),
         evidence=words.evidence_of(found, cluster),
-        remedies=words.variable_remedies(found, cluster.engine),
+        remedies=words.variable_remedies(found, cluster),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from facts_for_tests import snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from madeclusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, sized, state_of, worker
@@ -16,7 +17,10 @@ from omp_magic.facts.clusterdiffs import differences_of
 from omp_magic.facts.clusterhosts import hosts_of
 from omp_magic.facts.clusters import WorkerState, at_once
 from omp_magic.facts.clustersnapshots import ClusterSnapshot
-from omp_magic.facts.libraries import Pool
+from omp_magic.facts.libraries import Finding, Pool
+from omp_magic.facts.workerstate import OF_A_MOMENT
+from omp_magic.facts.workerstate import state_of as from_snapshot
+from omp_magic.rules.codes import CODES
 
 
 def pool(size: int | None, api: str = "blas", **facts: Any) -> Pool:
@@ -41,6 +45,17 @@ def pool(size: int | None, api: str = "blas", **facts: Any) -> Pool:
 )
 def test_threads_at_once(pools: list[Pool], tasks: int, threads: int) -> None:
     assert at_once(pools, tasks) == threads
+
+
+@pytest.mark.parametrize("code", OF_A_MOMENT)
+def test_what_passes_is_no_kind_of_its_own(code: str) -> None:
+    facts, lasting = snapshot(), Finding(code="OMP106", severity="info", title="t", why="w")
+    calm = from_snapshot(facts.with_findings((lasting,)))
+    passing = replace(lasting, code=code)
+    busy = from_snapshot(facts.with_findings((passing, lasting)))
+    assert calm == busy
+    assert calm.codes == ("OMP106",)
+    assert code in CODES
 
 
 def two(**facts: Any) -> Any:

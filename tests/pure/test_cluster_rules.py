@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from madeclusters import NANNY, NUMPY, SKLEARN, TORCH, cluster, silent, state_of, worker
+from madeclusters import NANNY, NUMPY, SKLEARN, TORCH, cluster, silent, sized, state_of, worker
 from remedies import read_remedy
 
 from omp_magic.facts.clusters import ClusterWorker, WorkerState
@@ -16,7 +16,8 @@ from omp_magic.rules.clustered import judge_cluster
 
 
 def found(*workers: ClusterWorker, **facts: Any) -> dict[str, Finding]:
-    return {each.code: each for each in judge_cluster(cluster(workers, **facts))}
+    given = {"title": "Dask, scheduler at tcp://10.0.0.1:8786", **facts}
+    return {each.code: each for each in judge_cluster(cluster(workers, **given))}
 
 
 def alike(number: int, place: int = NANNY, **facts: Any) -> list[ClusterWorker]:
@@ -38,9 +39,13 @@ def test_omp401_more_threads_than_cpus_of_the_host() -> None:
     assert case.title == "4 workers on node-1 may run 16 threads at once on 2 CPUs"
     assert case.severity == "warning"
     (line,) = case.evidence
-    assert line.startswith("node-1: 2 CPUs (the machine has 2 CPUs); 4 workers, 2 tasks at once; ")
-    assert "GNU libgomp (scikit-learn) 4 in each of 4 workers: 16" in line
-    assert "OpenBLAS (numpy) 3 in each of 4 workers: 12" in line
+    assert line.startswith(
+        "node-1: 2 CPUs (the machine has 2 CPUs); 4 workers, 2 tasks each: 8 at once; "
+    )
+    openmp = "GNU libgomp (scikit-learn): a pool of 2, 2 tasks at once: 4 threads in each of"
+    assert f"{openmp} 4 workers: 16" in line
+    openblas = "OpenBLAS (numpy): a pool of 2, 2 tasks at once: 3 threads in each of"
+    assert f"{openblas} 4 workers: 12" in line
     assert case.remedies[0] == "In the workers that run: %omp_cluster client --limit auto"
     assert "OMP401" not in found(*alike(2))
     assert "OMP401" not in found(*alike(1, SKLEARN))
@@ -50,6 +55,41 @@ def test_omp401_where_tasks_alone_are_too_many() -> None:
     case = found(*alike(4))["OMP401"]
     assert "More tasks run at once than there are CPUs" in case.why
     assert "n_workers=2, threads_per_worker=1" in case.remedies[0]
+
+
+def test_omp401_is_arithmetic_where_tasks_and_pools_differ() -> None:
+    one = sized(state_of(NUMPY), 1)
+    case = found(*(worker(NUMPY, n, tasks=2, state=one) for n in range(2)))["OMP401"]
+    assert case.evidence == (
+        "node-1: 2 CPUs (the machine has 2 CPUs); 2 workers, 2 tasks each: 4 at once; "
+        "OpenBLAS (numpy): a pool of 1, 2 tasks at once: 2 threads in each of 2 workers: 4",
+    )
+    mixed = found(worker(NUMPY, 1, tasks=2), worker(NUMPY, 2, state=one))["OMP401"]
+    assert (
+        "2 workers, 1 to 2 tasks each: 3 at once; OpenBLAS (numpy): a pool of 1 to 2, "
+        in (mixed.evidence[0])
+    )
+
+
+def test_omp401_says_that_a_limit_asks_for_it() -> None:
+    limited = replace(sized(state_of(NUMPY), 4), limits=("4",))
+    case = found(*(worker(NUMPY, n, state=limited) for n in range(2)))["OMP401"]
+    assert case.why.startswith("The limit 4 in force there allows it")
+    assert "as if" not in case.why
+    assert case.why.endswith("%omp_cluster client --limit auto")
+
+
+@pytest.mark.parametrize("address", ["inproc://10.0.0.7/1/2", "somewhere"])
+def test_workers_join_a_scheduler_by_its_address_or_not_at_all(address: str) -> None:
+    """`dask worker` reads no file of a scheduler that has written none."""
+    case = found(*alike(4))["OMP401"]
+    line = "dask worker tcp://10.0.0.1:8786 --nworkers 2 --nthreads 1"
+    assert case.remedies[1] == f"In a shell of each host: {line}"
+    title = f"Dask, scheduler at {address}"
+    every = found(*alike(4), other(variables=()), title=title)
+    for code in ("OMP401", "OMP404"):
+        assert every[code].remedies
+        assert not any("dask worker" in each for each in every[code].remedies)
 
 
 def test_omp401_names_the_worst_host_and_counts_the_others() -> None:

@@ -166,7 +166,8 @@ def test_a_page_of_10000_workers_is_small_and_says_what_it_leaves_out(states: in
 def test_what_a_finding_says_is_bounded_and_no_command_is_cut() -> None:
     long = "v" * 100_000
     states = [state_of(SKLEARN, variables=(("OMP_PLACES", f"{long}{n}"),)) for n in range(3)]
-    found = cluster(worker(number=n, state=each) for n, each in enumerate(states))
+    who = [worker(number=n, state=each) for n, each in enumerate(states)]
+    found = cluster(who, title="Dask, scheduler at tcp://10.0.0.1:8786")
     page, text = html_of(found), str(found)
     assert len(page.encode()) + len(text) < 60_000
     assert "OMP_PLACES" in text
