@@ -28,6 +28,7 @@ NOT_RUN = {
         "a line for a shell of each host of a cluster"
     ),
     r"ray list workers": "a line for a shell",
+    r"ipengine --profile=\S+": "a line for a shell of a host of a cluster",
     r"%px %pip install \S+": "as %pip install above",
 }
 """Commands that are not run here, and why; a command of this form is taken as right."""

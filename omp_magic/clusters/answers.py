@@ -36,6 +36,7 @@ def worker_of(answer: Answer) -> ClusterWorker:
         "address": seat.address,
         "name": seat.name,
         "tasks": seat.tasks,
+        "anew": seat.anew,
         "took_s": answer.took_s,
     }
     why = answer.error

@@ -15,6 +15,7 @@ from ..facts.gaps import Gap
 from ..facts.workerstate import LIMIT
 from .answers import lacks_us, worker_of
 from .carried import carrying_text_of, text_of
+from .ownversions import own_versions
 from .port import Answer, ClusterError, Engine, Seat
 from .shares import AUTO, share_on
 
@@ -98,6 +99,7 @@ class Asking:
             workers=tuple(workers.values()),
             took_s=time.monotonic() - self._began_s,
             limit=limit,
+            own_versions=own_versions(workers.values()),
             gaps=gaps,
         )
 

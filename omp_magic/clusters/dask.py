@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import RequestError
+from ..facts.clusters import ENDED
 from .daskseats import absent_seats, gone, identity, known_seats
 from .handing import Handing, late
 from .port import Answer, ClosedError, ClusterError, Seat
@@ -30,7 +31,7 @@ _WATCH_S, _MOST_WATCH_S = 0.1, 1.0
 """Seconds until the scheduler is asked who has ended meanwhile, the first time and later ones."""
 _LATE = "its event loop is blocked: the process is stopped, or native code holds its GIL"
 _GONE = "its scheduler reaches it no more: it has ended, or its network is cut"
-_ENDED = "it has ended: its scheduler knows it no more"
+_ENDED = f"{ENDED}: its scheduler knows it no more"
 _ABSENT = "its cluster wants it and its scheduler does not know it: it starts, or it has ended"
 _EXAMPLE = "omp_magic.cluster(distributed.Client())"
 

@@ -62,6 +62,8 @@ def _seat(address: str, told: Mapping[str, Any], pid: int | None) -> Seat:
         pid=pid,
         tasks=int(told.get("nthreads", 1)),
         beside=pid not in (None, os.getpid()),
+        # "Restarting workers requires a nanny", says `Client.restart_workers` without one.
+        anew=bool(told["nanny"]) if "nanny" in told else None,
     )
 
 

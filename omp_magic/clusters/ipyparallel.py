@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..facts.clusters import ENDED, WORKS
 from .engineasking import Hub, answered, sent
 from .enginepids import note, pids_of
 from .handing import Handing, late
@@ -22,8 +23,6 @@ KIND = "ipyparallel"
 _HUB_S, _HUB_AFTER_S = 2.0, 1.0
 """Seconds that the hub has for its answer, and until it is asked why engines are silent."""
 _LATE = "the process is stopped, or native code holds its GIL"
-_BUSY = "it is busy with a cell or a task, and does one thing at a time"
-_GONE = "it has ended"
 _ABSENT = (
     "its cluster has started it and its controller does not know it: it starts, or it has ended"
 )
@@ -71,10 +70,15 @@ class IPyParallel:
         meant = ids if self._engines is None else self._engines
         missing = _started(self._client) - len(ids) if self._engines is None else 0
         # Which of them it was, nobody knows: one that is started anew has a number of its own.
-        absent = tuple(Seat(address=f"absent engine {each + 1}") for each in range(missing))
+        anew = (
+            getattr(self._client, "cluster", None) is not None
+        )  # one connected by itself has none
+        absent = tuple(
+            Seat(address=f"absent engine {each + 1}", anew=anew) for each in range(missing)
+        )
         self._absent = frozenset(each.address for each in absent)
         pids = pids_of(self._client)
-        return (*(_seat(each, pids.get(each)) for each in meant), *absent)
+        return (*(_seat(each, pids.get(each), anew) for each in meant), *absent)
 
     def besides(self) -> tuple[Seat, ...]:
         """Give the engines that the controller knows, and that are not meant."""
@@ -130,7 +134,7 @@ class IPyParallel:
             raise
         self._abort({each.address: asked[each.address] for each in silent if each.address in asked})
         for seat in silent:
-            why = _BUSY if _number(seat.address) in busy else _LATE
+            why = WORKS if _number(seat.address) in busy else _LATE
             arrived(Answer(seat=seat, error=late(each_s, why)))
 
     def _wait(
@@ -158,7 +162,7 @@ class IPyParallel:
             future = sent(self._client, _number(address), text)
         except Exception as error:  # noqa: BLE001 - an engine that is not there, a closed socket
             gone = isinstance(error, KeyError)
-            handing.put(address, error=_GONE if gone else f"{type(error).__name__}: {error}")
+            handing.put(address, error=ENDED if gone else f"{type(error).__name__}: {error}")
             return None
         opened[address] = future
         future.add_done_callback(lambda done: self._done(address, done, opened, handing))
@@ -176,7 +180,7 @@ class IPyParallel:
             pid, value = value
             note(self._client, _number(address), pid)
         if name == "EngineError":
-            handing.put(address, error=_GONE)
+            handing.put(address, error=ENDED)
         else:
             handing.put(address, value, f"{name}: {error}" if name else "")
 
@@ -188,8 +192,8 @@ class IPyParallel:
                     self._client.abort(future.msg_id, targets=_number(address), block=False)
 
 
-def _seat(engine: int, pid: int | None = None) -> Seat:
-    return Seat(address=f"engine {engine}", pid=pid, beside=pid is not None)
+def _seat(engine: int, pid: int | None = None, anew: bool | None = None) -> Seat:
+    return Seat(address=f"engine {engine}", pid=pid, beside=pid is not None, anew=anew)
 
 
 def _started(client: Any) -> int:

@@ -17,10 +17,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 from uuid import uuid4
 
+from ..facts.clusters import WORKS_OR_HANGS
+
 Who = tuple[str, int]
 """A process: its machine's name and its number."""
 
-BUSY = "it works, or it hangs"
+BUSY = WORKS_OR_HANGS
 """What is known of a process that has not come."""
 
 _FIRST_NAP_S, _LONGEST_NAP_S = 0.002, 0.03

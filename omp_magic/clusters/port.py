@@ -64,6 +64,8 @@ class Seat:
         answer can be looked at from outside.
     passing
         Why a limit there does not last, and what does, in one line; "" where it lasts.
+    anew
+        As in `facts.clusters.ClusterWorker`.
     """
 
     address: str
@@ -73,6 +75,7 @@ class Seat:
     tasks: int = 1
     beside: bool = False
     passing: str = ""
+    anew: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

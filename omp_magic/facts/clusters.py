@@ -12,6 +12,13 @@ from .libraries import Finding, Library, Pool
 if TYPE_CHECKING:
     from .snapshots import Snapshot
 
+WORKS = "it is busy with a cell or a task, and does one thing at a time"
+"""Why a worker has not answered that its engine knows to be at work."""
+WORKS_OR_HANGS = "it works, or it hangs"
+"""That of one which has not come for the question."""
+ENDED = "it has ended"
+"""How the reason of one begins that is no more."""
+
 
 def at_once(pools: Iterable[Pool], tasks: int) -> int:
     """Give the most threads that may work at once where so many tasks compute.
@@ -135,6 +142,9 @@ class ClusterWorker:
         known.
     took_s
         Time from the question to its answer; None when none came.
+    anew
+        Whether there is what starts it anew when it is told to, a nanny for example; None when not
+        known.
     packed
         Its whole snapshot, for whoever asks for it; b"" when there is none.
     """
@@ -156,6 +166,7 @@ class ClusterWorker:
     gap: Gap | None = None
     seen: str = ""
     took_s: float | None = field(default=None, compare=False)
+    anew: bool | None = None
     packed: bytes = field(default=b"", compare=False, repr=False)
 
     @property
@@ -173,6 +184,17 @@ class ClusterWorker:
 
         whole: Snapshot = unpack(self.packed)
         return whole
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has not answered since it works, as far as its engine can tell."""
+        why = "" if self.gap is None else self.gap.why
+        return why.endswith((WORKS, WORKS_OR_HANGS))
+
+    @property
+    def ended(self) -> bool:
+        """Whether its engine says that it is no more."""
+        return self.gap is not None and self.gap.why.startswith(ENDED)
 
     @property
     def demand(self) -> int | None:

@@ -84,6 +84,8 @@ class ClusterSnapshot(Shown):
         What `rules.clustered.judge_cluster` made of them together; each worker has its own.
     gaps
         What could not be read of the cluster; each worker has its own.
+    own_versions
+        (distribution, version) in the client's own environment, of those in which workers differ.
     """
 
     engine: str
@@ -93,6 +95,7 @@ class ClusterSnapshot(Shown):
     limit: str | None = None
     findings: tuple[Finding, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    own_versions: tuple[tuple[str, str], ...] = ()
     _kept: dict[str, Any] = field(default_factory=dict, init=False, compare=False)
 
     renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
@@ -137,7 +140,7 @@ class ClusterSnapshot(Shown):
         -------
         dict
             Keys ``schema``, ``engine``, ``title``, ``took_s``, ``limit``, ``hosts``, ``groups``,
-            ``workers``, ``findings`` and ``gaps``. A state stands once, in its group: a worker's
+            ``workers``, ``findings``, ``gaps`` and ``own_versions``. A state stands once, in its group: a worker's
             ``group`` and ``host`` are places in those lists, from 0 on. A worker's whole snapshot
             is not in it: `ClusterWorker.snapshot` gives that.
         """
@@ -161,6 +164,7 @@ class ClusterSnapshot(Shown):
             ],
             "findings": as_plain(self.findings),
             "gaps": as_plain(self.gaps),
+            "own_versions": dict(self.own_versions),
         }
 
     def to_json(self, indent: int | None = 2) -> str:

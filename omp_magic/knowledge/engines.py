@@ -27,6 +27,11 @@ class EngineWords(NamedTuple):
         The same libraries in all, loaded before the first task; ``{module}`` is filled in.
     silent
         What ends a worker that does not answer; ``{address!r}`` is filled in.
+    alone
+        What is done about one that nothing of its engine starts anew; ``{scheduler}``,
+        ``{profile}`` and ``{tasks}`` are filled in.
+    ended
+        What is done about one that is no more.
     source
         Where the engine says so.
     absent
@@ -41,6 +46,8 @@ class EngineWords(NamedTuple):
     loaded: tuple[str, ...]
     silent: tuple[str, ...]
     source: str
+    alone: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -86,13 +93,26 @@ _ENGINES = {
         packages=(
             "See how they differ: client.get_versions()",
             (
-                "In the workers that run: from distributed import PipInstall; "
+                "In the workers that run, which loses the results that they hold: "
+                "from distributed import PipInstall; "
                 "client.register_plugin(PipInstall(['{package}'], restart_workers=True))"
             ),
         ),
         # Not importlib.import_module: a module is no answer that can be sent.
         loaded=("Load it in all, before the first task: client.run(exec, 'import {module}')",),
-        silent=("Let its nanny start it anew: client.restart_workers([{address!r}])",),
+        silent=(
+            (
+                "Let its nanny start it anew, which loses the results that it holds: "
+                "client.restart_workers([{address!r}])"
+            ),
+        ),
+        alone=(
+            (
+                "It has no nanny. Once it is ended on its host, start another in a shell there: "
+                "dask worker {scheduler} --nworkers 1 --nthreads {tasks}"
+            ),
+        ),
+        ended=("A nanny starts another one, see who is there now: %omp_cluster client",),
         source="https://docs.dask.org/en/latest/configuration.html (distributed.nanny)",
         # `restart_workers` takes addresses alone, and this one has none.
         absent=("It may be starting, wait for it: client.wait_for_workers({number}, timeout=60)",),
@@ -121,7 +141,19 @@ _ENGINES = {
         loaded=(
             "Load it in all, before the first task: rc[:].execute('import {module}', block=True)",
         ),
-        silent=("Start the engines anew: rc.cluster.restart_engines_sync()",),
+        silent=(
+            (
+                "Start all engines anew, which loses all their variables and running work: "
+                "rc.cluster.restart_engines_sync()"
+            ),
+        ),
+        alone=(
+            (
+                "This client has not started them. Start another engine in a shell of its host: "
+                "ipengine --profile={profile}"
+            ),
+        ),
+        ended=("Start one more, the others stay as they are: rc.cluster.start_engines_sync(n=1)",),
         source=(
             "https://ipyparallel.readthedocs.io/en/latest/reference/launchers.html "
             "(EngineLauncher.environment)"
@@ -167,7 +199,7 @@ _ENGINES = {
         loaded=(),
         silent=(
             (
-                "End its workers: from joblib.externals.loky import get_reusable_executor; "
+                "End its workers and all their tasks: from joblib.externals.loky import get_reusable_executor; "
                 "get_reusable_executor().shutdown(wait=False, kill_workers=True)"
             ),
         ),
@@ -192,7 +224,12 @@ _ENGINES = {
         variables=("Before the workers start: import os; os.environ[{name!r}] = {value!r}",),
         packages=(),
         loaded=(),
-        silent=("End the pool: executor.shutdown(wait=False, cancel_futures=True)",),
+        silent=(
+            (
+                "End the pool, which drops the tasks that wait: "
+                "executor.shutdown(wait=False, cancel_futures=True)"
+            ),
+        ),
         source="https://docs.python.org/3/library/concurrent.futures.html",
     ),
 }

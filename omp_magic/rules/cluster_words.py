@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from ..facts.clusterdiffs import Difference, called
-from ..facts.clusterhosts import ClusterHost, host_in
+from ..facts.clusterhosts import ClusterHost
 from ..facts.clusters import ClusterWorker, at_once
 from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
 from ..facts.cpus import cpus_words
@@ -14,7 +14,7 @@ from ..knowledge.engines import words_of
 from ..knowledge.rivals import SETTERS
 from .told_clusters import ONE_ENVIRONMENT as ONE_ENVIRONMENT  # noqa: PLC0414 - rules say it too
 
-_MOST = 4
+MOST = 4
 """Workers, values and hosts that one finding names."""
 _MODULES: dict[str, str] = {
     **{each: each for each in ("numpy", "torch", "xgboost", "lightgbm")},
@@ -32,8 +32,8 @@ def many(number: int) -> str:
 
 def named(workers: Sequence[ClusterWorker]) -> str:
     """Give the addresses of a few, and how many more there are."""
-    shown = ", ".join(each.title for each in workers[:_MOST])
-    more = len(workers) - _MOST
+    shown = ", ".join(each.title for each in workers[:MOST])
+    more = len(workers) - MOST
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -92,17 +92,17 @@ def _what(difference: Difference, value: str = "") -> str:
 def evidence_of(found: Sequence[Difference], cluster: ClusterSnapshot) -> tuple[str, ...]:
     """Give for each difference who has what; the most of them without their names."""
     lines = []
-    for each in found[:_MOST]:
+    for each in found[:MOST]:
         usual = sum(len(group.workers) for group in each.values[0][1])
         told = [f"{each.usual or 'not there'} in {usual} of {cluster.known}"]
-        for value, workers in each.others[: _MOST - 1]:
+        for value, workers in each.others[: MOST - 1]:
             told.append(f"{value or 'not there'} in {named(workers)}")
-        left = sum(len(workers) for _, workers in each.others[_MOST - 1 :])
+        left = sum(len(workers) for _, workers in each.others[MOST - 1 :])
         if left:
             told.append(f"other values in {left} more")
         label = each.name or each.kind
         lines.append(f"{label}: {'; '.join(told)}")
-    more = len(found) - _MOST
+    more = len(found) - MOST
     return (*lines, f"{more} more differences: to_frame()") if more > 0 else tuple(lines)
 
 
@@ -185,7 +185,7 @@ def filled(told: Sequence[str], cluster: ClusterSnapshot, **given: object) -> tu
     Workers join a scheduler by its address, which its title ends with; one of ``inproc://`` is
     reached in its own process alone (distributed/comm/inproc.py).
     """
-    scheduler = cluster.title.rpartition(" ")[2]
+    scheduler = last_word(cluster)
     scheme = scheduler.partition("://")[0]
     reached = scheme not in ("inproc", scheduler)
     return tuple(
@@ -206,46 +206,24 @@ def limits_words(host: ClusterHost, engine: str) -> str:
     found = limits_of(host)
     one = len(found) == 1
     return (
-        f"The limit{'' if one else 's'} {', '.join(found[:_MOST])} in force there "
+        f"The limit{'' if one else 's'} {', '.join(found[:MOST])} in force there "
         f"allow{'s' * one} it, task by task and worker by worker. "
         f"What fits into the host: {_auto(engine)}"
     )
 
 
-def silent_evidence(silent: Sequence[ClusterWorker]) -> tuple[str, ...]:
-    """Give each silent worker's address and reason, of a few."""
-    told = tuple(
-        f"{each.title}{f' on {each.host}' if each.host else ''}: "
-        f"{each.gap.why if each.gap is not None else 'not known why'}"
-        for each in silent[:_MOST]
-    )
-    more = len(silent) - _MOST
-    return (*told, f"and {more} more") if more > 0 else told
-
-
-def silent_remedies(silent: Sequence[ClusterWorker], engine: str, number: int) -> tuple[str, ...]:
-    """Give what to do about workers that do not answer, of so many."""
-    seen = next((each.pid for each in silent if each.pid is not None), None)
-    look = (
-        ()
-        if seen is None
-        else (f"See on its host what its threads wait for: !omp-magic status --pid {seen}",)
-    )
-    told = words_of(engine)
-    there = next((each for each in silent if host_in(each.address)), None)
-    if told.absent and there is None:  # its engine has no address of it
-        return (*look, *(each.format(number=number) for each in told.absent))
-    address = (there or silent[0]).address
-    return (*look, *(each.format(address=address) for each in told.silent))
+def last_word(cluster: ClusterSnapshot) -> str:
+    """Give what a title ends with: a scheduler's address, a profile."""
+    return cluster.title.rpartition(" ")[2]
 
 
 def hosts_evidence(hosts: Sequence[ClusterHost]) -> tuple[str, ...]:
     """Give for each host its CPUs, and which pools want how much there."""
     told = tuple(
         f"{host.name}: {cpus_words(host.cpus or 0)} ({host.why}); {_wanted(host)}"
-        for host in hosts[:_MOST]
+        for host in hosts[:MOST]
     )
-    more = len(hosts) - _MOST
+    more = len(hosts) - MOST
     return (*told, f"and {more} more hosts") if more > 0 else told
 
 
@@ -262,7 +240,7 @@ def _wanted(host: ClusterHost) -> str:
                 sums.setdefault(pool.name, []).append(found)
     told = []
     ordered = sorted(sums.items(), key=lambda item: -sum(each[2] for each in item[1]))
-    for name, rows in ordered[:_MOST]:
+    for name, rows in ordered[:MOST]:
         sizes, at_a_time, threads = map(sorted, map(set, zip(*rows, strict=True)))
         total = sum(each[2] for each in rows)
         told.append(

@@ -10,6 +10,7 @@ from ..facts.clustersnapshots import ClusterSnapshot
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Finding
 from ..knowledge.engines import words_of
+from . import cluster_silence as silence
 from . import cluster_words as words
 from .judgement import ranked
 from .rule import Case, ClusterRule
@@ -113,24 +114,48 @@ def _versions(cluster: ClusterSnapshot, differences: tuple[Difference, ...]) -> 
     found = [each for each in differences if each.kind in ("Python", "package", "system")]
     if not found:
         return
-    engine = words_of(cluster.engine)
-    wanted = next((each for each in found if each.kind == "package"), None)
-    fix = (
-        ()
-        if wanted is None
-        else tuple(
-            each.format(package=f"{wanted.name}=={wanted.usual}") for each in engine.packages
-        )
-    )
+    packages = {each.name for each in found if each.kind == "package"}
+    with_them = [
+        each for each in differences if each.kind == "runtime" and words.explained(each, packages)
+    ]
     yield Case(
         title=words.titled(found, cluster, "have"),
         why=(
             "What one worker pickles another may not read, results may differ, and runtimes that "
             "clash do so on some hosts alone."
         ),
-        evidence=words.evidence_of(found, cluster),
-        remedies=(words.ONE_ENVIRONMENT, *fix),
+        evidence=words.evidence_of([*found, *with_them], cluster),
+        remedies=(words.ONE_ENVIRONMENT, *_version_remedies(found, cluster)),
     )
+
+
+def _version_remedies(found: Sequence[Difference], cluster: ClusterSnapshot) -> tuple[str, ...]:
+    """Give what installs one version in all, where it is known which one is meant."""
+    own = dict(cluster.own_versions)
+    packages = [each for each in found if each.kind == "package"]
+    wanted = (
+        f"{each.name}=={version}"
+        for each in packages
+        if (version := _meant(each, own.get(each.name)))
+    )
+    package = next(wanted, "")
+    lines = words_of(cluster.engine).packages if packages else ()
+    return tuple(
+        each.format(package=package) for each in lines if package or "{package}" not in each
+    )
+
+
+def _meant(package: Difference, own: str | None) -> str | None:
+    """Give the client's version if a worker has it, else that of most; None where none is."""
+    sizes = {
+        value: sum(len(group.workers) for group in groups)
+        for value, groups in package.values
+        if value is not None and ", " not in value  # one worker may have two
+    }
+    if own in sizes:
+        return own
+    most = [value for value, size in sizes.items() if size == max(sizes.values())]
+    return most[0] if len(most) == 1 else None
 
 
 def _variables(cluster: ClusterSnapshot, differences: tuple[Difference, ...]) -> Iterator[Case]:
@@ -156,14 +181,19 @@ def _silent(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> I
         return
     number, total = len(silent), len(cluster.workers)
     told = f"{number} of {words.many(total)} {'has' if number == 1 else 'have'} not answered"
+    at_work = all(each.busy for each in silent)
     yield Case(
         title=told if number < total else f"None of {words.many(total)} has answered",
         why=(
-            "It was killed, it hangs in C without letting Python run, or it cannot take what it is "
-            "sent. Its tasks do not end, and nothing is known of its runtimes."
+            "It works, as far as its engine can tell, and answers when that is done. Until then "
+            "nothing is known of its runtimes."
+            if at_work
+            else "It was killed, it hangs in C without letting Python run, or it cannot take what "
+            "it is sent. Its tasks do not end, and nothing is known of its runtimes."
         ),
-        evidence=words.silent_evidence(silent),
-        remedies=words.silent_remedies(silent, cluster.engine, total),
+        evidence=silence.silent_evidence(sorted(silent, key=lambda each: each.busy)),
+        remedies=silence.silent_remedies(silent, cluster),
+        severity="info" if at_work else "",
     )
 
 

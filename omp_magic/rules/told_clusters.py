@@ -48,7 +48,9 @@ STORIES: dict[str, Story] = {
         "own pool, or ends them. What only those workers have appears and goes as tasks move.",
         "The runtimes that each worker has mapped, by their version and the name of their file, "
         "which wheels end by a hash of it. Where they lie is not compared. That a worker has not "
-        "imported yet what others have is a note, since Dask sends tasks to any worker.",
+        "imported yet what others have is a note, since Dask sends tasks to any worker. Where the "
+        "package that ships a runtime is of another version, so is its runtime: that is told once, "
+        "as OMP403, with both.",
         (
             ONE_ENVIRONMENT,
             "In Dask, load the same in all before the first task: client.run(exec, 'import numpy')",
@@ -58,9 +60,9 @@ STORIES: dict[str, Story] = {
         "Packages that ship runtimes, or Python itself, are not of the same version in all "
         "workers. What is pickled on one may not be read on another, results may differ, and a "
         "clash of runtimes is met on some hosts alone.",
-        "Python's version, and those of the distributions that shipped the mapped runtimes. "
-        "Packages without a runtime are not looked at; Dask compares its own at "
-        "client.get_versions().",
+        "Python's version, and those of the distributions that shipped the mapped runtimes, with "
+        "the builds that they brought: other last digits and another speed, as in OMP402. Packages "
+        "without a runtime are not looked at; Dask compares its own at client.get_versions().",
         (ONE_ENVIRONMENT, "In Dask, see how they differ: client.get_versions()"),
     ),
     "OMP404": Story(
@@ -75,13 +77,21 @@ STORIES: dict[str, Story] = {
         "A worker did not answer in time, or the engine lost it: it was killed, it hangs in C and "
         "does not let Python run, or its Python cannot take what it is sent. Its tasks do not "
         "end; nothing is known of its runtimes.",
-        "Each worker has its own time limit; what the engine says of it is told. A worker that "
-        "computes in C and holds Python's lock looks the same as one that hangs: a longer "
+        "Each worker has its own time limit; what the engine says of it is told. One that is at "
+        "work, as far as its engine can tell, is a note: it answers when that is done. A worker "
+        "that computes in C and holds Python's lock looks the same as one that hangs: a longer "
         "--timeout tells them apart.",
         (
             "Ask again, and wait longer: %omp_cluster client --timeout 60",
-            "In Dask, let nannies start all workers anew: client.restart()",
-            "In ipyparallel, start the engines anew: rc.cluster.restart_engines_sync()",
+            (
+                "In Dask, where all have nannies, start all workers anew, which loses all results: "
+                "client.restart()"
+            ),
+            (
+                "In ipyparallel, where this client's Cluster started them, start all engines anew, "
+                "which loses all their variables and running work: "
+                "rc.cluster.restart_engines_sync()"
+            ),
         ),
     ),
     "OMP406": Story(

@@ -55,7 +55,7 @@ def test_what_passes_is_no_kind_of_its_own(code: str) -> None:
     busy = from_snapshot(facts.with_findings((passing, lasting)))
     assert calm == busy
     assert calm.codes == ("OMP106",)
-    assert code in CODES
+    assert code in {rule.code for rule in CODES}
 
 
 def two(**facts: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from madeclusters import NANNY, NUMPY, SKLEARN, TORCH, cluster, silent, sized, state_of, worker
 from remedies import read_remedy
 
-from omp_magic.facts.clusters import ClusterWorker, WorkerState
+from omp_magic.facts.clusters import ENDED, WORKS, WORKS_OR_HANGS, ClusterWorker, WorkerState
 from omp_magic.facts.libraries import Finding
 from omp_magic.knowledge.engines import ENGINES
 from omp_magic.rules.clustered import judge_cluster
@@ -60,9 +60,10 @@ def test_omp401_where_tasks_alone_are_too_many() -> None:
 def test_omp401_is_arithmetic_where_tasks_and_pools_differ() -> None:
     one = sized(state_of(NUMPY), 1)
     case = found(*(worker(NUMPY, n, tasks=2, state=one) for n in range(2)))["OMP401"]
-    assert case.evidence == (
+    (line,) = case.evidence
+    assert line == (
         "node-1: 2 CPUs (the machine has 2 CPUs); 2 workers, 2 tasks each: 4 at once; "
-        "OpenBLAS (numpy): a pool of 1, 2 tasks at once: 2 threads in each of 2 workers: 4",
+        "OpenBLAS (numpy): a pool of 1, 2 tasks at once: 2 threads in each of 2 workers: 4"
     )
     mixed = found(worker(NUMPY, 1, tasks=2), worker(NUMPY, 2, state=one))["OMP401"]
     assert (
@@ -160,6 +161,22 @@ def test_omp403_versions() -> None:
     assert "OMP403" not in found(*alike(2), other(prefix="/opt/conda"))
 
 
+def test_omp403_offers_the_clients_version_else_that_of_most() -> None:
+    """On a tie without either, any would be an arbitrary side."""
+    newer = _built(state_of(NANNY), owner_version="2.5.0", version="0.3.40", path="/env/other.so")
+    odd = worker(NANNY, 9, state=newer)
+
+    def pins(*workers: ClusterWorker, own: str = "") -> list[str]:
+        case = found(*workers, own_versions=(("numpy", own),))["OMP403"]
+        assert "OpenBLAS (numpy): 0.3.31.188.0" in case.evidence[-1]  # what OMP402 leaves to it
+        return [each.partition("PipInstall([")[2][:14] for each in case.remedies if "Pip" in each]
+
+    assert pins(*alike(1), odd) == []
+    assert pins(*alike(1), odd, own="2.5.0") == pins(*alike(2), odd, own="2.5.0")
+    assert pins(*alike(1), odd, own="2.5.0") == ["'numpy==2.5.0'"]
+    assert pins(*alike(2), odd, own="2.1.0") == ["'numpy==2.4.6'"]
+
+
 def test_omp404_variables_but_not_those_that_an_import_sets() -> None:
     unset = other(variables=())
     case = found(*alike(3), unset)["OMP404"]
@@ -184,17 +201,57 @@ def test_omp405_a_silent_worker() -> None:
     case = found(*alike(1), silent(7, why="lost"))["OMP405"]
     assert case.title == "1 of 2 workers has not answered"
     assert case.evidence == ("tcp://10.0.0.7:40007 on 10.0.0.7: lost",)
-    assert case.remedies == (
-        "Let its nanny start it anew: client.restart_workers(['tcp://10.0.0.7:40007'])",
-    )
+    (anew,) = case.remedies
+    assert "loses the results" in anew.partition(":")[0]
+    assert anew.endswith(": client.restart_workers(['tcp://10.0.0.7:40007'])")
     assert "--pid 12" in found(*alike(1), silent(7, pid=12))["OMP405"].remedies[0]
     absent = silent(0, address="worker 0", host="")
     waited = "It may be starting, wait for it: client.wait_for_workers(2, timeout=60)"
     assert found(*alike(1), absent)["OMP405"].remedies == (waited,)
-    assert "40007" in found(*alike(1), absent, silent(7))["OMP405"].remedies[0]
+    both = found(*alike(1), absent, silent(7))["OMP405"].remedies
+    assert both[0] == waited.replace("(2,", "(3,")
+    assert "40007" in both[1]
     none = found(*(silent(n) for n in range(9)))["OMP405"]
     assert none.title == "None of 9 workers has answered"
     assert none.evidence[-1] == "and 5 more"
+
+
+def test_omp405_does_not_ask_a_nanny_that_is_not_there() -> None:
+    """`Client.restart_workers` raises a ValueError then."""
+    (told,) = found(*alike(1), silent(7, anew=False, tasks=3))["OMP405"].remedies
+    assert told.endswith("dask worker tcp://10.0.0.1:8786 --nworkers 1 --nthreads 3")
+    inside = found(*alike(1), silent(7, anew=False), title="Dask, scheduler at inproc://a/1/2")
+    (told,) = inside["OMP405"].remedies
+    assert told == "Ask again, and wait longer: %omp_cluster client --timeout 60"
+    (told,) = found(*alike(1), silent(7, why=f"{ENDED}: so", anew=True))["OMP405"].remedies
+    assert told.endswith("%omp_cluster client")
+
+
+def engine(why: str, **facts: Any) -> Finding:
+    lost = silent(7, why=f"no answer in 10 s: {why}", address="engine 3", **facts)
+    given = {"engine": "ipyparallel", "title": "ipyparallel, profile default"}
+    return found(*alike(1), lost, **given)["OMP405"]
+
+
+def test_omp405_of_an_engine_whose_client_did_not_start_it() -> None:
+    """`rc.cluster` is None then."""
+    (told,) = engine("lost", anew=True).remedies
+    assert "loses all their variables" in told.partition(":")[0]
+    assert told.endswith("rc.cluster.restart_engines_sync()")
+    (told,) = engine("lost", anew=False).remedies
+    assert told.endswith(": ipengine --profile=default")
+
+
+@pytest.mark.parametrize("why", [WORKS, WORKS_OR_HANGS])
+def test_omp405_is_a_note_where_the_worker_works(why: str) -> None:
+    case = engine(why, anew=True)
+    wait = "Wait until it is done, or ask for longer: %omp_cluster rc --timeout 30"
+    assert (case.severity, case.remedies) == ("info", (wait,))
+    assert "killed" not in case.why
+    dead = found(*alike(1), silent(1, why=f"no answer in 1 s: {why}"), silent(2))["OMP405"]
+    assert dead.severity == "warning"
+    assert "40002" in dead.remedies[0]
+    assert "40002" in dead.evidence[0]
 
 
 def test_omp406_numbers_of_cpus() -> None:
