@@ -11,8 +11,8 @@ from .settings import EnvSetting
 from .snapshots import Snapshot
 
 OF_A_MOMENT = ("OMP203", "OMP205", "OMP206", "OMP209", "OMP210", "OMP211")
-"""Codes of what passes: load, throttling, neighbours, threads that are there just now. A worker that
-had waited at one look was of another kind than its peers, and of theirs again at the next."""
+"""Codes of what passes: load, throttling, neighbours, threads that are there just now. A worker
+that had waited at one look was of another kind than its peers, and of theirs again at the next."""
 LIMIT = "limit"
 """`Gap.what` of what a limit could not do at a worker."""
 

@@ -199,7 +199,8 @@ _ENGINES = {
         loaded=(),
         silent=(
             (
-                "End its workers and all their tasks: from joblib.externals.loky import get_reusable_executor; "
+                "End its workers and all their tasks: "
+                "from joblib.externals.loky import get_reusable_executor; "
                 "get_reusable_executor().shutdown(wait=False, kill_workers=True)"
             ),
         ),
