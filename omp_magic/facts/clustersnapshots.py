@@ -141,8 +141,8 @@ class ClusterSnapshot(Shown):
         dict
             Keys ``schema``, ``engine``, ``title``, ``took_s``, ``limit``, ``hosts``, ``groups``,
             ``workers``, ``findings``, ``gaps`` and ``own_versions``. A state stands once, in its
-            group: a worker's ``group`` and ``host`` are places in those lists, from 0 on. A worker's whole snapshot
-            is not in it: `ClusterWorker.snapshot` gives that.
+            group: a worker's ``group`` and ``host`` are places in those lists, from 0 on.
+            A worker's whole snapshot is not in it: `ClusterWorker.snapshot` gives that.
         """
         group_of = {id(e): n for n, group in enumerate(self.groups) for e in group.workers}
         host_of = {id(e): n for n, host in enumerate(self.hosts) for e in host.workers}

@@ -22,7 +22,7 @@ from omp_magic.knowledge.engines import words_of
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 _GIVEN = {"threads": 2, "workers": 2, "tasks": 1, "name": "MKL_NUM_THREADS", "value": "3"}
-_GIVEN |= {"quoted": "3", "module": "zlib", "package": "numpy"}
+_GIVEN |= {"quoted": "3", "module": "zlib", "package": "numpy", "scheduler": "tcp://a:1"}
 
 _HEAD = """
 import json, os
