@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import sys
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -17,12 +19,19 @@ class Bar:
     ----------
     shown
         Whether there is one; when None in a notebook and in a terminal.
+    delay_s
+        Seconds until it is drawn: what is over sooner shows nothing, and leaves nothing behind.
+        Not tqdm's own ``delay``, which draws at the first step after it: one that hangs has none.
     """
 
-    def __init__(self, shown: bool | None) -> None:
+    def __init__(self, shown: bool | None, delay_s: float = 0.0) -> None:
         self._shown = (_in_kernel() or _is_terminal()) if shown is None else shown
         self._drawn: Any = None
         self._place: Any = None
+        self._delay_s = delay_s
+        self._lock = threading.RLock()
+        self._later: threading.Timer | None = None
+        self._told: tuple[int, int, str, str] = (0, 1, "", "")
 
     def tell(self, done: int, total: int, label: str, right: str) -> None:
         """Draw how far it is.
@@ -36,6 +45,26 @@ class Bar:
         """
         if not self._shown:
             return
+        with self._lock:
+            self._told = done, total, label, right
+            if self._delay_s <= 0:
+                self._draw()
+            elif self._later is None:
+                # In this context: an IPython kernel finds the cell in it that has the output.
+                drawing = contextvars.copy_context()
+                self._later = threading.Timer(self._delay_s, drawing.run, (self._due,))
+                self._later.daemon = True
+                self._later.start()
+
+    def _due(self) -> None:
+        with self._lock:
+            self._delay_s = 0.0
+            self._draw()
+
+    def _draw(self) -> None:
+        if not self._shown:
+            return
+        done, total, label, right = self._told
         try:
             if self._drawn is None:
                 self._drawn = _made()
@@ -50,7 +79,14 @@ class Bar:
             _LOG.warning("omp_magic: no bar is shown (%s: %s)", name, error)
 
     def close(self) -> None:
-        """Take it away."""
+        """Take it away; nothing is drawn any more."""
+        if self._later is not None:
+            self._later.cancel()
+        with self._lock:
+            self._shown = False
+            self._remove()
+
+    def _remove(self) -> None:
         if self._drawn is not None:
             with suppress(Exception):
                 # A bar that is not full is left on the page, in red, as if something had failed.

@@ -20,6 +20,8 @@ from .rules.clustered import judge_cluster
 from .views import renderers
 
 ClusterSnapshot.renderers.update(renderers.cluster_renderers)
+_SHORT_S = 1.0
+"""Seconds of a look that shows no bar."""
 
 
 def cluster(
@@ -52,7 +54,7 @@ def cluster(
     timeout_s
         Seconds that each worker has for each question.
     progress
-        Whether a bar is shown; when None in a notebook and in a terminal.
+        Whether a bar is shown after a second; when None in a notebook and in a terminal.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def cluster(
     each_s = _checked(timeout_s)
     engine = engine_of(client)
     try:
-        seen = Asking(engine, each_s, Bar(progress), seen_outside).snapshot(asked)
+        seen = Asking(engine, each_s, Bar(progress, _SHORT_S), seen_outside).snapshot(asked)
     finally:
         close = getattr(engine, "close", None)
         if close is not None:
