@@ -12,7 +12,7 @@ from .cpus import cpus_words, threads_for
 _MOST_NAMES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClusterHost:
     """A machine of a cluster, and its workers.
 
@@ -63,6 +63,14 @@ class ClusterHost:
     def over(self) -> bool:
         """Whether more threads may work there at once than its CPUs, a part of one for a whole."""
         return self.cpus is not None and self.demand > threads_for(self.cpus)
+
+    def __repr__(self) -> str:
+        """Give one line."""
+        cpus = "unknown" if self.cpus is None else f"{self.cpus:.3g}"
+        return (
+            f"<ClusterHost {self.name[:80]!r} workers={len(self.workers)} cpus={cpus} "
+            f"demand={self.demand}>"
+        )
 
 
 def hosts_of(workers: Iterable[ClusterWorker]) -> tuple[ClusterHost, ...]:

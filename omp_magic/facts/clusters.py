@@ -101,7 +101,7 @@ class WorkerState:
         return all(pool.size or pool.lender or pool.for_io for pool in self.pools)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClusterWorker:
     """A worker of a cluster, or why nothing is known of it.
 
@@ -207,3 +207,8 @@ class ClusterWorker:
         return (
             f"{self.address} ({self.name})" if self.name not in ("", self.address) else self.address
         )
+
+    def __repr__(self) -> str:
+        """Give one line; `to_dict` of its cluster has all."""
+        told = self.seen or ("silent" if self.state is None else "known")
+        return f"<ClusterWorker {self.title[:80]!r} pid={self.pid} tasks={self.tasks} {told}>"

@@ -24,7 +24,7 @@ SCHEMA = 1
 """Version of the JSON that `ClusterSnapshot.to_json` writes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClusterGroup:
     """Workers that are equal in all that could tell them apart, or that are silent alike.
 
@@ -46,6 +46,11 @@ class ClusterGroup:
     def demand(self) -> int | None:
         """Threads that may work at once in each of them; None when nothing is known of them."""
         return self.workers[0].demand
+
+    def __repr__(self) -> str:
+        """Give one line."""
+        known = "" if self.state is not None else " silent"
+        return f"<ClusterGroup workers={len(self.workers)}{known} tasks={self.tasks}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,10 @@ class ClusterSnapshot(Shown):
         What could not be read of the cluster; each worker has its own.
     own_versions
         (distribution, version) in the client's own environment, of those in which workers differ.
+    asked_as
+        The user's expression for what was asked; "" when not known.
+    client_as
+        One whose value is the client, with its methods; "" when not known.
     """
 
     engine: str
@@ -96,6 +105,8 @@ class ClusterSnapshot(Shown):
     findings: tuple[Finding, ...] = ()
     gaps: tuple[Gap, ...] = ()
     own_versions: tuple[tuple[str, str], ...] = ()
+    asked_as: str = field(default="", compare=False)
+    client_as: str = field(default="", compare=False)
     _kept: dict[str, Any] = field(default_factory=dict, init=False, compare=False)
 
     renderers: ClassVar[dict[str, Callable[[Any], Any]]] = {}
@@ -129,9 +140,21 @@ class ClusterSnapshot(Shown):
 
     def with_findings(self, findings: tuple[Finding, ...]) -> ClusterSnapshot:
         """Give the same facts with findings."""
-        found = replace(self, findings=findings)
+        return self._with(findings=findings)
+
+    def named(self, asked_as: str, client_as: str) -> ClusterSnapshot:
+        """Give the same facts with the user's names for them."""
+        return self._with(asked_as=asked_as, client_as=client_as)
+
+    def _with(self, **facts: Any) -> ClusterSnapshot:
+        found = replace(self, **facts)
         found._kept.update(self._kept)  # noqa: SLF001 - one of the same class: its workers are equal
         return found
+
+    @property
+    def seen_only(self) -> int:
+        """How many have not answered themselves, and were seen from outside."""
+        return sum(each.state is not None and each.gap is not None for each in self.workers)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the cluster as plain dicts, lists, strings and numbers.

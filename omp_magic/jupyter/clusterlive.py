@@ -20,6 +20,7 @@ from ..errors import RequestError
 from ..views.panel.clusterbox import ClusterBox, line_html, saved_html
 from ..views.panel.sending import unparented
 from ..views.words import counted
+from .clusternames import names_of
 from .mainthread import MainThread, sends_by_itself
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class ClusterLive:
         RequestError
             When it is no client of an engine that is known.
         """
-        found = cluster(client, limit, timeout_s)
+        found = cluster(client, limit, timeout_s).named(*names_of(client, name))
         cell, run = place = self.main.place()
         for each in tuple(self.panels):
             if cell and each.place[0] == cell and each.place[1] != run:
@@ -175,6 +176,7 @@ class ClusterPanel:
                 if not self._ended.is_set():
                     self._stopped(_words_of(error))
                 return
+            found = found.named(self.snapshot.asked_as, self.snapshot.client_as)
             # A silent worker answers all that it was asked once it can: it is asked less and less.
             slow_s = LEAST_S if found.known == len(found.workers) else min(2 * slow_s, _MOST_S)
             self._page_is_due |= found != self.snapshot

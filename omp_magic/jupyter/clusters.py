@@ -12,6 +12,7 @@ from ..clusters.engines import ROWS
 from ..errors import LimitError, OmpMagicError, RequestError, nearest, wrong
 from ..limits.spec import parse_limit
 from .asking import unquoted, wrong_use
+from .clusternames import names_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -76,7 +77,9 @@ def clustered(
             if panels.threaded:
                 return panels.open(client, text, limit, **timeout)
             print(_NO_PANEL, file=sys.stderr)
-        found = cluster(client, limit, **timeout)
+        # Who asks for JSON has its lines alone.
+        progress = False if options.json else None
+        found = cluster(client, limit, progress=progress, **timeout)
     except RequestError as error:
         near = error.near or _any_of(shell)
         near = "" if near == text else near
@@ -85,7 +88,7 @@ def clustered(
     except OmpMagicError as error:
         raise UsageError(f"{_NAME}: {error}") from None
     if not options.json:
-        return found
+        return found.named(*names_of(client, text))
     print(found.to_json())
     return None
 
