@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 from ..facts.clusterdiffs import Difference, differences_of, workers_of
 from ..facts.clusterhosts import ClusterHost
-from ..facts.clusters import ClusterWorker
 from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Finding
 from ..rules.cluster_words import set_by_imports
+from .cluster_gaps import gaps_of, notes_of
 from .cluster_groups import MOST_NAMED, GroupRow, clipped, having, label_of, row_of, who_of
+from .cluster_names import in_names
 from .words import DASH, counted
 
+_NOT_THEMSELVES = "have not answered themselves"
 MOST_GROUPS, MOST_HOSTS = 12, 12
 """Rows that are told; `to_frame` has all."""
 _MOST_SHARED = 60
@@ -67,6 +69,8 @@ class ClusterTable:
         Those of the cluster.
     shared
         Those of single workers.
+    notes
+        What is to be known of a limit, with who it is.
     gaps
         What is not known, with who it is.
     """
@@ -79,48 +83,52 @@ class ClusterTable:
     more: tuple[str, ...]
     findings: tuple[Finding, ...]
     shared: tuple[SharedLine, ...]
+    notes: tuple[str, ...]
     gaps: tuple[str, ...]
 
 
 def table_of(cluster: ClusterSnapshot) -> ClusterTable:
     """Give what is said of a cluster."""
     verdict = verdict_of(cluster)
+    names = {id(each): host.name for host in cluster.hosts for each in host.workers}
     hosts = sorted(cluster.hosts, key=lambda host: (not host.over, -host.demand))
     return ClusterTable(
         verdict=verdict,
         about=_about(cluster),
         differ=tuple(_differ(differences_of(cluster), cluster.known)),
         groups=tuple(
-            row_of(number, group, cluster.groups[0])
+            row_of(number, group, cluster.groups[0], names)
             for number, group in enumerate(cluster.groups[:MOST_GROUPS], 1)
         ),
         hosts=tuple((_host_row(host), host.over) for host in hosts[:MOST_HOSTS]),
         more=tuple(_more(cluster)),
-        findings=tuple(map(_bounded, cluster.findings)),
+        findings=tuple(_bounded(in_names(each, cluster)) for each in cluster.findings),
         shared=tuple(_shared(cluster)),
-        gaps=tuple(_gaps(cluster)),
+        notes=tuple(notes_of(cluster)),
+        gaps=tuple(gaps_of(cluster, MOST_GROUPS)),
     )
 
 
 def verdict_of(cluster: ClusterSnapshot) -> Verdict:
     """Give the worst thing that is true of a cluster: of its workers together, or of some."""
-    worst = next((each for each in cluster.findings if each.severity != "info"), None)
-    single = [each for each in cluster.shared if each.finding.severity == "error"]
-    if single and (worst is None or worst.severity != "error"):
-        finding = single[0].finding
-        who = f"{len(single[0].workers)} of {counted(len(cluster.workers), 'worker')}"
-        return Verdict(f"{who}: {clipped(finding.title)}", "error", finding.code)
-    if worst is not None:
-        return Verdict(clipped(worst.title), worst.severity, worst.code)
+    total = counted(len(cluster.workers), "worker")
+    found = [(each, "") for each in cluster.findings]
+    found += [(each.finding, f": on {len(each.workers)} of {total}") for each in cluster.shared]
+    serious = [each for each in found if each[0].severity in ("error", "warning")]
+    if serious:
+        worst, who = min(serious, key=lambda each: each[0].severity != "error")
+        return Verdict(f"{clipped(worst.title)}{who}", worst.severity, worst.code)
     if not cluster.known:
         none = "No worker has answered" if cluster.workers else "The cluster has no workers"
         return Verdict(none, "unknown")
     demand = sum(host.demand for host in cluster.hosts)
     cpus = sum(host.cpus or 0 for host in cluster.hosts)
     many = _where(cluster.known, cluster)
-    return Verdict(
-        f"{many}: up to {counted(demand, 'thread')} at once on {cpus_words(cpus)}", "fine"
-    )
+    told = f"{many}: up to {counted(demand, 'thread')} at once on {cpus_words(cpus)}"
+    if cluster.seen_only:
+        themselves = "has not answered itself" if cluster.seen_only == 1 else _NOT_THEMSELVES
+        return Verdict(f"{cluster.seen_only} of {total} {themselves}; {told}", "unknown")
+    return Verdict(told, "fine")
 
 
 def _about(cluster: ClusterSnapshot) -> str:
@@ -129,6 +137,7 @@ def _about(cluster: ClusterSnapshot) -> str:
         clipped(cluster.title or cluster.engine),
         _where(len(cluster.workers), cluster),
         *([f"{silent} without an answer"] if silent else []),
+        *([f"{cluster.seen_only} without an answer of its own"] if cluster.seen_only else []),
         counted(sum(each.state is not None for each in cluster.groups), "kind"),
         f"asked in {cluster.took_s:.2g} s" if cluster.took_s < 10 else f"{cluster.took_s:.0f} s",
         *([f"limit {cluster.limit}"] if cluster.limit else []),
@@ -240,26 +249,3 @@ def _shared(cluster: ClusterSnapshot) -> Iterator[SharedLine]:
         who = "on all" if number == total else f"on {number} of {total}{which}"
         finding = each.finding
         yield SharedLine(finding.code, finding.severity, who, clipped(finding.title))
-
-
-def _gaps(cluster: ClusterSnapshot) -> Iterator[str]:
-    """Give what is not known: of the cluster, of workers that are silent, of those that are not."""
-    for gap in cluster.gaps[: 2 * MOST_NAMED]:
-        yield f"{clipped(gap.what)}: {clipped(gap.why)}"
-    reasons: dict[str, list[ClusterWorker]] = {}
-    for each in cluster.workers:
-        for text in dict.fromkeys(_unknown(each)):
-            reasons.setdefault(text, []).append(each)
-    ordered = sorted(reasons.items(), key=lambda item: -len(item[1]))
-    for text, workers in ordered[: 3 * MOST_NAMED]:
-        yield f"{clipped(text)} ({who_of(workers)})"
-    left = len(ordered) - 3 * MOST_NAMED
-    if left > 0:
-        yield f"{counted(left, 'more reason')}: to_dict()"
-
-
-def _unknown(worker: ClusterWorker) -> Iterator[str]:
-    if worker.gap is not None:
-        yield f"{worker.gap.what}: {worker.gap.why}"
-    for gap in worker.gaps:
-        yield f"{gap.what}: {gap.why}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..facts.clusterdiffs import aspects_of
@@ -10,12 +10,15 @@ from ..facts.clusters import ClusterWorker, WorkerState
 from ..facts.clustersnapshots import ClusterGroup
 from ..facts.cpus import cpus_words
 from ..facts.libraries import Pool
+from ..facts.workerstate import LIMIT
 from ..rules.cluster_words import is_set_by_imports
 from .words import DASH, counted
 
 MOST_WORKERS, MOST_NAMED = 20, 4
 """Workers of a group that are listed on demand, and that a sentence names."""
 _MOST_CHARS = 120
+_MOST_WHY = 400
+"""Characters of why a worker is silent, which is told in its row alone."""
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -32,9 +35,20 @@ class GroupRow:
 
 
 def clipped(text: str, most: int = _MOST_CHARS) -> str:
-    """Give a text from outside, its middle left out where it is too long for a row."""
+    """Give a text from outside, cut where it is too long for a row.
+
+    A sentence is cut between its words, at its end; a path or a name loses its middle.
+
+    Examples
+    --------
+    >>> clipped("its children are told by %omp_status", 20), clipped("/usr/lib/libgomp.so", 8)
+    ('its children are…', '/usr…p.so')
+    """
     if len(text) <= most:
         return text
+    words = text[: most + 1].rpartition(" ")[0].rstrip(" ,;:")
+    if len(words) > most // 2:
+        return f"{words}{_ELLIPSIS}"
     half = most // 2
     return f"{text[:half]}{_ELLIPSIS}{text[-half:]}"
 
@@ -60,21 +74,38 @@ def label_of(kind: str, name: str) -> str:
     return clipped(name) or {"tasks": "tasks at once", "CPUs": "number of CPUs"}.get(kind, kind)
 
 
-def row_of(number: int, group: ClusterGroup, first: ClusterGroup) -> GroupRow:
-    """Give a group's row; all but the first are told by what they have otherwise."""
+def row_of(
+    number: int, group: ClusterGroup, first: ClusterGroup, hosts: Mapping[int, str]
+) -> GroupRow:
+    """Give a group's row; all but the first are told by what they have otherwise.
+
+    Parameters
+    ----------
+    number
+        Its number.
+    group, first
+        The group, and the one that it is held against.
+    hosts
+        What the host of each worker is called, by the worker's `id`.
+    """
     state = group.state
     size = len(group.workers)
     like = _silent_words(group) if state is None else _pools_words(group)
     if state is not None and group is not first:
         like = f"as 1, but {_unlike(group, first)}"
+    if state is not None and state.limits and (group is first or _as_limited(group, first)):
+        like += f"; limit {clipped(', '.join(state.limits))}"
     demand = DASH if group.demand is None else str(group.demand)
     cpus = DASH if state is None else f"{state.budget_cpus:.3g}"
     return GroupRow(
         cells=(str(number), str(size), like, str(group.tasks), demand, cpus),
-        summary=f"{number}: {counted(size, 'worker')} on {_hosts_words(group)}",
+        summary=f"{number}: {counted(size, 'worker')} on {_hosts_words(group, hosts)}",
         facts=() if state is None else _facts_of(state, _pools_words(group)),
         libraries=() if state is None else _libraries_of(state),
-        workers=tuple(_worker_words(each) for each in group.workers[:MOST_WORKERS]),
+        workers=tuple(
+            _worker_words(each, hosts.get(id(each), each.host))
+            for each in group.workers[:MOST_WORKERS]
+        ),
         more=max(0, size - MOST_WORKERS),
     )
 
@@ -95,7 +126,7 @@ def _facts_of(state: WorkerState, pools: str) -> tuple[tuple[str, str], ...]:
         ("variables", clipped(variables) or "none of those that matter"),
         ("limit", clipped(", ".join(state.limits))),
         ("findings", clipped(", ".join(state.codes))),
-        ("not known", clipped(", ".join(state.unknown))),
+        ("not known", clipped(", ".join(each for each in state.unknown if each != LIMIT))),
     )
     return tuple(
         (name, value if name == "pools" else clipped(value)) for name, value in found if value
@@ -115,7 +146,16 @@ def _libraries_of(state: WorkerState) -> tuple[tuple[str, str, str], ...]:
 
 def _silent_words(group: ClusterGroup) -> str:
     gap = group.workers[0].gap
-    return f"no answer: {clipped(gap.why if gap is not None else 'not known why')}"
+    why = clipped(gap.why if gap is not None else "not known why", _MOST_WHY)
+    told = why if why.startswith("no answer") else f"no answer: {why}"
+    return f"{told} ({who_of(group.workers)})"
+
+
+def _as_limited(group: ClusterGroup, first: ClusterGroup) -> bool:
+    """Tell whether both have the same limits; else what they differ in says it."""
+    if group.state is None or first.state is None:
+        return False
+    return group.state.limits == first.state.limits
 
 
 def _pools_words(group: ClusterGroup) -> str:
@@ -148,16 +188,20 @@ def _unlike(group: ClusterGroup, first: ClusterGroup) -> str:
     return f"{shown} and {more} more" if more > 0 else shown or "other details"
 
 
-def _hosts_words(group: ClusterGroup) -> str:
-    names = list(dict.fromkeys(each.host or "a host without a name" for each in group.workers))
+def _hosts_words(group: ClusterGroup, hosts: Mapping[int, str]) -> str:
+    names = list(
+        dict.fromkeys(
+            hosts.get(id(each)) or each.host or "a host without a name" for each in group.workers
+        )
+    )
     more = len(names) - MOST_NAMED
     shown = ", ".join(map(clipped, names[:MOST_NAMED]))
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _worker_words(worker: ClusterWorker) -> str:
+def _worker_words(worker: ClusterWorker, host: str) -> str:
     pid = "" if worker.pid is None else f", pid {worker.pid}"
     seen = {"carried": ", omp_magic came with the question", "outside": ", seen from outside"}
     took = "" if worker.took_s is None else f", answered in {1000 * worker.took_s:.0f} ms"
-    where = f" on {clipped(worker.host)}" if worker.host else ""
+    where = f" on {clipped(host)}" if worker.host else ""
     return f"{clipped(worker.title)}{where}{pid}{took}{seen.get(worker.seen, '')}"

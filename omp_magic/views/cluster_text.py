@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from ..facts.clustersnapshots import ClusterSnapshot
 from . import links, words
 from .cluster import GROUP_COLUMNS, HOST_COLUMNS, ClusterTable, table_of
 from .cluster_groups import in_short
-from .finding_text import finding_lines
+from .finding_text import finding_lines, spoken
 from .lines import TONES, Cell, line, table, verdict_lines, wrapped
 from .plain import for_display, joined, terminal_columns
 
@@ -66,15 +67,24 @@ def _further(found: ClusterTable, width: int, magics: bool) -> list[Text]:
         lines += finding_lines(finding, "", width=width, magics=magics)
     for each in found.shared:
         head = (f"  {each.severity:<7}  {each.code}  ", TONES.get(each.severity, ""))
-        lines += wrapped(f"{each.who}: {each.title}", width, first=head, further=" " * 6)
-    for gap in found.gaps:
-        lines += wrapped(f"not known: {gap}", width, first="  ", further="    ", style="dim")
+        said = spoken(f"{each.who}: {each.title}", "", magics=magics)
+        lines += wrapped(said, width, first=head, further=" " * 6)
+    for head_words, texts in (("note", found.notes), ("not known", found.gaps)):
+        for text in texts:
+            said = spoken(f"{head_words}: {text}", "", magics=magics)
+            lines += wrapped(said, width, first="  ", further="    ", style="dim")
     return lines
 
 
 def render_text(cluster: ClusterSnapshot) -> str:
-    """Give a cluster as text without colour."""
-    return joined(layout(cluster))
+    """Give a cluster as text without colour; in a plain program with no magics."""
+    return joined(layout(cluster, magics=_has_magics()))
+
+
+def _has_magics() -> bool:
+    """Tell whether an IPython runs here; a program may have imported it, as ipyparallel does."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None
 
 
 def render_display(cluster: ClusterSnapshot) -> str:

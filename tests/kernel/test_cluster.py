@@ -108,7 +108,7 @@ def test_a_name_that_was_meant_is_told(session: Kernel) -> None:
 
 
 def test_clients_options_and_limits_are_completed(session: Kernel) -> None:
-    assert session.complete("%omp_cluster cl") == ["client", "cluster"]
+    assert sorted(session.complete("%omp_cluster cl")) == ["client", "cluster"]
     assert session.complete("x = %omp_cluster cli") == ["client"]
     assert session.complete("%omp_cluster client --l") == ["--limit", "--live"]
     assert "auto" in session.complete("%omp_cluster client --limit a")
@@ -217,11 +217,38 @@ def test_the_panel_goes_on_when_its_scheduler_answers_again(panel: Kernel) -> No
 
 
 def test_a_bar_leaves_no_widget_in_the_notebook(session: Kernel) -> None:
+    begun = "import omp_magic.clustering as c\nshort, c._SHORT_S = c._SHORT_S, {}"
+    session.run(begun.format(0.0))
     reply = session.run("%omp_cluster client")
+    session.run("c._SHORT_S = short")
     assert reply.status == "ok", reply.traceback
     assert [each for each in reply.displays if VIEW in each]
     # Opened again, a widget that is gone is an error on the page.
     assert reply.updates[-1] == {"text/plain": ""}
+
+
+def test_a_short_look_shows_no_bar_and_json_never(session: Kernel) -> None:
+    session.run("import omp_magic.clustering as c\nshort, c._SHORT_S = c._SHORT_S, 600.0")
+    for ending in ("", " ;", " --json"):
+        reply = session.run(f"%omp_cluster client{ending}")
+        assert not [each for each in reply.displays if VIEW in each], ending
+        assert reply.updates == []
+        assert reply.stderr == ""
+    session.run("c._SHORT_S = 0.0")
+    reply = session.run("%omp_cluster client --json")
+    assert not [each for each in reply.displays if VIEW in each]
+    session.run("c._SHORT_S = short")
+
+
+def test_what_mends_is_said_in_the_user_s_names(session: Kernel) -> None:
+    code = "mine = client\nfound = %omp_cluster {}\nprint(found.asked_as, found.client_as)"
+    for name, client in (
+        ("mine", "mine"),
+        ("cluster", "cluster.get_client()"),
+        ("cluster.get_client()", "cluster.get_client()"),
+    ):
+        assert session.run(code.format(name)).stdout == f"{name} {client}\n"
+    assert session.run(code.format("(lambda: mine)()")).stdout == " \n"
 
 
 def test_a_cell_that_is_run_again_has_one_panel(session: Kernel) -> None:
@@ -253,7 +280,7 @@ def test_the_panel_ends_with_its_client(session: Kernel) -> None:
         "while 'stopped' not in panel._line and time.monotonic() < t + 30: time.sleep(0.1)\n"
         "print(panel._line)"
     )
-    assert "stopped, since it is a Client that is closed" in told.stdout
+    assert "stopped, since it is a cluster or its client that is closed" in told.stdout
     assert "opacity:.5}" in told.stdout  # what was seen last does not look as if it were so now
     session.run("panel.close()")
     assert session.value(WIDGETS) == []
