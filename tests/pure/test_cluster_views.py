@@ -145,6 +145,10 @@ def test_nothing_from_outside_is_markup_or_moves_the_terminal() -> None:
 def test_a_page_shows_more_on_demand_and_is_as_the_text() -> None:
     page = html_of(mixed())
     assert page.count("<details") >= 3 + 4
+    # Right-aligned words and columns as wide as the page are far from what they belong to.
+    assert 'class="omp-right' not in page
+    for caption in ("Kinds of workers", "Hosts"):
+        assert f'<table class="omp-t" style="width:auto"><caption>{caption}' in page
     assert "1: 37 workers on node-1" in page
     assert "libgomp-e985bcbb.so.1.0.0" in page
     assert "and 17 more: to_frame() has each" in page
