@@ -280,7 +280,7 @@ def test_the_panel_ends_with_its_client(session: Kernel) -> None:
         "while 'stopped' not in panel._line and time.monotonic() < t + 30: time.sleep(0.1)\n"
         "print(panel._line)"
     )
-    assert "stopped, since it is a cluster or its client that is closed" in told.stdout
+    assert "stopped, since it is a Client that is closed" in told.stdout
     assert "opacity:.5}" in told.stdout  # what was seen last does not look as if it were so now
     session.run("panel.close()")
     assert session.value(WIDGETS) == []
