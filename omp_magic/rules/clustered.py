@@ -154,7 +154,8 @@ def _meant(package: Difference, own: str | None) -> str | None:
     }
     if own in sizes:
         return own
-    most = [value for value, size in sizes.items() if size == max(sizes.values())]
+    largest = max(sizes.values(), default=0)
+    most = [value for value, size in sizes.items() if size == largest]
     return most[0] if len(most) == 1 else None
 
 
