@@ -30,6 +30,15 @@ def everywhere():
     }
     loops = client.run(counts)
     return {each: (loops[each], client.gather(futures[each])) for each in address}
+
+def whole():
+    "Wait for two workers; one that ends while it starts is not replaced (distributed/nanny.py)."
+    client.wait_for_workers(2, timeout=60)
+    end = time.monotonic() + 60
+    nannies = cluster.workers.values
+    while any(each.process is None or each.process.status.name != "running" for each in nannies()):
+        assert time.monotonic() < end, [each.process for each in nannies()]
+        time.sleep(0.05)
 """
 pytestmark = pytest.mark.skipif(not LINUX, reason="scikit-learn's libgomp is Linux' alone")
 TWO = {"openblas": 2, "openmp": 2}
@@ -141,7 +150,7 @@ def test_one_that_hangs_and_one_that_is_killed_are_told_and_the_cluster_lives(
         assert second not in by_address or by_address[second]["gap"] is not None
         assert kernel.value("[gap.what for gap in seen.gaps][-1:]") == ["limit"]
     # What nobody waits for any more sets nothing there: a limit is not in the answer.
-    kernel.done("client.wait_for_workers(2, timeout=60)")
+    kernel.done("whole()")
     kernel.know("list(client.run(load).values())")
     rows = kernel.rows("omp_magic.cluster(client, timeout_s=30)")
     assert [row["gap"] for row in rows] == [None, None]
@@ -168,7 +177,7 @@ def test_one_that_ends_before_it_is_asked_delays_nobody_and_its_successor_is_in_
     assert told == {first: "", second: "it has ended: its scheduler knows it no more"}
     known = kernel.value("[absent.name, absent.host, absent.tasks]")
     assert known == kernel.value("[ended.name, ended.host, ended.tasks]")
-    kernel.done("client.wait_for_workers(2, timeout=60)")
+    kernel.done("whole()")
     kernel.know("list(client.run(load).values())")
     kernel.done(
         "from unittest.mock import patch\n"
@@ -270,7 +279,7 @@ def test_a_worker_that_ends_between_its_look_and_its_limit_is_told(kernel: Clust
     kernel.done("Asking._limit = plain")
     [why] = [gap["why"] for row in rows if row["address"] == address for gap in row["gaps"]]
     assert "it has ended" in why
-    kernel.done("client.wait_for_workers(2, timeout=60)")
+    kernel.done("whole()")
     kernel.know("list(client.run(load).values())")
     kernel.done('seen = omp_magic.cluster(client, limit="off")')
 
@@ -302,7 +311,7 @@ def test_workers_whose_environment_has_no_omp_magic(tmp_path: Path) -> None:
         env = {**CLEAN, **COUNTS, "PYTHONPATH": str(tmp_path)}
         quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         workers += [subprocess.Popen(command, env=env, **quiet) for _ in range(2)]
-        kernel.done("client.wait_for_workers(2, timeout=60); client.run(load)")
+        kernel.done("whole(); client.run(load)")
         reply = kernel.run("client.run(eval, \"__import__('omp_magic')\")")
         assert "No module named 'omp_magic'" in reply.evalue
         rows = kernel.rows('omp_magic.cluster(client, limit="1")')
