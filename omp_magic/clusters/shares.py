@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from ..facts.clusterhosts import ClusterHost, hosts_of
 from ..facts.clusters import ClusterWorker
-from ..facts.cpus import cpus_words
+from ..facts.cpus import cpus_words, threads_for_tasks
 
 AUTO = "auto"
 """The limit that means this share."""
@@ -32,12 +31,11 @@ def share_on(host: ClusterHost, worker: ClusterWorker) -> tuple[int, str]:
     own = worker.state.budget_cpus if worker.state is not None else 1.0
     cpus = own if host.cpus is None else host.cpus
     why = f"{cpus_words(cpus)} of {host.name}, {_tasks(host.tasks)}"
-    each = cpus / host.tasks
-    if own / worker.tasks < each:
-        each = own / worker.tasks
-        why = f"{cpus_words(own)} of its own, {_tasks(worker.tasks)}"
-    # A thousandth: 2.9999999 CPUs of a quota are three.
-    return max(1, math.floor(each + 1e-3)), why
+    tasks = host.tasks
+    if own / worker.tasks < cpus / tasks:
+        cpus, tasks = own, worker.tasks
+        why = f"{cpus_words(own)} of its own, {_tasks(tasks)}"
+    return threads_for_tasks(cpus, tasks), why
 
 
 def _tasks(number: int) -> str:

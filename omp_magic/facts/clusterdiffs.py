@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .clusters import ClusterWorker, WorkerState
@@ -36,14 +36,19 @@ class Difference:
         return self.values[0][0]
 
     @property
-    def others(self) -> tuple[tuple[str | None, tuple[ClusterWorker, ...]], ...]:
-        """The other values, and who has them."""
-        return tuple((value, workers_of(groups)) for value, groups in self.values[1:])
+    def others(self) -> tuple[tuple[str | None, tuple[ClusterGroup, ...]], ...]:
+        """The other values, and the groups that have them."""
+        return self.values[1:]
 
 
 def workers_of(groups: tuple[ClusterGroup, ...]) -> tuple[ClusterWorker, ...]:
     """Give the workers of groups."""
     return tuple(each for group in groups for each in group.workers)
+
+
+def count_of(groups: Iterable[ClusterGroup]) -> int:
+    """Give how many workers groups have."""
+    return sum(len(group.workers) for group in groups)
 
 
 def differences_of(cluster: ClusterSnapshot) -> tuple[Difference, ...]:
@@ -85,7 +90,7 @@ _OF_WHAT_IS_THERE = ("package", "threads")
 
 
 def _ordered(kind: str, name: str, values: dict[str | None, list[ClusterGroup]]) -> Difference:
-    sizes = {value: sum(len(each.workers) for each in groups) for value, groups in values.items()}
+    sizes = {value: count_of(groups) for value, groups in values.items()}
     order = sorted(values, key=lambda value: -sizes[value])
     found = tuple((value, tuple(values[value])) for value in order)
     return Difference(kind=kind, name=name, values=found)

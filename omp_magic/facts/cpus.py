@@ -19,6 +19,12 @@ def threads_for(cpus: float) -> int:
     return max(1, math.ceil(cpus - 1e-9))
 
 
+def threads_for_tasks(cpus: float, tasks: int) -> int:
+    """Give the threads that each of so many tasks at once may have on CPUs; one at least."""
+    # A thousandth: 2.9999999 CPUs of a quota are three.
+    return max(1, math.floor(cpus / max(1, tasks) + 1e-3))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
     """One limit on the CPUs of this process, or something that looks like one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ..facts.clusterdiffs import Difference, called
+from ..facts.clusterdiffs import Difference, called, count_of, workers_of
 from ..facts.clusterhosts import ClusterHost
 from ..facts.clusters import ClusterWorker, at_once
 from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
@@ -56,7 +56,7 @@ def titled(found: Sequence[Difference], cluster: ClusterSnapshot, verb: str) -> 
     """
     first = found[0]
     value, _ = first.others[0]
-    number = sum(len(workers) for _, workers in first.others)
+    number = sum(count_of(groups) for _, groups in first.others)
     rest = cluster.known - number
     others = "the other" if rest == 1 else "the others"
     who = f"{number} of {many(cluster.known)} {_verb(verb, number)}"
@@ -93,11 +93,11 @@ def evidence_of(found: Sequence[Difference], cluster: ClusterSnapshot) -> tuple[
     """Give for each difference who has what; the most of them without their names."""
     lines = []
     for each in found[:MOST]:
-        usual = sum(len(group.workers) for group in each.values[0][1])
+        usual = count_of(each.values[0][1])
         told = [f"{each.usual or 'not there'} in {usual} of {cluster.known}"]
-        for value, workers in each.others[: MOST - 1]:
-            told.append(f"{value or 'not there'} in {named(workers)}")
-        left = sum(len(workers) for _, workers in each.others[MOST - 1 :])
+        for value, groups in each.others[: MOST - 1]:
+            told.append(f"{value or 'not there'} in {named(workers_of(groups))}")
+        left = sum(count_of(groups) for _, groups in each.others[MOST - 1 :])
         if left:
             told.append(f"other values in {left} more")
         label = each.name or each.kind

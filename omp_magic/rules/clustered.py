@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..facts.clusterdiffs import Difference, differences_of
-from ..facts.clusterhosts import ClusterHost
+from ..facts.clusterdiffs import Difference, count_of, differences_of
 from ..facts.clustersnapshots import ClusterSnapshot
-from ..facts.cpus import cpus_words
+from ..facts.cpus import cpus_words, threads_for_tasks
 from ..facts.libraries import Finding
 from ..knowledge.engines import words_of
 from . import cluster_silence as silence
@@ -33,11 +32,6 @@ def judge_cluster(cluster: ClusterSnapshot) -> tuple[Finding, ...]:
     return ranked(each for rule in RULES for each in rule.findings(cluster, differences))
 
 
-def threads_for_each(host: ClusterHost) -> int:
-    """Give the threads that each task may have, so that all of a host fit into its CPUs."""
-    return max(1, int((host.cpus or 1) // max(1, host.tasks)))
-
-
 def _crowded(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> Iterator[Case]:
     over = sorted(
         (host for host in cluster.hosts if host.over),
@@ -49,7 +43,7 @@ def _crowded(cluster: ClusterSnapshot, _differences: tuple[Difference, ...]) -> 
     cpus = worst.cpus or 1.0
     engine = words_of(cluster.engine)
     workers = max(1, min(len(worst.workers), int(cpus)))
-    given = {"threads": threads_for_each(worst), "workers": workers, "tasks": 1}
+    given = {"threads": threads_for_tasks(cpus, worst.tasks), "workers": workers, "tasks": 1}
     known = sum(each.tasks for each in worst.workers if each.state is not None)
     single = worst.demand <= known  # no pool adds a thread: there are too many tasks
     told = engine.tasks if single else engine.threads
@@ -148,7 +142,7 @@ def _version_remedies(found: Sequence[Difference], cluster: ClusterSnapshot) -> 
 def _meant(package: Difference, own: str | None) -> str | None:
     """Give the client's version if a worker has it, else that of most; None where none is."""
     sizes = {
-        value: sum(len(group.workers) for group in groups)
+        value: count_of(groups)
         for value, groups in package.values
         if value is not None and ", " not in value  # one worker may have two
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..facts.clusterdiffs import Difference, differences_of, workers_of
+from ..facts.clusterdiffs import Difference, count_of, differences_of, workers_of
 from ..facts.clusterhosts import ClusterHost
 from ..facts.clustersnapshots import ClusterGroup, ClusterSnapshot
 from ..facts.cpus import cpus_words
@@ -165,7 +165,7 @@ def _differ(differences: Sequence[Difference], known: int) -> Iterator[str]:
             f"{_which(place, groups, known)} {', '.join(_have(together, groups))}"
             for place, (_, groups) in enumerate(first[:MOST_NAMED])
         ]
-        left = sum(len(workers_of(groups)) for _, groups in first[MOST_NAMED:])
+        left = sum(count_of(groups) for _, groups in first[MOST_NAMED:])
         told += [f"{left} more have others"] if left else []
         yield "; ".join(told)
     more = len(ways) - 2 * MOST_NAMED

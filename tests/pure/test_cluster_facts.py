@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from madeclusters import NANNY, NUMPY, SKLEARN, cluster, silent, simulated, sized, state_of, worker
 
-from omp_magic.facts.clusterdiffs import differences_of
+from omp_magic.facts.clusterdiffs import differences_of, workers_of
 from omp_magic.facts.clusterhosts import hosts_of
 from omp_magic.facts.clusters import WorkerState, at_once
 from omp_magic.facts.clustersnapshots import ClusterSnapshot
@@ -208,7 +208,7 @@ def test_what_differs_is_by_value_and_where_an_environment_lies_does_not_matter(
     by_name = {(each.kind, each.name): each for each in found}
     lacking = by_name["runtime", "GNU libgomp (scikit-learn)"]
     assert lacking.usual == "libgomp-e985bcbb.so.1.0.0"
-    assert [(value, [each.name for each in who]) for value, who in lacking.others] == [
+    assert [(value, [each.name for each in workers_of(who)]) for value, who in lacking.others] == [
         (None, ["2"])
     ]
     assert ("package", "scikit-learn") not in by_name
