@@ -19,6 +19,7 @@ from ..clusters.port import ClusterError
 from ..errors import RequestError
 from ..views.panel.clusterbox import ClusterBox, line_html, saved_html
 from ..views.panel.sending import unparented
+from ..views.panel.twins import bring_up_to_date, leave_saved
 from ..views.words import counted
 from .clusternames import names_of
 from .mainthread import MainThread, sends_by_itself
@@ -245,9 +246,7 @@ class ClusterPanel:
         """Bring what is kept in the notebook up to date; at the end of each cell."""
         if self._page + self._line != self._kept:
             self._kept = self._page + self._line
-            still = self._still()
-            for *_, kept in self._shown:
-                kept.update(still, raw=True)
+            bring_up_to_date(self._shown, self._still())
 
     def discard(self) -> None:
         """Stop, and take the widgets away; what was seen last stays."""
@@ -256,10 +255,7 @@ class ClusterPanel:
         shown, self._shown = self._shown, []
         last = self._still()
         try:
-            for *places, kept in shown:
-                for place in places:
-                    place.update({"text/plain": ""}, raw=True)
-                kept.update(last, raw=True)
+            leave_saved(shown, last)
         finally:
             unparented(self._box.close)
 

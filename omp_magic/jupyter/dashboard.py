@@ -23,6 +23,7 @@ from ..views.panel.html import (
 from ..views.panel.offers import pools_to_limit
 from ..views.panel.pool_rows import arranged, newly_busy
 from ..views.panel.sending import unparented
+from ..views.panel.twins import bring_up_to_date, leave_saved
 from ..views.panel.widgets import Controls
 from .side import Side
 
@@ -238,9 +239,7 @@ class Panel:
 
     def keep(self) -> None:
         """Bring what is kept in the notebook up to date; at the end of each cell."""
-        still = self._still()
-        for *_, kept in self._shown:
-            kept.update(still, raw=True)
+        bring_up_to_date(self._shown, self._still())
 
     def discard(self) -> None:
         """Take the widgets away; a snapshot stays, for a notebook that is opened again."""
@@ -248,10 +247,7 @@ class Panel:
         last = self._still()
         self.closed = True
         try:
-            for *places, kept in shown:
-                for place in places:
-                    place.update({"text/plain": ""}, raw=True)
-                kept.update(last, raw=True)
+            leave_saved(shown, last)
         finally:
             if self._side is not None:
                 self._side.close()

@@ -7,6 +7,9 @@ them in one output; so what is kept is an output of its own, which hides while t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 
 def hiding_saved(ident: str) -> str:
     """Give the style, of a live panel, that hides its twin while it shows itself."""
@@ -23,3 +26,25 @@ def hiding_dead(ident: str) -> str:
     dead = ">.jp-OutputArea-output:not([data-mime-type],:has(.omp-grid))"
     elsewhere = f"body.jp-Notebook:not(:has(#rendered_cells)) .omp-dash-{ident}"
     return f"<style>{saved}{dead}{{display:none}}{elsewhere}{{display:none}}</style>"
+
+
+def bring_up_to_date(shown: Iterable[Sequence[Any]], still: dict[str, str]) -> None:
+    """Write what is saved of a panel anew.
+
+    Parameters
+    ----------
+    shown
+        The displays of each place where it stands, the saved one last.
+    still
+        What is to be seen there, by MIME type.
+    """
+    for *_, kept in shown:
+        kept.update(still, raw=True)
+
+
+def leave_saved(shown: Iterable[Sequence[Any]], last: dict[str, str]) -> None:
+    """Empty the live displays of a panel, as `bring_up_to_date` has them, and leave its twins."""
+    for *places, kept in shown:
+        for place in places:
+            place.update({"text/plain": ""}, raw=True)
+        kept.update(last, raw=True)
