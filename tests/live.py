@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -208,6 +209,16 @@ class Kernel:
         self.manager.cleanup_resources()
         shutil.rmtree(self._sockets, ignore_errors=True)
         forget_registration(pid)
+
+
+def session_of(begin: str, end: str) -> Iterator[Kernel]:
+    """Give a kernel that has run a cell, for a fixture; a second one ends what it began."""
+    started = Kernel()
+    reply = started.run(begin)
+    assert reply.status == "ok", reply.traceback
+    yield started
+    started.run(end)
+    started.close()
 
 
 def forget_registration(pid: int | None) -> None:

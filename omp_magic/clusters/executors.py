@@ -84,17 +84,22 @@ class ExecutorCrew(Submitting):
 
     def passing(self) -> str:
         """See `Crew`."""
-        if len(_table_of(self._pool)) >= self._pool._max_workers:  # noqa: SLF001 - as above
+        if self._is_full():
             return ""
         return f"workers that are started later have none; for each: {_INITIALIZER}"
 
     def room(self) -> bool:
         """See `Ways`."""
-        if len(_table_of(self._pool)) >= self._pool._max_workers:  # noqa: SLF001 - as above
+        if self._is_full():
             return True
         # How many submits would not start a worker.
         idle = getattr(self._pool, "_idle_worker_semaphore", None)
         return bool(getattr(idle, "_value", 0) > 0)
+
+    def _is_full(self) -> bool:
+        """Tell whether no submit starts a worker any more."""
+        most: int = self._pool._max_workers  # noqa: SLF001 - as above
+        return len(_table_of(self._pool)) >= most
 
 
 class LokyCrew(Submitting):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from jupyter_client.jsonutil import parse_date
-from live import Kernel
+from live import Kernel, session_of
 
 pytest.importorskip("distributed", reason="distributed is not here")
 
@@ -29,12 +29,7 @@ threads, spaces = {"a b": client}, {"a  b": client}
 @pytest.fixture(scope="module")
 def session() -> Iterator[Kernel]:
     """A kernel with a cluster of two workers with two threads each."""
-    started = Kernel()
-    reply = started.run(START)
-    assert reply.status == "ok", reply.traceback
-    yield started
-    started.run("client.close(); cluster.close()")
-    started.close()
+    yield from session_of(START, "client.close(); cluster.close()")
 
 
 def test_it_shows_every_worker(session: Kernel) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from live import Kernel
+from live import Kernel, session_of
 
 pytest.importorskip("ipyparallel", reason="ipyparallel is not here")
 pytestmark = pytest.mark.thorough  # engines take 10 seconds to start and to stop
@@ -22,12 +22,7 @@ rc = cluster.start_and_connect_sync(activate=True)
 @pytest.fixture(scope="module")
 def session() -> Iterator[Kernel]:
     """A kernel with two engines."""
-    started = Kernel()
-    reply = started.run(START)
-    assert reply.status == "ok", reply.traceback
-    yield started
-    started.run("cluster.stop_cluster_sync()")
-    started.close()
+    yield from session_of(START, "cluster.stop_cluster_sync()")
 
 
 def test_a_client_and_a_view_of_it(session: Kernel) -> None:
